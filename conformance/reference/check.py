@@ -1,0 +1,182 @@
+"""Reads a closed stash with plain SQLite and holds it against CONTRACT.md: layout, then every row.
+
+Shares with the rest of the reference only what the contract fixes (layout, keys, records), not how a stash writes.
+"""
+
+import re
+import sqlite3
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import record
+from errors import Refused
+from keys import Key, make_key
+from layout import APPLICATION_ID, FORMAT, PAGE_SIZE, SCHEMA, SHARDS, SLOTS, shard_name
+from shard import connect_read_only, schema_texts
+
+TABLES = {f"slot_{slot}" for slot in range(SLOTS)} | {"expiry", "meta"}
+BUCKET_NAME = re.compile(r"(?:[A-Za-z0-9_-]|%[0-9A-F]{2})+")
+BUCKET_PLAIN = re.compile(r"[A-Za-z0-9_-]")
+
+
+class Report:
+    def __init__(self) -> None:
+        self.rows = 0
+        self.shards = 0
+        self.problems: list[str] = []
+
+
+def check(directory: Path) -> Report:
+    """Counts the rows of a stash and its buckets and lists everything that breaks the contract."""
+    report = Report()
+    if not directory.is_dir():
+        report.problems.append(f"{directory}: no directory")
+        return report
+    _check_stash(directory, "", report)
+    buckets = directory / "buckets"
+    for bucket in sorted(buckets.iterdir()) if buckets.is_dir() else []:
+        if not bucket.is_dir():
+            continue
+        if not _is_bucket_name(bucket.name):
+            report.problems.append(f"buckets/{bucket.name}: not the written form of a bucket name")
+        _check_stash(bucket, f"buckets/{bucket.name}/", report)
+    return report
+
+
+def _is_bucket_name(written: str) -> bool:
+    if not BUCKET_NAME.fullmatch(written):
+        return False
+    raw = re.sub(rb"%(..)", lambda match: bytes.fromhex(match[1].decode()), written.encode())
+    escaped = "".join(chr(byte) if BUCKET_PLAIN.fullmatch(chr(byte)) else f"%{byte:02X}" for byte in raw)
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return escaped == written
+
+
+def _check_stash(directory: Path, prefix: str, report: Report) -> None:
+    for number in range(SHARDS):
+        path = directory / shard_name(number)
+        if not path.exists():
+            continue
+        for problem in _check_shard(path, number, report):
+            report.problems.append(f"{prefix}{path.name}: {problem}")
+
+
+def _check_shard(path: Path, number: int, report: Report) -> Iterator[str]:
+    if path.stat().st_size == 0:
+        return
+    for suffix in ("-wal", "-shm"):
+        if path.with_name(path.name + suffix).exists():
+            yield f"{path.name}{suffix} is there: not closed, or still in use"
+            return
+    with path.open("rb") as file:
+        header = file.read(100)
+    if not header.startswith(b"SQLite format 3\0") or len(header) < 100:
+        yield "not a SQLite database"
+        return
+    connection = connect_read_only(path)
+    # Text comes as bytes, so that text which is not UTF-8 is reported instead of raised.
+    connection.text_factory = bytes
+    try:
+        if _cut_short(connection):
+            return
+        report.shards += 1
+        yield from _check_header(header)
+        layout_problems = list(_check_layout(connection, number))
+        yield from layout_problems
+        if not layout_problems:
+            yield from _check_rows(connection, number, report)
+    except sqlite3.DatabaseError as error:
+        yield f"SQLite: {error}"
+    finally:
+        connection.close()
+
+
+def _cut_short(connection: sqlite3.Connection) -> bool:
+    numbers = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    return numbers == [0, 0] and not connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+
+
+def _check_header(header: bytes) -> Iterator[str]:
+    def number(at: int) -> int:
+        return struct.unpack_from(">I", header, at)[0]
+
+    facts = [
+        ("page size", struct.unpack_from(">H", header, 16)[0], PAGE_SIZE),
+        ("journal mode bytes", header[18:20].hex(), "0202"),
+        ("text encoding", number(56), 1),
+        ("incremental vacuum", number(64), 1),
+        ("user_version", number(60), FORMAT),
+        ("application_id", number(68), APPLICATION_ID),
+    ]
+    for name, found, wanted in facts:
+        if found != wanted:
+            yield f"header: {name} is {found}, not {wanted}"
+    if number(52) == 0:
+        yield "header: auto-vacuum is off"
+
+
+def _check_layout(connection: sqlite3.Connection, number: int) -> Iterator[str]:
+    for (line,) in connection.execute("PRAGMA integrity_check"):
+        if line != b"ok":
+            yield f"integrity: {line.decode('utf-8', 'replace')}"
+    if schema_texts(connection) != [text.encode() for text in SCHEMA]:
+        yield "schema texts differ"
+    for kind, name, table, sql in connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"):
+        made_by_sqlite = kind == b"index" and name.startswith(b"sqlite_autoindex_") and sql is None
+        if not made_by_sqlite and (kind != b"table" or name.decode("utf-8", "replace") not in TABLES or name != table):
+            yield f"foreign {kind.decode()} {name.decode('utf-8', 'replace')}"
+    meta = connection.execute("SELECT name, typeof(value), value FROM meta ORDER BY name").fetchall()
+    if meta != [(b"format", b"integer", FORMAT), (b"shard", b"integer", number)]:
+        yield f"meta holds {meta}"
+
+
+def _check_rows(connection: sqlite3.Connection, number: int, report: Report) -> Iterator[str]:
+    hints = set(connection.execute("SELECT expires_at, slot, key_hash FROM expiry"))
+    for expires_at, slot, key_hash in sorted(hints):
+        if not 0 <= slot < SLOTS or len(key_hash) != 64:
+            yield f"expiry row ({expires_at}, {slot}, {key_hash.hex()}) names no row"
+    for slot in range(SLOTS):
+        sql = f"SELECT key_hash, typeof(key), key, value, timestamp, microsecond FROM slot_{slot} ORDER BY key_hash"
+        for row in connection.execute(sql):
+            report.rows += 1
+            for problem in _check_row(number, slot, row, hints):
+                yield f"slot_{slot} {row[0].hex()[:16]}: {problem}"
+
+
+def _check_row(number: int, slot: int, row: tuple, hints: set) -> Iterator[str]:
+    key_hash, storage, stored, value, timestamp, microsecond = row
+    try:
+        key = _read_key(storage.decode(), stored)
+    except Refused as error:
+        yield f"key: {error}"
+    else:
+        if key.hash != key_hash:
+            yield f"key_hash is not that of the key {key.native!r}"
+        if (key.shard, key.slot) != (number, slot):
+            yield f"the key {key.native!r} belongs into {shard_name(key.shard)} slot_{key.slot}"
+    if not 0 <= microsecond <= 999_999:
+        yield f"microsecond is {microsecond}"
+        return
+    try:
+        parsed = record.parse(key_hash, timestamp, microsecond, value)
+    except Refused as error:
+        yield f"record: {error}"
+        return
+    if parsed.expires_at is not None and (parsed.expires_at, slot, key_hash) not in hints:
+        yield f"no expiry row for the deadline {parsed.expires_at}"
+
+
+def _read_key(storage: str, stored: object) -> Key:
+    if storage == "text":
+        try:
+            stored = stored.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Refused("InvalidKey", "text is not UTF-8") from error
+    key = make_key(stored)
+    if key.storage != storage:
+        raise Refused("InvalidKey", f"stored as {storage}, which is not its normal form {key.storage}")
+    return key

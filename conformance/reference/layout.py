@@ -1,0 +1,22 @@
+"""Fixed texts and numbers of the directory and of a shard file (CONTRACT.md sections 1, 2 and 9)."""
+
+FORMAT = 1
+APPLICATION_ID = 0x4C535448
+PAGE_SIZE = 4096
+SHARDS = 16
+SLOTS = 4
+
+_SLOT = (
+    "CREATE TABLE slot_{} (key_hash BLOB PRIMARY KEY NOT NULL, key ANY NOT NULL, value BLOB NOT NULL, "
+    "timestamp INTEGER NOT NULL, microsecond INTEGER NOT NULL) STRICT"
+)
+
+SCHEMA = [_SLOT.format(slot) for slot in range(SLOTS)] + [
+    "CREATE TABLE expiry (expires_at INTEGER NOT NULL, slot INTEGER NOT NULL, key_hash BLOB NOT NULL, "
+    "PRIMARY KEY (expires_at, slot, key_hash)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE meta (name TEXT PRIMARY KEY NOT NULL, value ANY NOT NULL) STRICT, WITHOUT ROWID",
+]
+
+
+def shard_name(number: int) -> str:
+    return f"shard-{number:x}.db"

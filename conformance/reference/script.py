@@ -1,0 +1,181 @@
+"""Runs the operations of a script and yields their results as JSON trees (PROTOCOL.md)."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from decode import decode
+from errors import Refused
+from interchange import key_from_json, key_to_json, value_from_json, value_to_json
+from keys import Key, make_key
+from stash import ABSENT, Entry, Stash
+
+Work = Callable[[Key], object]
+
+
+def run(script: dict, directory: Path) -> Iterator[object]:
+    stash = Stash(directory, script["clock"])
+    try:
+        for operation in script["operations"]:
+            if operation["op"] == "reopen":
+                stash.close()
+                stash = Stash(directory, stash.clock)
+                yield None
+                continue
+            try:
+                yield _run(stash, operation)
+            except Refused as error:
+                yield _error(error)
+    finally:
+        stash.close()
+
+
+def _error(error: Refused) -> dict:
+    return {"error": error.kind}
+
+
+def _run(stash: Stash, operation: dict) -> object:
+    name, members = operation["op"], {name: content for name, content in operation.items() if name != "op"}
+    if name in SINGLE:
+        key = make_key(key_from_json(members.pop("key")))
+        work, to_json = SINGLE[name](stash, **members)
+        return to_json(stash.single(key.native, work))
+    return OTHER[name](stash, **members)
+
+
+def _same(result: object) -> object:
+    return result
+
+
+# Single-key operations: the work for the stash, and how its result becomes JSON.
+def _value(entry: Entry | None) -> object:
+    return {"value": value_to_json(decode(entry.body))} if entry else None
+
+
+def _entry(entry: Entry | None) -> object:
+    if entry is None:
+        return None
+    facts = {"version": entry.version, "expires_at": entry.expires_at, "size": len(entry.body)}
+    return _value(entry) | facts
+
+
+def _set(stash: Stash, value: object, ttl_us=None, expires_at=None, keep_ttl=False, **others) -> tuple:
+    condition = _condition(**{"wanted" if name == "if" else name: content for name, content in others.items()})
+    deadline = stash.deadline(ttl_us, expires_at)
+    return stash.set(value_from_json(value), condition, deadline, keep_ttl), _same
+
+
+def _condition(wanted: object = None) -> Callable[[Entry | None], bool]:
+    """`wanted` is the member `if`, whose name Python keeps for itself."""
+    if wanted is None:
+        return lambda live: True
+    if isinstance(wanted, dict):
+        return lambda live: live is not None and live.version == wanted["version"]
+    return {"absent": lambda live: live is None, "present": lambda live: live is not None}[wanted]
+
+
+def _add(stash: Stash, value: object) -> tuple:
+    return stash.set(value_from_json(value), _condition("absent")), lambda version: version is not None
+
+
+def _replace(stash: Stash, value: object) -> tuple:
+    return stash.set(value_from_json(value), _condition("present")), lambda version: version is not None
+
+
+def _compare_and_set(stash: Stash, value: object, **expected) -> tuple:
+    old = value_from_json(expected["expected"]) if "expected" in expected else ABSENT
+    return stash.compare_and_set(old, value_from_json(value)), _same
+
+
+def _increment_float(stash: Stash, by: object) -> tuple:
+    return stash.increment_float(value_from_json(by)), value_to_json
+
+
+def _expire(stash: Stash, ttl_us=None, expires_at=None) -> tuple:
+    return stash.expire(stash.deadline(ttl_us, expires_at)), _same
+
+
+SINGLE: dict[str, Callable[..., tuple[Work, Callable]]] = {
+    "set": _set,
+    "get": lambda stash: (stash.get(), _value),
+    "take": lambda stash: (stash.take(), _value),
+    "exists": lambda stash: (stash.exists(), _same),
+    "delete": lambda stash: (stash.delete(), _same),
+    "entry": lambda stash: (stash.get(), _entry),
+    "add": _add,
+    "replace": _replace,
+    "compare_and_set": _compare_and_set,
+    "increment": lambda stash, by: (stash.increment(by), _same),
+    "increment_float": _increment_float,
+    "expire": _expire,
+    "persist": lambda stash: (stash.persist(), _same),
+    "ttl": lambda stash: (stash.get(), lambda entry: {"expires_at": entry.expires_at} if entry else None),
+}
+
+
+# Batches.
+def _same_work(stash: Stash, keys: list, work: Work, to_json: Callable) -> list:
+    made = [make_key(key_from_json(key)) for key in keys]
+    return _whole([(key, work) for key in made], stash, to_json)
+
+
+def _set_many(stash: Stash, items: list) -> list:
+    keys = [make_key(key_from_json(key)) for key, _ in items]
+    works = [stash.set(value_from_json(value)) for _, value in items]
+    return _whole(list(zip(keys, works)), stash, _same)
+
+
+def _whole(jobs: list[tuple[Key, Work]], stash: Stash, to_json: Callable) -> list:
+    """For batches whose jobs cannot fail once their arguments are checked, other than by a damaged row."""
+    results = stash.batch(jobs)
+    for result in results:
+        if isinstance(result, Refused):
+            raise result
+    return [to_json(result) for result in results]
+
+
+def _apply(stash: Stash, operations: list) -> list:
+    jobs, makers, results = [], [], [None] * len(operations)
+    for at, operation in enumerate(operations):
+        members = {name: content for name, content in operation.items() if name not in ("op", "key")}
+        try:
+            key = make_key(key_from_json(operation["key"]))
+            work, to_json = SINGLE[operation["op"]](stash, **members)
+        except Refused as error:
+            results[at] = _error(error)
+            continue
+        jobs.append((key, work))
+        makers.append((at, to_json))
+    for (at, to_json), result in zip(makers, stash.batch(jobs)):
+        results[at] = _error(result) if isinstance(result, Refused) else to_json(result)
+    return results
+
+
+# All rows, and the stash itself.
+def _keys(stash: Stash, **window) -> list:
+    return [key_to_json(key) for key, _ in stash.items(**window)]
+
+
+def _values(stash: Stash, **window) -> list:
+    return [_value(entry)["value"] for _, entry in stash.items(**window)]
+
+
+def _items(stash: Stash, **window) -> list:
+    return [[key_to_json(key), _value(entry)["value"]] for key, entry in stash.items(**window)]
+
+
+def _tick(stash: Stash, us: int) -> None:
+    stash.clock += us
+
+
+OTHER: dict[str, Callable[..., object]] = {
+    "get_many": lambda stash, keys: _same_work(stash, keys, stash.get(), _value),
+    "delete_many": lambda stash, keys: _same_work(stash, keys, stash.delete(), _same),
+    "set_many": _set_many,
+    "apply": _apply,
+    "keys": _keys,
+    "values": _values,
+    "items": _items,
+    "len": lambda stash: len(stash.items()),
+    "clear": lambda stash: stash.clear(),
+    "tick": _tick,
+}

@@ -1,0 +1,128 @@
+"""One shard file: creation, opening and rows (CONTRACT.md sections 2, 6 and 9). Knows nothing of clocks or conditions."""
+
+import sqlite3
+from pathlib import Path
+
+from errors import Refused
+from layout import APPLICATION_ID, FORMAT, PAGE_SIZE, SCHEMA, SLOTS, shard_name
+
+
+class Shard:
+    """`connection` is None as long as there is no file: that is a shard without rows."""
+
+    def __init__(self, directory: Path, number: int, read_only: bool = False) -> None:
+        self.path = directory / shard_name(number)
+        self.number = number
+        self.read_only = read_only
+        self.connection: sqlite3.Connection | None = None
+        if self.path.exists() and self.path.stat().st_size > 0:
+            self._open()
+
+    def begin(self) -> None:
+        if self.connection:
+            self.connection.execute("BEGIN IMMEDIATE")
+
+    def end(self, keep: bool) -> None:
+        if self.connection and self.connection.in_transaction:
+            self.connection.execute("COMMIT" if keep else "ROLLBACK")
+
+    def row(self, slot: int, key_hash: bytes) -> tuple[bytes, int, int] | None:
+        """value, timestamp and microsecond of a row."""
+        if not self.connection:
+            return None
+        sql = f"SELECT value, timestamp, microsecond FROM slot_{slot} WHERE key_hash = ?"
+        return self.connection.execute(sql, (key_hash,)).fetchone()
+
+    def rows(self, slot: int) -> list[tuple[bytes, object, bytes, int, int]]:
+        """key_hash, key, value, timestamp and microsecond of every row of a slot, in order."""
+        if not self.connection:
+            return []
+        sql = f"SELECT key_hash, key, value, timestamp, microsecond FROM slot_{slot} ORDER BY key_hash"
+        return self.connection.execute(sql).fetchall()
+
+    def put(self, slot: int, row: tuple[bytes, object, bytes, int, int], deadline: int | None) -> None:
+        """Stores a row. An existing one is updated in place, so that it keeps its rowid."""
+        key_hash, _, value, timestamp, microsecond = row
+        if not self.connection:
+            self._create()
+            self.begin()
+        if self.row(slot, key_hash):
+            sql = f"UPDATE slot_{slot} SET value = ?, timestamp = ?, microsecond = ? WHERE key_hash = ?"
+            self.connection.execute(sql, (value, timestamp, microsecond, key_hash))
+        else:
+            sql = f"INSERT INTO slot_{slot} (key_hash, key, value, timestamp, microsecond) VALUES (?, ?, ?, ?, ?)"
+            self.connection.execute(sql, row)
+        if deadline is not None:
+            sql = "INSERT OR IGNORE INTO expiry (expires_at, slot, key_hash) VALUES (?, ?, ?)"
+            self.connection.execute(sql, (deadline, slot, key_hash))
+
+    def remove(self, slot: int, key_hash: bytes) -> None:
+        self.connection.execute(f"DELETE FROM slot_{slot} WHERE key_hash = ?", (key_hash,))
+
+    def remove_all(self) -> None:
+        if self.connection:
+            for table in [f"slot_{slot}" for slot in range(SLOTS)] + ["expiry"]:
+                self.connection.execute(f"DELETE FROM {table}")
+
+    def close(self) -> None:
+        if self.connection:
+            self.connection.close()
+            self.connection = None
+
+    def _create(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        run = sqlite3.connect(self.path, isolation_level=None)
+        run.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+        run.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        run.execute("PRAGMA journal_mode = WAL")
+        run.execute("BEGIN IMMEDIATE")
+        run.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        run.execute(f"PRAGMA user_version = {FORMAT}")
+        for statement in SCHEMA:
+            run.execute(statement)
+        run.execute(f"INSERT INTO meta (name, value) VALUES ('format', {FORMAT})")
+        run.execute(f"INSERT INTO meta (name, value) VALUES ('shard', {self.number})")
+        run.execute("COMMIT")
+        self.connection = run
+
+    def _open(self) -> None:
+        connection = connect_read_only(self.path) if self.read_only else sqlite3.connect(self.path, isolation_level=None)
+        try:
+            if self._complete(connection):
+                self.connection = connection
+        except sqlite3.DatabaseError as error:
+            raise Refused("NotAStash", f"{self.path.name}: {error}") from error
+        finally:
+            if self.connection is None:
+                connection.close()
+
+    def _complete(self, connection: sqlite3.Connection) -> bool:
+        """False for a creation that was cut short; Refused for a file that is not this shard."""
+        application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        schema = schema_texts(connection)
+        if (application_id, version, schema) == (0, 0, []):
+            return False
+        if application_id != APPLICATION_ID:
+            raise Refused("NotAStash", f"{self.path.name}: application_id {application_id:#x}")
+        if version > FORMAT:
+            raise Refused("UnsupportedFormat", f"{self.path.name}: version {version}, known is {FORMAT}")
+        if version != FORMAT or schema != SCHEMA:
+            raise Refused("NotAStash", f"{self.path.name}: foreign schema or version")
+        meta = dict(connection.execute("SELECT name, value FROM meta"))
+        if meta.get("format") != FORMAT or meta.get("shard") != self.number:
+            raise Refused("NotAStash", f"{self.path.name}: meta does not fit the file")
+        return True
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Opens without leaving anything behind: a read-only connection to a WAL file would leave `-wal` and `-shm` files,
+    unless it is told that nobody writes. That is so where there is no `-wal`."""
+    wal = path.with_name(path.name + "-wal")
+    mode = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None)
+
+
+def schema_texts(connection: sqlite3.Connection) -> list[str]:
+    """Everything in the schema but the indexes that SQLite makes by itself, which have no text."""
+    return [text for (text,) in connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")]

@@ -1,0 +1,197 @@
+//! The record in the `value` column: flags, CRC-32, optional fields, body (`docs/CONTRACT.md` 7).
+
+use super::hash::KeyHash;
+use super::version::Version;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Flag bits of a record's first byte.
+pub mod flags {
+    /// The record has an absolute deadline.
+    pub const EXPIRES: u8 = 0x01;
+    /// The record has a sliding window; only with [`EXPIRES`].
+    pub const SLIDING: u8 = 0x02;
+    /// The body is compressed.
+    pub const CODEC: u8 = 0x04;
+    /// The body is encrypted.
+    pub const ENCRYPTED: u8 = 0x08;
+    /// All bits that version 1 defines.
+    pub const KNOWN: u8 = EXPIRES | SLIDING | CODEC | ENCRYPTED;
+}
+
+/// Bytes before the optional fields: flags and CRC.
+pub const HEADER_BYTES: usize = 5;
+
+/// When a row ends. The default is never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expiry {
+    /// Absolute deadline, Unix time in microseconds. The row is expired from this moment on.
+    pub expires_at: Option<i64>,
+    /// Sliding window in microseconds, at least 1; only together with a deadline.
+    pub idle_us: Option<u64>,
+}
+
+impl Expiry {
+    /// Never.
+    pub const NEVER: Self = Self { expires_at: None, idle_us: None };
+
+    /// At that Unix time in microseconds.
+    pub const fn at(expires_at: i64) -> Self {
+        Self { expires_at: Some(expires_at), idle_us: None }
+    }
+
+    /// Whether it has passed at `now_us`.
+    pub fn passed(self, now_us: i64) -> bool {
+        self.expires_at.is_some_and(|deadline| now_us >= deadline)
+    }
+}
+
+/// A record that passed its CRC, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The flags.
+    pub flags: u8,
+    /// The deadline and window.
+    pub expiry: Expiry,
+    /// The body: canonical MessagePack.
+    pub body: &'a [u8],
+}
+
+/// CRC-32/ISO-HDLC over the row's place and time, the flags, and all that stands behind the CRC.
+fn checksum(hash: &KeyHash, version: Version, flags: u8, rest: &[u8]) -> u32 {
+    let mut head = [0; KeyHash::LEN + 8 + 4 + 1];
+    head[..64].copy_from_slice(&hash.0);
+    head[64..72].copy_from_slice(&version.timestamp().to_be_bytes());
+    head[72..76].copy_from_slice(&version.microsecond().to_be_bytes());
+    head[76] = flags;
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&head);
+    crc.update(rest);
+    crc.finalize()
+}
+
+/// Writes the record of that row into `out`, which is cleared first.
+pub fn encode(hash: &KeyHash, version: Version, expiry: Expiry, body: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    out.reserve(HEADER_BYTES + 16 + body.len());
+    let mut flags = 0;
+    out.extend_from_slice(&[0; HEADER_BYTES]);
+    if let Some(deadline) = expiry.expires_at {
+        flags |= flags::EXPIRES;
+        out.extend_from_slice(&deadline.to_be_bytes());
+        if let Some(idle) = expiry.idle_us {
+            flags |= flags::SLIDING;
+            out.extend_from_slice(&idle.to_be_bytes());
+        }
+    }
+    out.extend_from_slice(body);
+    let crc = checksum(hash, version, flags, &out[HEADER_BYTES..]);
+    out[0] = flags;
+    out[1..HEADER_BYTES].copy_from_slice(&crc.to_be_bytes());
+}
+
+/// Checks the CRC of a stored record and takes it apart. The body's canonical form is for whoever decodes it.
+///
+/// `Corrupt` if the bytes are damaged; `UnsupportedFormat` if they are sound but need what this build lacks.
+pub fn decode<'a>(hash: &KeyHash, version: Version, stored: &'a [u8]) -> Result<Record<'a>> {
+    let Some((head, rest)) = stored.split_at_checked(HEADER_BYTES) else {
+        return Err(Error::corrupt("the record is shorter than its header"));
+    };
+    let flags = head[0];
+    if checksum(hash, version, flags, rest).to_be_bytes() != head[1..] {
+        return Err(Error::corrupt("the record's checksum does not match"));
+    }
+    if flags & !flags::KNOWN != 0 {
+        return Err(Error::new(
+            ErrorKind::UnsupportedFormat,
+            format!("the record has flags {flags:#04x}; this version knows {:#04x}", flags::KNOWN),
+        ));
+    }
+    if flags & flags::ENCRYPTED != 0 {
+        return Err(Error::new(ErrorKind::UnsupportedFormat, "the record is encrypted, which this build cannot read"));
+    }
+    if flags & flags::CODEC != 0 {
+        return Err(Error::new(ErrorKind::UnsupportedFormat, "the record is compressed, which this build cannot read"));
+    }
+    let mut rest = rest;
+    let mut expiry = Expiry::NEVER;
+    if flags & flags::EXPIRES != 0 {
+        expiry.expires_at = Some(i64::from_be_bytes(take(&mut rest)?));
+    }
+    if flags & flags::SLIDING != 0 {
+        let idle = u64::from_be_bytes(take(&mut rest)?);
+        if idle == 0 || expiry.expires_at.is_none() {
+            return Err(Error::corrupt("the record has a sliding window that is zero or without a deadline"));
+        }
+        expiry.idle_us = Some(idle);
+    }
+    if rest.is_empty() {
+        return Err(Error::corrupt("the record has no body"));
+    }
+    Ok(Record { flags, expiry, body: rest })
+}
+
+fn take(rest: &mut &[u8]) -> Result<[u8; 8]> {
+    let (field, after) =
+        rest.split_first_chunk().ok_or_else(|| Error::corrupt("the record ends within an optional field"))?;
+    *rest = after;
+    Ok(*field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::key::Key;
+
+    fn worked_example() -> (KeyHash, Version, Vec<u8>) {
+        let mut body = vec![0x82, 0xa3];
+        body.extend_from_slice(b"age\x24\xa4name\xa3Ada");
+        (KeyHash::from(&Key::from("user:1001")), Version::from_micros(1_767_323_045_678_901), body)
+    }
+
+    #[test]
+    fn the_worked_example_of_the_contract() {
+        let (hash, version, body) = worked_example();
+        let mut record = Vec::new();
+        encode(&hash, version, Expiry::NEVER, &body, &mut record);
+        assert_eq!(record[..5], [0x00, 0xed, 0xa2, 0xff, 0x46]);
+        encode(&hash, version, Expiry::at(1_767_326_645_678_901), &body, &mut record);
+        assert_eq!(record[..13], [1, 0x23, 0x3f, 0x8d, 0x1b, 0, 0x06, 0x47, 0x5f, 0xcc, 0xea, 0xf3, 0x35]);
+        let read = decode(&hash, version, &record).unwrap();
+        assert_eq!((read.expiry, read.body), (Expiry::at(1_767_326_645_678_901), body.as_slice()));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_reported() {
+        let (hash, version, body) = worked_example();
+        for expiry in [Expiry::NEVER, Expiry { expires_at: Some(9), idle_us: Some(7) }] {
+            let mut record = Vec::new();
+            encode(&hash, version, expiry, &body, &mut record);
+            for bit in 0..record.len() * 8 {
+                record[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(decode(&hash, version, &record).unwrap_err().kind(), ErrorKind::Corrupt, "bit {bit}");
+                record[bit / 8] ^= 1 << (bit % 8);
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_moved_to_another_row_or_time_is_corrupt() {
+        let (hash, version, body) = worked_example();
+        let mut record = Vec::new();
+        encode(&hash, version, Expiry::NEVER, &body, &mut record);
+        let other = KeyHash::from(&Key::from("user:1002"));
+        assert!(decode(&other, version, &record).is_err());
+        assert!(decode(&hash, Version::from_micros(version.micros() + 1), &record).is_err());
+    }
+
+    #[test]
+    fn sound_records_of_a_newer_format_are_told_from_damage() {
+        let (hash, version, body) = worked_example();
+        for flag in [0x04, 0x08, 0x10, 0x80] {
+            let mut record = vec![flag];
+            record.extend_from_slice(&checksum(&hash, version, flag, &body).to_be_bytes());
+            record.extend_from_slice(&body);
+            assert_eq!(decode(&hash, version, &record).unwrap_err().kind(), ErrorKind::UnsupportedFormat);
+        }
+    }
+}
