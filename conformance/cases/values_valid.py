@@ -1,5 +1,6 @@
 """values_valid.json: values of every type, with the one legal encoding."""
 
+import json
 import math
 import struct
 
@@ -30,9 +31,14 @@ def _add(table: Table, id_: str, comment: str, value: object, head: str) -> None
         raise ValueError(f"{id_}: encoding begins {encoded[:40]}, not {head}")
     members = {"value": value_to_json(value), "encoded": encoded}
     found = table.answer(id_, members, None)
-    if found["encoded"] != encoded or repr(found["value"]) != repr(members["value"]):
+    if found["encoded"] != encoded or _text_of(found["value"]) != _text_of(members["value"]):
         raise ValueError(f"{id_}: does not survive the way through the encoding")
     table.add(id_, comment, members)
+
+
+def _text_of(tree: object) -> str:
+    """Members sorted, because a case may give a map in any order; text keeps 1 and 1.0, 0.0 and -0.0 apart."""
+    return json.dumps(tree, sort_keys=True)
 
 
 def _scalars(table: Table) -> None:
@@ -83,7 +89,7 @@ def _floats(table: Table) -> None:
         ("1e15", "integral", 1e15, "cb430c6bf526340000"),
         ("1e16", "integral", 1e16, "cb4341c37937e08000"),
         ("1e17", "integral", 1e17, "cb4376345785d8a000"),
-        ("123456789012345680", "integral, 17 digits", 123456789012345680.0, "cb437b69b4ba630f34"),
+        ("123456789012345680", "integral, 17 digits", 123456789012345680.0, "cb437b69b4ba630f35"),
         ("1e21", "exponent in many languages", 1e21, "cb444b1ae4d6e2ef50"),
         ("1e22", "last exact power of ten", 1e22, "cb4480f0cf064dd592"),
         ("1e23", "not exact: famous for its rounding", 1e23, "cb44b52d02c7e14af6"),
@@ -123,7 +129,7 @@ def _lengths(table: Table) -> None:
     for count, head in maps.items():
         _add(table, f"map-count-{count}", f"{count} entries", {f"{n:03}": n for n in range(count)}, head)
     vectors = {0: "c70001", 4: "d601", 8: "d701", 12: "c70c01", 16: "d801", 20: "c71401", 24: "c71801", 32: "c72001", 252: "c7fc01"}
-    for length, head in (vectors | {256: "c8010001", 65532: "c8fffc01", 65536: "c90001000001"}).items():
+    for length, head in (vectors | {256: "c8010001", 65536: "c90001000001"}).items():
         payload = struct.pack("<f", 1.5) * (length // 4)
         _add(table, f"vector-length-{length}", f"payload of {length} bytes", Vector(payload), head)
 
@@ -200,7 +206,7 @@ def _every_type() -> dict:
 def _timestamps(table: Table) -> None:
     cases = [
         ("zero", "the epoch", 0, 0, "d6ff00000000"),
-        ("contract", "a day in 2026", 1767323045, 678901234, "d7ffa1dd1bc8695735a5"),
+        ("contract", "a day in 2026", 1767323045, 678901234, "d7ffa1dcd7c8695735a5"),
         ("one", "one second", 1, 0, "d6ff00000001"),
         ("32-last", "last of four bytes", 2**32 - 1, 0, "d6ffffffffff"),
         ("32-over", "first that needs 34 bits", 2**32, 0, "d7ff0000000100000000"),
@@ -221,7 +227,7 @@ def _timestamps(table: Table) -> None:
         ("year-9999", "last nanosecond of the year 9999", 253_402_300_799, 999_999_999, "c70cff3b9ac9ff"),
         ("year-10000", "one second later: an array in JSON", 253_402_300_800, 0, "c70cff00000000"),
         ("leap-day", "29 February 2000", 951_782_400, 0, "d6ff38bb0c00"),
-        ("1900", "1 March 1900: no leap year", -2_203_891_200, 0, "c70cff00000000ffffffff7ca37e80"),
+        ("1900", "1 March 1900: no leap year", -2_203_891_200, 0, "c70cff00000000ffffffff7ca34a00"),
         ("2100", "1 March 2100: no leap year", 4_107_542_400, 0, "d6fff4d41f80"),
         ("milli", "fraction of three digits", 1, 500_000_000 + 1_000_000, "d7ff"),
         ("fraction-1", "fraction of one digit", 1, 500_000_000, "d7ff"),

@@ -158,9 +158,6 @@ def _check_row(number: int, slot: int, row: tuple, hints: set) -> Iterator[str]:
             yield f"key_hash is not that of the key {key.native!r}"
         if (key.shard, key.slot) != (number, slot):
             yield f"the key {key.native!r} belongs into {shard_name(key.shard)} slot_{key.slot}"
-    if not 0 <= microsecond <= 999_999:
-        yield f"microsecond is {microsecond}"
-        return
     try:
         parsed = record.parse(key_hash, timestamp, microsecond, value)
     except Refused as error:

@@ -107,7 +107,10 @@ def _timestamp(content: list) -> Timestamp:
     seconds, nanoseconds = content
     if not fits_i64(seconds) or not 0 <= nanoseconds <= 999_999_999:
         raise _invalid("timestamp out of range")
-    return Timestamp(seconds, nanoseconds)
+    value = Timestamp(seconds, nanoseconds)
+    if rfc3339.text(value) is not None:
+        raise _invalid("two numbers are for years outside 0000 to 9999")
+    return value
 
 
 def _float_to_json(number: float) -> object:

@@ -4,6 +4,7 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import sqlite3
 from pathlib import Path
 
 import check
@@ -56,7 +57,7 @@ if __name__ == "__main__":
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     try:
         sys.exit(main(sys.argv[1:]))
-    except Refused as error:
+    except (Refused, sqlite3.DatabaseError) as error:
         print(error, file=sys.stderr)
         sys.exit(1)
     except (OSError, KeyError, TypeError) as error:

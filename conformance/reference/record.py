@@ -53,6 +53,8 @@ def parse(key_hash: bytes, timestamp: int, microsecond: int, record: bytes) -> R
     """Reads a record, or Refused with Corrupt or UnsupportedFormat. The CRC comes before any other field is believed."""
     if len(record) < 5:
         raise Refused("Corrupt", f"record of {len(record)} bytes")
+    if not 0 <= microsecond <= 999_999:
+        raise Refused("Corrupt", f"microsecond is {microsecond}")
     flags, crc = struct.unpack_from(">BI", record)
     rest = record[5:]
     if crc != checksum(key_hash, timestamp, microsecond, flags, rest):

@@ -95,10 +95,10 @@ class Stash:
 
     def _remove(self, key: Key) -> Entry | None:
         """Removes the row if there is one, also an expired one; returns it only if it was not expired."""
-        live = self._live(key)
-        if live or self._stored(key):
+        stored = self._stored(key)
+        if stored:
             self.shards[key.shard].remove(key.slot, key.hash)
-        return live
+        return stored if stored and not self._expired(stored) else None
 
     def deadline(self, ttl_us: int | None, expires_at: int | None) -> int | None:
         if ttl_us is not None and expires_at is not None:
@@ -213,6 +213,9 @@ class Stash:
         for shard in self.shards:
             for slot in range(SLOTS):
                 for key_hash, key, *row in shard.rows(slot):
+                    # The CRC covers the hash, not the key: only the hash tells whether the key is whole.
+                    if make_key(key).hash != key_hash:
+                        raise Refused("Corrupt", f"the key of {key_hash.hex()[:16]} has another hash")
                     yield key, read_row(key_hash, *row)
 
     def clear(self) -> None:

@@ -1,5 +1,52 @@
-//! The LiteStash engine.
+//! The LiteStash engine: an embedded key-value store over sharded SQLite files, with a byte-exact data contract.
+//!
+//! A stash is a directory. Keys are text, integers, floats or bytes; values are anything that `serde` or [`Value`] can
+//! express. Any number of threads and processes, in any of LiteStash's languages, use the same directory at once.
+//!
+//! ```
+//! # let dir = tempfile::tempdir().unwrap();
+//! use litestash_core::{LiteStash, ScanOptions, Value};
+//!
+//! let stash = LiteStash::open(dir.path())?;
+//! stash.set("user:1001", &("Ada", 36))?;
+//! assert_eq!(stash.increment("visits", 1)?, 1);
+//! assert_eq!(stash.get("missing")?, None);
+//! for key in stash.keys(ScanOptions::prefix("user:")) {
+//!     assert_eq!(key?.as_text(), Some("user:1001"));
+//! }
+//! stash.close()?;
+//! # Ok::<_, litestash_core::Error>(())
+//! ```
+//!
+//! One direction of dependencies: `error`, `env` ← [`contract`] ← `storage` ← `stash`, `care` ← bindings, command line.
+//! The normative description of every byte is `docs/CONTRACT.md`; the answers to every failure are in [`ErrorKind`].
+
+mod care;
 pub mod contract;
-pub mod env;
-pub mod error;
+mod env;
+mod error;
+mod stash;
+mod storage;
+
+pub use care::{
+    BackupReport, CompactReport, ExportReport, ImportOptions, ImportReport, Lost, Problem, ProblemKind,
+    Rejected, RepairReport, ShardStats, SlotStats, Stats, VerifyReport, repair,
+};
+pub use contract::interchange::Line;
+pub use contract::key::{Key, KeyRef, ToKey};
+pub use contract::limits;
+pub use contract::record::Expiry;
+pub use contract::value::{Map, Timestamp, Value, Vector};
+pub use contract::version::Version;
+pub use env::{Clock, FixedClock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
+pub use stash::{
+    Action, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome, ScanOptions,
+    SetOptions, Values,
+};
+pub use storage::Durability;
+
+/// The version of the SQLite that is linked into this program, such as `3.54.1`.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}

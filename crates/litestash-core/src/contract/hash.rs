@@ -68,9 +68,16 @@ mod tests {
 
     #[test]
     fn each_type_has_its_own_personalisation() {
-        check("user:1001", "24c580f64b17c1ce5eafab1d00856428981edb4da5fb998253f60ca19a22d8876732849c3dd5137d");
+        check(
+            "user:1001",
+            "24c580f64b17c1ce5eafab1d00856428981edb4da5fb998253f60ca19a22d8876732849c3dd5137d",
+        );
         check(b"user:1001".as_slice(), "ad1370dc865b28e2f8c3388cfb7558ce");
         check(1001, "56d05d6ac9665f9f73d01667fdf5b61f");
-        assert!(KeyHash::from(&Key::float(1.5).unwrap()).to_string().starts_with("187be0454eae2446d6284fd7423f011a"));
+        assert!(
+            KeyHash::from(&Key::float(1.5).unwrap())
+                .to_string()
+                .starts_with("187be0454eae2446d6284fd7423f011a")
+        );
     }
 }

@@ -178,7 +178,9 @@ macro_rules! to_key {
 }
 
 fn wide(int: impl TryInto<i64>) -> Result<KeyRef<'static>> {
-    let int = int.try_into().map_err(|_| Error::new(ErrorKind::InvalidKey, "an integer key must fit 64 signed bits"))?;
+    let int = int
+        .try_into()
+        .map_err(|_| Error::new(ErrorKind::InvalidKey, "an integer key must fit 64 signed bits"))?;
     Ok(KeyRef::Int(int))
 }
 

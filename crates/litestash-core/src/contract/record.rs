@@ -107,10 +107,16 @@ pub fn decode<'a>(hash: &KeyHash, version: Version, stored: &'a [u8]) -> Result<
         ));
     }
     if flags & flags::ENCRYPTED != 0 {
-        return Err(Error::new(ErrorKind::UnsupportedFormat, "the record is encrypted, which this build cannot read"));
+        return Err(Error::new(
+            ErrorKind::UnsupportedFormat,
+            "the record is encrypted, which this build cannot read",
+        ));
     }
     if flags & flags::CODEC != 0 {
-        return Err(Error::new(ErrorKind::UnsupportedFormat, "the record is compressed, which this build cannot read"));
+        return Err(Error::new(
+            ErrorKind::UnsupportedFormat,
+            "the record is compressed, which this build cannot read",
+        ));
     }
     let mut rest = rest;
     let mut expiry = Expiry::NEVER;
@@ -168,7 +174,11 @@ mod tests {
             encode(&hash, version, expiry, &body, &mut record);
             for bit in 0..record.len() * 8 {
                 record[bit / 8] ^= 1 << (bit % 8);
-                assert_eq!(decode(&hash, version, &record).unwrap_err().kind(), ErrorKind::Corrupt, "bit {bit}");
+                assert_eq!(
+                    decode(&hash, version, &record).unwrap_err().kind(),
+                    ErrorKind::Corrupt,
+                    "bit {bit}"
+                );
                 record[bit / 8] ^= 1 << (bit % 8);
             }
         }

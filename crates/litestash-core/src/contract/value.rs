@@ -122,7 +122,9 @@ impl PartialEq for Value {
             (Self::Bool(a), Self::Bool(b)) => a == b,
             (Self::Int(a), Self::Int(b)) => a == b,
             (Self::Uint(a), Self::Uint(b)) => a == b,
-            (Self::Int(int), Self::Uint(uint)) | (Self::Uint(uint), Self::Int(int)) => u64::try_from(*int) == Ok(*uint),
+            (Self::Int(int), Self::Uint(uint)) | (Self::Uint(uint), Self::Int(int)) => {
+                u64::try_from(*int) == Ok(*uint)
+            }
             (Self::Float(a), Self::Float(b)) => canonical_f64(*a).to_bits() == canonical_f64(*b).to_bits(),
             (Self::Text(a), Self::Text(b)) => a == b,
             (Self::Bytes(a), Self::Bytes(b)) => a == b,

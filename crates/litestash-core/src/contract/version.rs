@@ -44,7 +44,10 @@ impl Version {
 
     /// The version of a write at `now_us` over a row of this version: `max(now, self + 1)`.
     pub fn next(self, now_us: i64) -> Result<Self> {
-        let after = self.0.checked_add(1).ok_or_else(|| Error::corrupt("the row's version is the last possible one"))?;
+        let after = self
+            .0
+            .checked_add(1)
+            .ok_or_else(|| Error::corrupt("the row's version is the last possible one"))?;
         Ok(Self(after.max(now_us)))
     }
 }
@@ -63,7 +66,10 @@ mod tests {
     fn columns_round_trip_and_seconds_round_down() {
         for us in [0, 1, -1, 999_999, 1_000_000, -1_000_001, 1_767_323_045_678_901] {
             let version = Version::from_micros(us);
-            assert_eq!(Version::from_columns(version.timestamp(), version.microsecond().into()).unwrap(), version);
+            assert_eq!(
+                Version::from_columns(version.timestamp(), version.microsecond().into()).unwrap(),
+                version
+            );
         }
         assert_eq!((Version(-1).timestamp(), Version(-1).microsecond()), (-1, 999_999));
         assert!(Version::from_columns(0, 1_000_000).is_err());

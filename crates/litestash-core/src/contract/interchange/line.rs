@@ -29,15 +29,18 @@ impl Line {
         let Value::Map(mut members) = plain_from_json(json)? else {
             return Err(Error::invalid_value("the line is no object"));
         };
-        let mut required =
-            |name: &str| members.remove(name).ok_or_else(|| Error::invalid_value(format!("the line has no `{name}`")));
+        let mut required = |name: &str| {
+            members.remove(name).ok_or_else(|| Error::invalid_value(format!("the line has no `{name}`")))
+        };
         let key = key_from_value(untag(required("key")?)?)?;
         let value = untag(required("value")?)?;
         let mut int = |name: &str| {
             let member = members.remove(name);
             member
                 .map(|value| {
-                    value.as_int().ok_or_else(|| Error::invalid_value(format!("`{name}` is no integer in range")))
+                    value
+                        .as_int()
+                        .ok_or_else(|| Error::invalid_value(format!("`{name}` is no integer in range")))
                 })
                 .transpose()
         };
@@ -50,7 +53,9 @@ impl Line {
             .transpose()?;
         let version = int("version")?.map(Version::from_micros);
         if !members.is_empty() {
-            return Err(Error::invalid_value("the line has a member other than key, value, expires_at, idle_us, version"));
+            return Err(Error::invalid_value(
+                "the line has a member other than key, value, expires_at, idle_us, version",
+            ));
         }
         Ok(Self { key, value, expiry: Expiry { expires_at, idle_us }, version })
     }

@@ -39,7 +39,9 @@ fn number_tokens(json: &str) -> impl Iterator<Item = (usize, &str)> {
                 }
                 b'-' | b'0'..=b'9' => {
                     let start = at;
-                    while at < bytes.len() && matches!(bytes[at], b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9') {
+                    while at < bytes.len()
+                        && matches!(bytes[at], b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')
+                    {
                         at += 1;
                     }
                     return Some((start, &json[start..at]));

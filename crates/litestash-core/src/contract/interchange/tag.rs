@@ -49,12 +49,16 @@ fn read(tag: &str, content: Value) -> Result<Value> {
         (TIMESTAMP, Value::Text(text)) => rfc3339(&text).map(Value::Timestamp),
         (TIMESTAMP, Value::Array(parts)) => raw_timestamp(&parts).map(Value::Timestamp),
         (VECTOR, Value::Text(text)) => vector(&base64(&text)?).map(Value::Vector),
-        _ => Err(Error::invalid_value("an object whose only member begins with `$` is no known tag with its content")),
+        _ => Err(Error::invalid_value(
+            "an object whose only member begins with `$` is no known tag with its content",
+        )),
     }
 }
 
 fn base64(text: &str) -> Result<Vec<u8>> {
-    STANDARD.decode(text).map_err(|error| Error::invalid_value("a tag's content is not base64").with_source(error))
+    STANDARD
+        .decode(text)
+        .map_err(|error| Error::invalid_value("a tag's content is not base64").with_source(error))
 }
 
 fn float(text: &str) -> Result<f64> {
@@ -75,9 +79,9 @@ fn rfc3339(text: &str) -> Result<Timestamp> {
         Timestamp::new(since.as_secs() - borrow, u32::try_from(nanoseconds).ok()?)
     });
     // One form is legal: the one that writing gives.
-    parsed
-        .filter(|timestamp| to_rfc3339(*timestamp).as_deref() == Some(text))
-        .ok_or_else(|| Error::invalid_value("`$timestamp` is not RFC 3339 in UTC with `Z` and a shortest fraction"))
+    parsed.filter(|timestamp| to_rfc3339(*timestamp).as_deref() == Some(text)).ok_or_else(|| {
+        Error::invalid_value("`$timestamp` is not RFC 3339 in UTC with `Z` and a shortest fraction")
+    })
 }
 
 /// RFC 3339, or `None` for a year outside 0000 to 9999.
@@ -95,9 +99,9 @@ fn raw_timestamp(parts: &[Value]) -> Result<Timestamp> {
             .and_then(|(seconds, nanoseconds)| Timestamp::new(seconds, nanoseconds)),
         _ => None,
     };
-    timestamp
-        .filter(|timestamp| to_rfc3339(*timestamp).is_none())
-        .ok_or_else(|| Error::invalid_value("`$timestamp` as [seconds, nanoseconds] is for years outside 0000 to 9999"))
+    timestamp.filter(|timestamp| to_rfc3339(*timestamp).is_none()).ok_or_else(|| {
+        Error::invalid_value("`$timestamp` as [seconds, nanoseconds] is for years outside 0000 to 9999")
+    })
 }
 
 fn vector(payload: &[u8]) -> Result<Vector> {

@@ -33,7 +33,10 @@ fn every_type_has_one_form() {
     check(vec![0u8, 1, 2], r#"{"$bytes":"AAEC"}"#);
     check(Map::from([("$bytes".into(), "AAEC".into())]), r#"{"$map":{"$bytes":"AAEC"}}"#);
     check(Map::from([("$a".into(), 1.into()), ("b".into(), 2.into())]), r#"{"$a":1,"b":2}"#);
-    check(Timestamp::new(1_767_323_045, 678_901_000).unwrap(), r#"{"$timestamp":"2026-01-02T03:04:05.678901Z"}"#);
+    check(
+        Timestamp::new(1_767_323_045, 678_901_000).unwrap(),
+        r#"{"$timestamp":"2026-01-02T03:04:05.678901Z"}"#,
+    );
     check(Timestamp::new(-1, 500_000_000).unwrap(), r#"{"$timestamp":"1969-12-31T23:59:59.5Z"}"#);
     check(Timestamp::new(253_402_300_799, 0).unwrap(), r#"{"$timestamp":"9999-12-31T23:59:59Z"}"#);
     check(Timestamp::new(253_402_300_800, 1).unwrap(), r#"{"$timestamp":[253402300800,1]}"#);
@@ -44,8 +47,14 @@ fn every_type_has_one_form() {
 #[test]
 fn integers_are_never_turned_into_floats() {
     assert_eq!(value_from_json("-0").unwrap(), Value::Int(0));
-    assert_eq!(value_from_json(r#"["-0", -0, -0.0, -0]"#).unwrap(), value_from_json(r#"["-0",0,-0.0,0]"#).unwrap());
-    assert_eq!(value_from_json("18446744073709551616.0").unwrap(), Value::Float(18_446_744_073_709_551_616.0));
+    assert_eq!(
+        value_from_json(r#"["-0", -0, -0.0, -0]"#).unwrap(),
+        value_from_json(r#"["-0",0,-0.0,0]"#).unwrap()
+    );
+    assert_eq!(
+        value_from_json("18446744073709551616.0").unwrap(),
+        Value::Float(18_446_744_073_709_551_616.0)
+    );
     for json in ["18446744073709551616", "-9223372036854775809", "1e999", r#"{"a":[18446744073709551616]}"#] {
         refused(json);
     }
@@ -55,9 +64,21 @@ fn integers_are_never_turned_into_floats() {
 #[test]
 fn what_is_not_one_value_is_refused() {
     for json in [
-        "", "1 2", "{", r#"{"a":1,"a":1}"#, r#"{"$unknown":1}"#, r#"{"$bytes":"A"}"#, r#"{"$bytes":1}"#, r#""\ud800""#, "NaN",
-        r#"{"$timestamp":"2026-01-02T03:04:05.10Z"}"#, r#"{"$timestamp":"2026-01-02T03:04:05"}"#, r#"{"$timestamp":[0,0]}"#,
-        r#"{"$vector":"AA=="}"#, r#"{"$vector":"AQDAfw=="}"#, r#"{"$float":"1.0"}"#,
+        "",
+        "1 2",
+        "{",
+        r#"{"a":1,"a":1}"#,
+        r#"{"$unknown":1}"#,
+        r#"{"$bytes":"A"}"#,
+        r#"{"$bytes":1}"#,
+        r#""\ud800""#,
+        "NaN",
+        r#"{"$timestamp":"2026-01-02T03:04:05.10Z"}"#,
+        r#"{"$timestamp":"2026-01-02T03:04:05"}"#,
+        r#"{"$timestamp":[0,0]}"#,
+        r#"{"$vector":"AA=="}"#,
+        r#"{"$vector":"AQDAfw=="}"#,
+        r#"{"$float":"1.0"}"#,
     ] {
         refused(json);
     }

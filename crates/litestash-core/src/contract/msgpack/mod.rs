@@ -7,8 +7,8 @@ mod encode;
 pub mod read;
 pub mod write;
 
-pub use decode::{decode, validate};
 pub(crate) use decode::vector;
+pub use decode::{decode, validate};
 pub use encode::encode;
 pub(crate) use encode::{Budget, deeper};
 

@@ -41,7 +41,8 @@ pub(crate) fn any_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 60, 20, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..20).prop_map(Value::Array),
-            proptest::collection::btree_map("[$a-z\u{e9}\u{ffff}\u{10000}]{0,6}", inner, 0..20).prop_map(Value::Map),
+            proptest::collection::btree_map("[$a-z\u{e9}\u{ffff}\u{10000}]{0,6}", inner, 0..20)
+                .prop_map(Value::Map),
         ]
     })
 }
@@ -69,10 +70,28 @@ fn one_form_each() {
 #[test]
 fn other_forms_are_refused() {
     for bytes in [
-        &b"\xcc\x7f"[..], b"\xcd\x00\xff", b"\xd0\x00", b"\xd1\xff\x80", b"\xd9\x1f", b"\xc5\x00\x01a", b"\xca\x3f\x80\x00\x00",
-        b"\xc1", b"\xc0\xc0", b"", b"\xa1", b"\xa1\xff", b"\xdc\x00\x01\xc0", b"\xdd\xff\xff\xff\xff", b"\x81\x01\x01",
-        b"\x82\xa1b\x01\xa1a\x01", b"\x82\xa1a\x01\xa1a\x01", b"\xd4\x01\x00", b"\xd6\x02\x00\x00\x00\x00",
-        b"\xd7\xff\x00\x00\x00\x00\x00\x00\x00\x01", b"\xcb\x7f\xf0\x00\x00\x00\x00\x00\x01", b"\xd6\x01\x01\x00\xc0\x7f",
+        &b"\xcc\x7f"[..],
+        b"\xcd\x00\xff",
+        b"\xd0\x00",
+        b"\xd1\xff\x80",
+        b"\xd9\x1f",
+        b"\xc5\x00\x01a",
+        b"\xca\x3f\x80\x00\x00",
+        b"\xc1",
+        b"\xc0\xc0",
+        b"",
+        b"\xa1",
+        b"\xa1\xff",
+        b"\xdc\x00\x01\xc0",
+        b"\xdd\xff\xff\xff\xff",
+        b"\x81\x01\x01",
+        b"\x82\xa1b\x01\xa1a\x01",
+        b"\x82\xa1a\x01\xa1a\x01",
+        b"\xd4\x01\x00",
+        b"\xd6\x02\x00\x00\x00\x00",
+        b"\xd7\xff\x00\x00\x00\x00\x00\x00\x00\x01",
+        b"\xcb\x7f\xf0\x00\x00\x00\x00\x00\x01",
+        b"\xd6\x01\x01\x00\xc0\x7f",
     ] {
         refused(bytes);
     }
@@ -92,8 +111,14 @@ fn depth_has_a_limit_on_both_sides() {
 #[test]
 fn map_order_is_by_bytes() {
     let map: Map = ["\u{10000}", "\u{ffff}", "b", "ab", "a"].map(|key| (key.to_owned(), Value::Nil)).into();
-    assert_eq!(encoded(&map.into()), "\u{85}".chars().map(|c| c as u8).chain(
-        *b"\xa1a\xc0\xa2ab\xc0\xa1b\xc0\xa3\xef\xbf\xbf\xc0\xa4\xf0\x90\x80\x80\xc0").collect::<Vec<_>>());
+    assert_eq!(
+        encoded(&map.into()),
+        "\u{85}"
+            .chars()
+            .map(|c| c as u8)
+            .chain(*b"\xa1a\xc0\xa2ab\xc0\xa1b\xc0\xa3\xef\xbf\xbf\xc0\xa4\xf0\x90\x80\x80\xc0")
+            .collect::<Vec<_>>()
+    );
 }
 
 proptest! {

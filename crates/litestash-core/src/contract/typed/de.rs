@@ -47,7 +47,10 @@ impl<'de> Decoder<'de> {
         let mut items = Items { decoder: self, left: len };
         let result = visit(&mut items)?;
         if items.left > 0 {
-            return Err(de::Error::custom(format!("the stored value has {} items more than expected", items.left)));
+            return Err(de::Error::custom(format!(
+                "the stored value has {} items more than expected",
+                items.left
+            )));
         }
         Ok(result)
     }
@@ -87,7 +90,11 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -193,7 +200,11 @@ impl<'de> de::VariantAccess<'de> for Enum<'_, 'de> {
         de::Deserializer::deserialize_any(self.decoder, visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], visitor: V) -> Result<V::Value> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
         de::Deserializer::deserialize_any(self.decoder, visitor)
     }
 }
@@ -243,7 +254,11 @@ impl<'de> de::Deserializer<'de> for MapKey<'de> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value> {
         visitor.visit_newtype_struct(self)
     }
 

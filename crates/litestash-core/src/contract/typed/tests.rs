@@ -41,7 +41,12 @@ struct Everything {
 fn everything() -> Everything {
     Everything {
         zebra: "z".into(),
-        apple: vec![Shape::Empty, Shape::Circle(1.0), Shape::Line(-1, 70_000), Shape::Rect { width: 200, height: None }],
+        apple: vec![
+            Shape::Empty,
+            Shape::Circle(1.0),
+            Shape::Line(-1, 70_000),
+            Shape::Rect { width: 200, height: None },
+        ],
         moment: Timestamp::new(-5, 7).unwrap(),
         embedding: Some(Vector(vec![0.5, -1.0])),
         blob: vec![0, 255],
@@ -94,7 +99,10 @@ fn mismatches_name_types_and_never_values() {
         assert!(!error.to_string().contains("secret"), "{error}");
     }
     assert_eq!(from_bytes::<u8>(&to_bytes(&300).unwrap()).unwrap_err().kind(), ErrorKind::TypeMismatch);
-    assert_eq!(from_bytes::<(i64,)>(&to_bytes(&[1, 2]).unwrap()).unwrap_err().kind(), ErrorKind::TypeMismatch);
+    assert_eq!(
+        from_bytes::<(i64,)>(&to_bytes(&[1, 2]).unwrap()).unwrap_err().kind(),
+        ErrorKind::TypeMismatch
+    );
     assert_eq!(from_bytes::<Value>(b"\x01\x01").unwrap_err().kind(), ErrorKind::InvalidValue);
 }
 

@@ -1,0 +1,67 @@
+//! Giving free space back to the file system.
+
+use crate::error::{ErrorKind, Result};
+use crate::stash::LiteStash;
+use crate::storage::shard::checkpoint;
+use serde::Serialize;
+
+/// Pages moved and cut off in one step, so that writers wait for milliseconds only.
+const STEP_PAGES: i64 = 256;
+
+/// What [`LiteStash::compact`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct CompactReport {
+    /// Pages given back.
+    pub pages_freed: u64,
+    /// Bytes given back.
+    pub bytes_freed: u64,
+    /// Shards whose write-ahead log others kept from being emptied.
+    pub shards_busy: u64,
+}
+
+impl LiteStash {
+    /// Gives the space of deleted rows back to the file system, shard by shard in small steps, and empties the write-ahead logs.
+    ///
+    /// Other work goes on between the steps.
+    pub fn compact(&self) -> Result<CompactReport> {
+        self.inner.usable()?;
+        let settings = &self.inner.settings;
+        let mut report = CompactReport::default();
+        for shard in self.inner.shards() {
+            loop {
+                let freed = shard.with_writer(settings, |connection| {
+                    let free =
+                        || connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
+                    let before = free()?;
+                    if before > 0 {
+                        let mut vacuum =
+                            connection.prepare(&format!("PRAGMA incremental_vacuum({STEP_PAGES})"))?;
+                        let mut rows = vacuum.query([])?;
+                        while rows.next()?.is_some() {}
+                    }
+                    Ok((before - free()?).max(0))
+                });
+                let freed = match freed {
+                    Ok(freed) => freed.unwrap_or(0).unsigned_abs(),
+                    // Another process holds the shard; what is left is for the next time.
+                    Err(error) if error.kind() == ErrorKind::Busy => {
+                        report.shards_busy += 1;
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                };
+                report.pages_freed += freed;
+                if freed == 0 {
+                    break;
+                }
+            }
+            match shard.with_writer(settings, checkpoint) {
+                Err(error) if error.kind() == ErrorKind::Busy => report.shards_busy += 1,
+                other => drop(other?),
+            }
+        }
+        report.bytes_freed = report.pages_freed * crate::contract::schema::PAGE_BYTES.unsigned_abs();
+        Ok(report)
+    }
+}

@@ -1,0 +1,16 @@
+//! Looking after a stash: figures, checking, salvaging, copying, shrinking, exchanging.
+
+mod backup;
+mod compact;
+mod repair;
+mod stats;
+mod sync;
+mod transfer;
+mod verify;
+
+pub use backup::BackupReport;
+pub use compact::CompactReport;
+pub use repair::{Lost, RepairReport, repair};
+pub use stats::{ShardStats, SlotStats, Stats};
+pub use transfer::{ExportReport, ImportOptions, ImportReport, Rejected};
+pub use verify::{Problem, ProblemKind, VerifyReport};

@@ -1,0 +1,274 @@
+//! Salvaging everything readable from a damaged stash into a new one.
+
+use super::backup::refuse_occupied;
+use super::transfer::Parsed;
+use crate::contract::hash::KeyHash;
+use crate::contract::interchange::key_to_json;
+use crate::contract::key::Key;
+use crate::contract::limits::VALUE_BYTES_MAX;
+use crate::contract::msgpack;
+use crate::contract::route::{ShardId, Slot};
+use crate::contract::schema::slot_table;
+use crate::contract::version::Version;
+use crate::error::{Error, ErrorKind, Result};
+use crate::stash::{LiteStash, Options, Place};
+use crate::storage::directory::Directory;
+use crate::storage::row::key_from_column;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Rows written to the new stash in one go.
+const BATCH_ROWS: usize = 1000;
+
+/// Row numbers tried one by one where pages are damaged.
+const PROBES_MAX: i64 = 1 << 20;
+
+/// What [`repair`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct RepairReport {
+    /// Shard files looked at.
+    pub shards: u64,
+    /// Rows written to the new stash.
+    pub rows: u64,
+    /// What could not be read.
+    pub lost: Vec<Lost>,
+}
+
+/// A row, a table or a shard that could not be salvaged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Lost {
+    /// The shard's number.
+    pub shard: u8,
+    /// The table's number; `None` if it is the whole shard.
+    pub slot: Option<u8>,
+    /// The row's hash in hexadecimal, where it is known.
+    pub key_hash: Option<String>,
+    /// The key as JSON, where it is readable and matches its hash.
+    pub key: Option<String>,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Reads the stash in `source`, damaged or not, and writes every row that proves sound into a new stash in `destination`.
+///
+/// A row proves sound by its key's hash, its checksum and its canonical form; versions and deadlines are kept. The source is not
+/// changed. It must not be open in this process: close it first. `destination` must not exist, or be an empty directory.
+pub fn repair(source: impl AsRef<Path>, destination: impl AsRef<Path>) -> Result<RepairReport> {
+    let source = Directory::open(source.as_ref(), false, true)?;
+    let destination = destination.as_ref();
+    refuse_occupied(destination)?;
+    let target = Options::new().value_bytes_max(VALUE_BYTES_MAX).open(destination)?;
+    let mut report = RepairReport::default();
+    for shard in ShardId::all() {
+        let path = source.shard_path(shard);
+        if !path.exists() {
+            continue;
+        }
+        report.shards += 1;
+        let mut salvage = Salvage { shard, target: &target, batch: Vec::new(), report: &mut report };
+        if let Err(error) = salvage.shard(&path) {
+            // What goes wrong on the target's side ends the repair; the rest is damage of the source.
+            if !error.damage {
+                return Err(error.error);
+            }
+            let reason = format!("the shard cannot be read: {}", error.error.message());
+            report.lost.push(Lost { shard: shard.number(), slot: None, key_hash: None, key: None, reason });
+        }
+    }
+    target.close()?;
+    Ok(report)
+}
+
+struct Failure {
+    error: Error,
+    damage: bool,
+}
+
+fn damage(error: rusqlite::Error) -> Failure {
+    Failure { error: error.into(), damage: true }
+}
+
+fn target_failed(error: Error) -> Failure {
+    Failure { error, damage: false }
+}
+
+struct Salvage<'a> {
+    shard: ShardId,
+    target: &'a LiteStash,
+    batch: Vec<Parsed>,
+    report: &'a mut RepairReport,
+}
+
+/// Which way a walk goes.
+#[derive(Clone, Copy)]
+enum Walk {
+    Up,
+    Down,
+}
+
+impl Salvage<'_> {
+    fn shard(&mut self, path: &Path) -> std::result::Result<(), Failure> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(damage)?;
+        // The schema of a foreign or newer file means nothing here.
+        for (name, expected) in [
+            ("application_id", crate::contract::schema::APPLICATION_ID),
+            ("user_version", crate::contract::schema::FORMAT),
+        ] {
+            let found: i64 = connection.pragma_query_value(None, name, |row| row.get(0)).map_err(damage)?;
+            if found != expected {
+                let error =
+                    Error::new(ErrorKind::NotAStash, format!("its {name} is {found}, not {expected}"));
+                return Err(Failure { error, damage: true });
+            }
+        }
+        for slot in Slot::all() {
+            self.table(&connection, slot)?;
+        }
+        self.flush()
+    }
+
+    fn table(&mut self, connection: &Connection, slot: Slot) -> std::result::Result<(), Failure> {
+        let table = slot_table(slot);
+        // Row numbers, with the hash where the index gives it. The table and its index are walked from both ends.
+        let mut found: BTreeMap<i64, Option<KeyHash>> = BTreeMap::new();
+        let index = format!(
+            "SELECT rowid, key_hash FROM {table} INDEXED BY sqlite_autoindex_{table}_1 ORDER BY key_hash"
+        );
+        let index_whole = [Walk::Up, Walk::Down].into_iter().any(|way| {
+            walk(connection, &index, way, |row| {
+                let hash = row.get_ref(1)?.as_blob().ok().and_then(KeyHash::from_slice);
+                found.insert(row.get(0)?, hash);
+                Ok(())
+            })
+        });
+        let rows = format!("SELECT rowid FROM {table} NOT INDEXED ORDER BY rowid");
+        let (mut low, mut high) = (0, i64::MAX);
+        let up = walk(connection, &rows, Walk::Up, |row| {
+            low = row.get(0)?;
+            found.entry(low).or_default();
+            Ok(())
+        });
+        let table_whole = up
+            || walk(connection, &rows, Walk::Down, |row| {
+                high = row.get(0)?;
+                found.entry(high).or_default();
+                Ok(())
+            });
+        if !table_whole && !index_whole {
+            let end = if high == i64::MAX { low.saturating_add(PROBES_MAX) } else { high };
+            for number in (low + 1..end).take(PROBES_MAX as usize) {
+                found.entry(number).or_default();
+            }
+            self.lose(
+                slot,
+                None,
+                None,
+                "pages of the table and of its index are damaged; rows in them may be missing".into(),
+            );
+        }
+        let one = format!(
+            "SELECT key_hash, key, value, timestamp, microsecond FROM {table} NOT INDEXED WHERE rowid = ?1"
+        );
+        for (number, hash) in found {
+            let fetched = connection
+                .prepare_cached(&one)
+                .and_then(|mut fetch| fetch.query_row([number], |row| Ok(sound_row(row))).optional());
+            match fetched {
+                Ok(Some(Ok(row))) => self.keep(row)?,
+                Ok(Some(Err(lost))) => self.lose(slot, lost.hash.or(hash), lost.key, lost.reason),
+                Ok(None) if hash.is_some() => {
+                    self.lose(slot, hash, None, "the index knows the row, the table does not".into());
+                }
+                Ok(None) => {}
+                // A number that was only a guess is no loss of its own.
+                Err(error) if hash.is_some() || table_whole => self.lose(slot, hash, None, error.to_string()),
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, row: Parsed) -> std::result::Result<(), Failure> {
+        self.batch.push(row);
+        if self.batch.len() >= BATCH_ROWS { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> std::result::Result<(), Failure> {
+        let rows = std::mem::take(&mut self.batch);
+        let (written, _) = self.target.inner.store(rows, true).map_err(target_failed)?;
+        self.report.rows += written;
+        Ok(())
+    }
+
+    fn lose(&mut self, slot: Slot, hash: Option<KeyHash>, key: Option<Key>, reason: String) {
+        let key = key.map(|key| {
+            let mut json = String::new();
+            key_to_json(key.as_ref(), &mut json);
+            json
+        });
+        self.report.lost.push(Lost {
+            shard: self.shard.number(),
+            slot: Some(slot.number()),
+            key_hash: hash.map(|hash| hash.to_string()),
+            key,
+            reason,
+        });
+    }
+}
+
+/// Walks over a query until it ends (true) or fails on damage (false).
+fn walk(
+    connection: &Connection,
+    query: &str,
+    way: Walk,
+    mut visit: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+) -> bool {
+    let query = match way {
+        Walk::Up => query.to_owned(),
+        Walk::Down => format!("{query} DESC"),
+    };
+    let walked = (|| {
+        let mut statement = connection.prepare(&query)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            visit(row)?;
+        }
+        Ok::<_, rusqlite::Error>(())
+    })();
+    walked.is_ok()
+}
+
+struct Unsound {
+    hash: Option<KeyHash>,
+    key: Option<Key>,
+    reason: String,
+}
+
+/// The row, if its key, checksum and value agree.
+fn sound_row(row: &Row<'_>) -> std::result::Result<Parsed, Unsound> {
+    let unsound = |hash, key, error: Error| Unsound { hash, key, reason: error.message().to_owned() };
+    let column = |index| row.get_ref(index).map_err(|error| unsound(None, None, error.into()));
+    let hash = column(0)?.as_blob().ok().and_then(KeyHash::from_slice);
+    let key = key_from_column(column(1)?).map_err(|error| unsound(hash, None, error))?;
+    let place = Place::of(key.as_ref());
+    if hash != Some(place.hash) {
+        return Err(unsound(hash, None, Error::corrupt("the key does not match the row's hash")));
+    }
+    let int = |index| column(index).map(|value| value.as_i64().unwrap_or(i64::MAX));
+    let read = Version::from_columns(int(3)?, int(4)?).and_then(|version| {
+        let column = row.get_ref(2)?;
+        let stored = column.as_blob().map_err(|_| Error::corrupt("the value column has the wrong type"))?;
+        let record = crate::contract::record::decode(&place.hash, version, stored)?;
+        msgpack::validate(record.body)?;
+        Ok((version, record.expiry, record.body.to_owned()))
+    });
+    match read {
+        Ok((version, expiry, body)) => Ok(Parsed { place, key, body, expiry, version: Some(version) }),
+        Err(error) => Err(unsound(hash, Some(key), error)),
+    }
+}

@@ -1,0 +1,113 @@
+//! Figures of a stash.
+
+use crate::contract::limits::SLOTS;
+use crate::contract::route::Slot;
+use crate::error::Result;
+use crate::stash::LiteStash;
+use crate::storage::row;
+use serde::Serialize;
+
+/// Figures of a stash, as of the moment each shard was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Rows, expired ones left out.
+    pub rows: u64,
+    /// Stored rows whose deadline has passed.
+    pub expired_rows: u64,
+    /// Bytes of all keys.
+    pub key_bytes: u64,
+    /// Bytes of all records: values with their headers.
+    pub record_bytes: u64,
+    /// Bytes of the files, write-ahead logs included.
+    pub file_bytes: u64,
+    /// The linked SQLite.
+    pub sqlite_version: &'static str,
+    /// The contract's version.
+    pub format: i64,
+    /// Every shard that exists, in ascending order.
+    pub shards: Vec<ShardStats>,
+}
+
+/// Figures of one shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ShardStats {
+    /// The shard's number, 0 to 15.
+    pub shard: u8,
+    /// Bytes of `shard-N.db`; for a stash in memory, of its pages.
+    pub file_bytes: u64,
+    /// Bytes of `shard-N.db-wal`.
+    pub wal_bytes: u64,
+    /// Bytes in pages that hold nothing, which `compact` gives back.
+    pub free_bytes: u64,
+    /// The tables.
+    pub slots: [SlotStats; SLOTS],
+}
+
+/// Figures of one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct SlotStats {
+    /// Rows, expired ones left out.
+    pub rows: u64,
+    /// Stored rows whose deadline has passed.
+    pub expired_rows: u64,
+    /// Bytes of the keys.
+    pub key_bytes: u64,
+    /// Bytes of the records.
+    pub record_bytes: u64,
+}
+
+impl LiteStash {
+    /// Figures of the stash. Costs a walk over every table.
+    pub fn stats(&self) -> Result<Stats> {
+        self.inner.usable()?;
+        let now_us = self.inner.now_us();
+        let mut shards = Vec::new();
+        for shard in self.inner.shards() {
+            let figures = shard.read(&self.inner.settings, |connection| {
+                let txn = connection.unchecked_transaction()?;
+                let mut slots = [SlotStats::default(); SLOTS];
+                let expired = row::count_expired(&txn, now_us)?;
+                for slot in Slot::all() {
+                    let (key_bytes, record_bytes) = row::size(&txn, slot)?;
+                    let expired_rows = expired[slot.index()];
+                    let rows = row::count(&txn, slot)? - expired_rows;
+                    slots[slot.index()] = SlotStats { rows, expired_rows, key_bytes, record_bytes };
+                }
+                let pragma = |name: &str| txn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+                let page = pragma("page_size")?.unsigned_abs();
+                let pages = pragma("page_count")?.unsigned_abs();
+                let free = pragma("freelist_count")?.unsigned_abs();
+                txn.finish()?;
+                Ok((slots, pages * page, free * page))
+            })?;
+            let Some((slots, page_bytes, free_bytes)) = figures else { continue };
+            let size = |suffix: &str| {
+                let directory = self.path()?;
+                let name = shard.id().file_name() + suffix;
+                // Asking for a size opens nothing.
+                directory.join(name).metadata().ok().map(|metadata| metadata.len())
+            };
+            shards.push(ShardStats {
+                shard: shard.id().number(),
+                file_bytes: size("").unwrap_or(page_bytes),
+                wal_bytes: size("-wal").unwrap_or(0),
+                free_bytes,
+                slots,
+            });
+        }
+        let slots = || shards.iter().flat_map(|shard| &shard.slots);
+        Ok(Stats {
+            rows: slots().map(|slot| slot.rows).sum(),
+            expired_rows: slots().map(|slot| slot.expired_rows).sum(),
+            key_bytes: slots().map(|slot| slot.key_bytes).sum(),
+            record_bytes: slots().map(|slot| slot.record_bytes).sum(),
+            file_bytes: shards.iter().map(|shard| shard.file_bytes + shard.wal_bytes).sum(),
+            sqlite_version: crate::sqlite_version(),
+            format: crate::contract::schema::FORMAT,
+            shards,
+        })
+    }
+}

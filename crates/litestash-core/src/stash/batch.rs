@@ -1,0 +1,178 @@
+//! Many keys at once: grouped by shard, one transaction per shard.
+
+use super::op::{self, Action, Op, Outcome, SetOptions};
+use super::open::{Inner, LiteStash, Place};
+use crate::contract::key::ToKey;
+use crate::contract::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX};
+use crate::contract::msgpack;
+use crate::contract::route::ShardId;
+use crate::contract::value::Value;
+use crate::contract::version::Version;
+use crate::error::{Error, ErrorKind, Result};
+use serde::Serialize;
+
+impl LiteStash {
+    /// The values of many keys, in the order of the keys.
+    ///
+    /// Each shard is read once, so keys of one shard are seen in one committed state. Any error fails the whole call.
+    pub fn get_many<K: ToKey>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<Option<Value>>> {
+        let ops = keys.into_iter().map(|key| Op::new(key, Action::Get)).collect::<Result<Vec<_>>>()?;
+        let results = self.apply(&ops)?;
+        let decode = |outcome| match outcome? {
+            Outcome::Value(encoded) => encoded.map(|encoded| msgpack::decode(&encoded)).transpose(),
+            _ => Ok(None),
+        };
+        results.into_iter().map(decode).collect()
+    }
+
+    /// Stores many values, in ascending order of shards and within a shard in the order given. Returns their versions.
+    ///
+    /// All keys and values are checked before anything is written. Each shard's part is one transaction: all of it or
+    /// nothing. If a shard fails, the error is returned and the parts of other shards may have been written;
+    /// [`LiteStash::apply`] answers for each operation.
+    pub fn set_many<K: ToKey, V: Serialize>(
+        &self,
+        items: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Vec<Version>> {
+        let ops = items
+            .into_iter()
+            .map(|(key, value)| Op::set(key, &value, SetOptions::default()))
+            .collect::<Result<Vec<_>>>()?;
+        let version = |outcome| match outcome? {
+            Outcome::Version(Some(version)) => Ok(version),
+            _ => Err(Error::new(ErrorKind::Internal, "a set answered without a version")),
+        };
+        self.apply_checked(&ops)?.into_iter().map(version).collect()
+    }
+
+    /// Deletes many keys; answers for each whether it was there. Atomic per shard, as [`LiteStash::set_many`].
+    pub fn delete_many<K: ToKey>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<bool>> {
+        let ops = keys.into_iter().map(Op::delete).collect::<Result<Vec<_>>>()?;
+        let flag = |outcome| Ok(matches!(outcome?, Outcome::Flag(true)));
+        self.apply_checked(&ops)?.into_iter().map(flag).collect()
+    }
+
+    /// Performs independent operations, one transaction per shard that they touch, and answers each of them.
+    ///
+    /// Shards are worked through in ascending order, and operations of one shard in the order given. An operation that fails
+    /// by itself (`TypeMismatch`, `Overflow`, a value over the limit) changes nothing and does not stop the others. If a shard's transaction
+    /// fails, every operation in it has that error. `TooLarge` over 10 000 operations or 64 MiB of keys and values.
+    pub fn apply(&self, ops: &[Op]) -> Result<Vec<Result<Outcome>>> {
+        self.inner.usable()?;
+        check_batch(ops)?;
+        Ok(self.inner.apply(ops))
+    }
+
+    /// [`LiteStash::apply`], but nothing is done if any operation is refused before it touches a shard.
+    fn apply_checked(&self, ops: &[Op]) -> Result<Vec<Result<Outcome>>> {
+        let now_us = self.inner.now_us();
+        ops.iter().try_for_each(|op| op.action.check(self.inner.value_bytes_max, now_us))?;
+        self.apply(ops)
+    }
+}
+
+/// The limits of a batch (`docs/CONTRACT.md` 10).
+fn check_batch(ops: &[Op]) -> Result<()> {
+    if ops.len() > BATCH_OPERATIONS_MAX {
+        return Err(Error::too_large(format!(
+            "the batch has {} operations; the limit is {BATCH_OPERATIONS_MAX}",
+            ops.len()
+        )));
+    }
+    let bytes: usize = ops.iter().map(Op::size_bytes).sum();
+    if bytes > BATCH_BYTES_MAX {
+        return Err(Error::too_large(format!("the batch has {bytes} bytes; the limit is {BATCH_BYTES_MAX}")));
+    }
+    Ok(())
+}
+
+/// An operation with its place and its index in the batch.
+struct Placed<'a> {
+    index: usize,
+    place: Place,
+    op: &'a Op,
+}
+
+impl Inner {
+    fn apply(&self, ops: &[Op]) -> Vec<Result<Outcome>> {
+        let mut placed: Vec<_> = ops
+            .iter()
+            .enumerate()
+            .map(|(index, op)| Placed { index, place: Place::of(op.key.as_ref()), op })
+            .collect();
+        placed.sort_by_key(|placed| placed.place.route.shard);
+        let mut results: Vec<Option<Result<Outcome>>> = ops.iter().map(|_| None).collect();
+        for group in placed.chunk_by(|a, b| a.place.route.shard == b.place.route.shard) {
+            let answers = self.apply_to_shard(group[0].place.route.shard, group);
+            for (placed, answer) in group.iter().zip(answers) {
+                results[placed.index] = Some(answer);
+            }
+        }
+        let missing = || Err(Error::new(ErrorKind::Internal, "an operation was not answered"));
+        results.into_iter().map(|result| result.unwrap_or_else(missing)).collect()
+    }
+
+    fn apply_to_shard(&self, shard: ShardId, group: &[Placed<'_>]) -> Vec<Result<Outcome>> {
+        let answered = if group.iter().all(|placed| placed.op.action.only_reads()) {
+            self.read_group(shard, group)
+        } else {
+            self.write_group(shard, group)
+        };
+        answered.unwrap_or_else(|error| group.iter().map(|_| Err(error.duplicate())).collect())
+    }
+
+    fn read_group(&self, shard: ShardId, group: &[Placed<'_>]) -> Result<Vec<Result<Outcome>>> {
+        let read = self.shard(shard).read(&self.settings, |connection| {
+            // One read transaction, so that the group sees one committed state.
+            let txn = connection.unchecked_transaction()?;
+            let now_us = self.now_us();
+            let answers = group
+                .iter()
+                .map(|Placed { place, op, .. }| {
+                    let live = crate::storage::row::get(&txn, place.route.slot, &place.hash, |row| {
+                        op::Live::read(place, row, || now_us)
+                    });
+                    match live {
+                        Ok(row) => Ok(Ok(row
+                            .flatten()
+                            .map_or_else(|| op.action.on_missing(), |row| op.action.on_read(&row)))),
+                        Err(error) if op::is_from_sqlite(&error) => Err(error),
+                        Err(error) => Ok(Err(error)),
+                    }
+                })
+                .collect::<Result<Vec<_>>>()?;
+            txn.finish()?;
+            Ok(answers)
+        })?;
+        Ok(read.unwrap_or_else(|| group.iter().map(|placed| Ok(placed.op.action.on_missing())).collect()))
+    }
+
+    fn write_group(&self, shard: ShardId, group: &[Placed<'_>]) -> Result<Vec<Result<Outcome>>> {
+        let run = |txn: &mut crate::storage::row::WriteTxn<'_>| {
+            let now_us = self.now_us();
+            let answer = |Placed { place, op, .. }: &Placed<'_>| {
+                let checked = op.action.check(self.value_bytes_max, now_us);
+                let done =
+                    checked.and_then(|()| op::execute(txn, place, op.key.as_ref(), &op.action, now_us));
+                match done {
+                    // What SQLite itself refuses ends the transaction for all.
+                    Err(error) if op::is_from_sqlite(&error) => Err(error),
+                    other => Ok(other),
+                }
+            };
+            group.iter().map(answer).collect::<Result<Vec<_>>>()
+        };
+        let now_us = self.now_us();
+        let creates = |placed: &Placed<'_>| {
+            placed.op.action.creates() && placed.op.action.check(self.value_bytes_max, now_us).is_ok()
+        };
+        if group.iter().any(creates) {
+            return self.shard(shard).write(&self.settings, run);
+        }
+        let missing = |placed: &Placed<'_>| {
+            placed.op.action.check(self.value_bytes_max, now_us).map(|()| placed.op.action.on_missing())
+        };
+        let done = self.shard(shard).write_existing(&self.settings, run)?;
+        Ok(done.unwrap_or_else(|| group.iter().map(missing).collect()))
+    }
+}

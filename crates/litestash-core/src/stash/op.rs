@@ -1,0 +1,445 @@
+//! One operation on one key, and what it does inside a write transaction. Single calls and batches both end here.
+
+use super::open::Place;
+use crate::contract::key::{Key, KeyRef, ToKey};
+use crate::contract::msgpack::{self, write};
+use crate::contract::record::Expiry;
+use crate::contract::typed;
+use crate::contract::value::Value;
+use crate::contract::version::Version;
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::row::{StoredRow, WriteTxn};
+use serde::Serialize;
+use std::time::Duration;
+
+/// When a value ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// That long after the write. At least one microsecond.
+    In(Duration),
+    /// At that Unix time in microseconds. One that has passed makes the row expired at once.
+    At(i64),
+}
+
+impl Deadline {
+    pub(crate) fn resolve(self, now_us: i64) -> Result<i64> {
+        match self {
+            Self::At(deadline) => Ok(deadline),
+            Self::In(ttl) => match i64::try_from(ttl.as_micros()) {
+                Ok(0) => Err(Error::invalid_argument("a time to live is at least one microsecond")),
+                Ok(us) => now_us.checked_add(us).ok_or_else(too_long),
+                Err(_) => Err(too_long()),
+            },
+        }
+    }
+}
+
+fn too_long() -> Error {
+    Error::invalid_argument("the time to live is too long")
+}
+
+/// What must hold for a value to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Condition {
+    /// Nothing.
+    #[default]
+    Always,
+    /// The key is missing or expired.
+    Absent,
+    /// The key is there and not expired.
+    Present,
+    /// The key is there, not expired, and has this version.
+    Version(Version),
+}
+
+/// How a value is stored. The default: always, without a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SetOptions {
+    /// The deadline; without one the row stays until it is deleted.
+    pub deadline: Option<Deadline>,
+    /// Keep the deadline that the row has now. Not together with `deadline`.
+    pub keep_ttl: bool,
+    /// What must hold.
+    pub condition: Condition,
+}
+
+impl SetOptions {
+    /// With a time to live.
+    pub fn ttl(ttl: Duration) -> Self {
+        Self { deadline: Some(Deadline::In(ttl)), ..Self::default() }
+    }
+
+    /// Only if that holds.
+    pub fn when(condition: Condition) -> Self {
+        Self { condition, ..Self::default() }
+    }
+}
+
+/// What is stored under a key, with what belongs to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The value's canonical encoding.
+    pub encoded: Vec<u8>,
+    /// The row's version: the time of its last write.
+    pub version: Version,
+    /// When it ends, Unix time in microseconds.
+    pub expires_at: Option<i64>,
+}
+
+impl Entry {
+    /// The value.
+    pub fn value(&self) -> Result<Value> {
+        msgpack::decode(&self.encoded)
+    }
+
+    /// Bytes of the value's canonical encoding.
+    pub fn size_bytes(&self) -> usize {
+        self.encoded.len()
+    }
+}
+
+/// An operation for [`LiteStash::apply`](super::LiteStash::apply): a key and what to do with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Op {
+    pub(super) key: Key,
+    pub(super) action: Action,
+}
+
+/// What an [`Op`] does. Values are canonical encodings, checked when the operation is made.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Answers [`Outcome::Value`].
+    Get,
+    /// Answers [`Outcome::Flag`].
+    Exists,
+    /// Answers [`Outcome::Entry`].
+    Entry,
+    /// Answers [`Outcome::Version`].
+    Set {
+        /// The canonical encoding.
+        encoded: Vec<u8>,
+        /// How.
+        options: SetOptions,
+    },
+    /// Answers [`Outcome::Flag`]: was it there.
+    Delete,
+    /// Get and delete. Answers [`Outcome::Value`].
+    Take,
+    /// Adds to an integer. Answers [`Outcome::Int`].
+    Increment(i64),
+    /// Adds to a float. Answers [`Outcome::Float`].
+    IncrementFloat(f64),
+    /// Stores `encoded` if the row holds `expected`, or is absent. Answers [`Outcome::Flag`].
+    CompareAndSet {
+        /// The canonical encoding that must be there; `None`: nothing may be there.
+        expected: Option<Vec<u8>>,
+        /// The canonical encoding to store.
+        encoded: Vec<u8>,
+    },
+    /// Gives a row a new deadline. Answers [`Outcome::Flag`]: was it there.
+    Expire(Deadline),
+    /// Takes a row's deadline away. Answers [`Outcome::Flag`]: did it have one.
+    Persist,
+}
+
+/// What an [`Op`] answered.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The canonical encoding, or `None` for a miss.
+    Value(Option<Vec<u8>>),
+    /// Yes or no.
+    Flag(bool),
+    /// The row, or `None` for a miss.
+    Entry(Option<Entry>),
+    /// The version written, or `None` if the condition did not hold.
+    Version(Option<Version>),
+    /// The number after an increment.
+    Int(i64),
+    /// The number after an increment.
+    Float(f64),
+}
+
+impl Op {
+    /// An operation. `InvalidKey` or `TooLarge` for the key; `InvalidValue` or `TooLarge` if an encoded value is not canonical.
+    pub fn new(key: impl ToKey, action: Action) -> Result<Self> {
+        match &action {
+            Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } => {
+                msgpack::validate(encoded)?
+            }
+            _ => {}
+        }
+        Ok(Self { key: key.to_key()?.into_owned(), action })
+    }
+
+    /// Stores any `Serialize`.
+    pub fn set<V: Serialize + ?Sized>(key: impl ToKey, value: &V, options: SetOptions) -> Result<Self> {
+        let key = key.to_key()?.into_owned();
+        Ok(Self { key, action: Action::Set { encoded: typed::to_bytes(value)?, options } })
+    }
+
+    /// Deletes.
+    pub fn delete(key: impl ToKey) -> Result<Self> {
+        Self::new(key, Action::Delete)
+    }
+
+    /// The key.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What is done with it.
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// Bytes this operation counts as in a batch.
+    pub(super) fn size_bytes(&self) -> usize {
+        let body = match &self.action {
+            Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } => encoded.len(),
+            _ => 0,
+        };
+        self.key.as_ref().size_bytes() + body
+    }
+}
+
+impl Action {
+    /// Whether it stores a row where there is none, so that a missing shard must be created.
+    pub(super) fn creates(&self) -> bool {
+        match self {
+            Self::Set { options, .. } => matches!(options.condition, Condition::Always | Condition::Absent),
+            Self::Increment(_) | Self::IncrementFloat(_) => true,
+            Self::CompareAndSet { expected, .. } => expected.is_none(),
+            _ => false,
+        }
+    }
+
+    /// Whether it only reads.
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self, Self::Get | Self::Exists | Self::Entry)
+    }
+
+    /// Checks what can be checked before any I/O.
+    pub(super) fn check(&self, value_bytes_max: usize, now_us: i64) -> Result<()> {
+        match self {
+            Self::Set { encoded, options } => {
+                check_size(encoded, value_bytes_max)?;
+                match options.deadline {
+                    Some(_) if options.keep_ttl => {
+                        Err(Error::invalid_argument("keep_ttl and a deadline exclude each other"))
+                    }
+                    Some(deadline) => deadline.resolve(now_us).map(drop),
+                    None => Ok(()),
+                }
+            }
+            Self::CompareAndSet { encoded, .. } => check_size(encoded, value_bytes_max),
+            Self::Expire(deadline) => deadline.resolve(now_us).map(drop),
+            Self::IncrementFloat(by) if !by.is_finite() => {
+                Err(Error::invalid_argument("a float is incremented by a finite number"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The answer where there is no row, for an action that does not create one.
+    pub(super) fn on_missing(&self) -> Outcome {
+        match self {
+            Self::Get | Self::Take => Outcome::Value(None),
+            Self::Entry => Outcome::Entry(None),
+            Self::Set { .. } => Outcome::Version(None),
+            _ => Outcome::Flag(false),
+        }
+    }
+
+    /// The answer of an action that only reads, for a row that is there.
+    pub(super) fn on_read(&self, row: &Live) -> Outcome {
+        match self {
+            Self::Exists => Outcome::Flag(true),
+            Self::Entry => Outcome::Entry(Some(row.entry())),
+            _ => Outcome::Value(Some(row.body.clone())),
+        }
+    }
+}
+
+fn check_size(encoded: &[u8], max: usize) -> Result<()> {
+    if encoded.len() > max {
+        return Err(Error::too_large(format!(
+            "the value has {} bytes; the stash's limit is {max}",
+            encoded.len()
+        )));
+    }
+    Ok(())
+}
+
+/// A row that is there and not expired, its CRC and its body's form checked.
+pub(super) struct Live {
+    pub(super) version: Version,
+    pub(super) expiry: Expiry,
+    pub(super) body: Vec<u8>,
+}
+
+impl Live {
+    /// The row, or `None` if it is expired.
+    pub(super) fn read(
+        place: &Place,
+        row: StoredRow<'_>,
+        now_us: impl FnOnce() -> i64,
+    ) -> Result<Option<Self>> {
+        let record = row.record(&place.hash)?;
+        if record.expiry.expires_at.is_some() && record.expiry.passed(now_us()) {
+            return Ok(None);
+        }
+        msgpack::validate(record.body).map_err(damaged)?;
+        Ok(Some(Self { version: row.version, expiry: record.expiry, body: record.body.to_owned() }))
+    }
+
+    pub(super) fn entry(&self) -> Entry {
+        Entry { encoded: self.body.clone(), version: self.version, expires_at: self.expiry.expires_at }
+    }
+}
+
+/// Performs an action inside a write transaction. An error leaves the row as it was.
+pub(super) fn execute(
+    txn: &mut WriteTxn<'_>,
+    place: &Place,
+    key: KeyRef<'_>,
+    action: &Action,
+    now_us: i64,
+) -> Result<Outcome> {
+    let slot = place.route.slot;
+    let live = |txn: &WriteTxn<'_>| {
+        txn.get(slot, &place.hash, |row| Live::read(place, row, || now_us)).map(Option::flatten)
+    };
+    let put = |txn: &mut WriteTxn<'_>, expiry: Expiry, body: &[u8]| {
+        txn.put(slot, &place.hash, key, expiry, body, now_us)
+    };
+    match action {
+        Action::Get | Action::Exists | Action::Entry => {
+            Ok(live(txn)?.map_or_else(|| action.on_missing(), |row| action.on_read(&row)))
+        }
+        Action::Set { encoded, options } => {
+            let mut expiry = match options.deadline {
+                Some(deadline) => Expiry::at(deadline.resolve(now_us)?),
+                None => Expiry::NEVER,
+            };
+            if options.keep_ttl || options.condition != Condition::Always {
+                let old = live(txn)?;
+                let holds = match options.condition {
+                    Condition::Always => true,
+                    Condition::Absent => old.is_none(),
+                    Condition::Present => old.is_some(),
+                    Condition::Version(version) => old.as_ref().is_some_and(|old| old.version == version),
+                };
+                if !holds {
+                    return Ok(Outcome::Version(None));
+                }
+                if options.keep_ttl {
+                    expiry = old.map_or(Expiry::NEVER, |old| old.expiry);
+                }
+            }
+            put(txn, expiry, encoded).map(|version| Outcome::Version(Some(version)))
+        }
+        Action::Delete => {
+            // A damaged row can be deleted too; only its deadline cannot be known then.
+            let was_live = match live(txn) {
+                Ok(row) => row.is_some(),
+                Err(error) if error.kind() == ErrorKind::Corrupt && !is_from_sqlite(&error) => true,
+                Err(error) => return Err(error),
+            };
+            Ok(Outcome::Flag(txn.delete(slot, &place.hash)? && was_live))
+        }
+        Action::Take => {
+            let row = live(txn)?;
+            txn.delete(slot, &place.hash)?;
+            Ok(Outcome::Value(row.map(|row| row.body)))
+        }
+        Action::Increment(by) => {
+            let old = live(txn)?;
+            let sum = match &old {
+                Some(row) => add_int(&row.body, *by)?,
+                None => *by,
+            };
+            let mut body = Vec::new();
+            write::int(&mut body, sum);
+            put(txn, old.map_or(Expiry::NEVER, |row| row.expiry), &body)?;
+            Ok(Outcome::Int(sum))
+        }
+        Action::IncrementFloat(by) => {
+            let old = live(txn)?;
+            let sum = match &old {
+                Some(row) => add_float(&row.body, *by)?,
+                None => 0.0 + *by,
+            };
+            let mut body = Vec::new();
+            write::float(&mut body, sum);
+            put(txn, old.map_or(Expiry::NEVER, |row| row.expiry), &body)?;
+            Ok(Outcome::Float(sum))
+        }
+        Action::CompareAndSet { expected, encoded } => {
+            let old = live(txn)?;
+            if old.as_ref().map(|row| row.body.as_slice()) != expected.as_deref() {
+                return Ok(Outcome::Flag(false));
+            }
+            put(txn, Expiry::NEVER, encoded)?;
+            Ok(Outcome::Flag(true))
+        }
+        Action::Expire(deadline) => {
+            let Some(row) = live(txn)? else { return Ok(Outcome::Flag(false)) };
+            put(txn, Expiry::at(deadline.resolve(now_us)?), &row.body)?;
+            Ok(Outcome::Flag(true))
+        }
+        Action::Persist => match live(txn)? {
+            Some(row) if row.expiry != Expiry::NEVER => {
+                put(txn, Expiry::NEVER, &row.body)?;
+                Ok(Outcome::Flag(true))
+            }
+            _ => Ok(Outcome::Flag(false)),
+        },
+    }
+}
+
+/// A stored body that is not canonical is damage, whoever wrote it; a value of another type than asked for is not.
+pub(crate) fn damaged(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::InvalidValue | ErrorKind::TooLarge => {
+            Error::corrupt("the stored value is not canonical").with_source(error)
+        }
+        _ => error,
+    }
+}
+
+/// Whether SQLite itself failed, rather than the operation on a sound database.
+pub(super) fn is_from_sqlite(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<rusqlite::Error>())
+}
+
+fn overflow() -> Error {
+    Error::new(ErrorKind::Overflow, "the number would leave its range")
+}
+
+fn not_a_number(value: &Value, wanted: &str) -> Error {
+    Error::new(ErrorKind::TypeMismatch, format!("the stored value is {}, not {wanted}", value.type_name()))
+}
+
+/// Integers stay within i64.
+fn add_int(body: &[u8], by: i64) -> Result<i64> {
+    match msgpack::decode(body)? {
+        Value::Int(int) => int.checked_add(by).ok_or_else(overflow),
+        Value::Uint(_) => Err(overflow()),
+        other => Err(not_a_number(&other, "an integer")),
+    }
+}
+
+/// A stored integer becomes a float if that is exact: up to 2⁵³.
+fn add_float(body: &[u8], by: f64) -> Result<f64> {
+    const EXACT: u64 = 1 << 53;
+    let old = match msgpack::decode(body)? {
+        Value::Float(float) => float,
+        Value::Int(int) if int.unsigned_abs() <= EXACT => int as f64,
+        Value::Int(_) | Value::Uint(_) => return Err(overflow()),
+        other => return Err(not_a_number(&other, "a number")),
+    };
+    let sum = old + by;
+    if sum.is_finite() { Ok(sum) } else { Err(overflow()) }
+}

@@ -1,0 +1,142 @@
+//! How a stash is opened.
+
+use super::open::LiteStash;
+use crate::contract::limits::{VALUE_BYTES_DEFAULT, VALUE_BYTES_MAX};
+use crate::env::{Clock, SystemClock};
+use crate::error::{Error, Result};
+use crate::storage::Durability;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Builder for opening a [`LiteStash`]. Each method states its default.
+///
+/// ```
+/// # let dir = tempfile::tempdir().unwrap();
+/// use litestash_core::{Durability, Options};
+/// let stash = Options::new().durability(Durability::Full).open(dir.path())?;
+/// # Ok::<_, litestash_core::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Options {
+    pub(super) create: bool,
+    pub(super) read_only: bool,
+    pub(super) immutable: bool,
+    pub(super) allow_network_file_system: bool,
+    pub(super) durability: Durability,
+    pub(super) busy_timeout: Duration,
+    pub(super) value_bytes_max: usize,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            create: true,
+            read_only: false,
+            immutable: false,
+            allow_network_file_system: false,
+            durability: Durability::Normal,
+            busy_timeout: Duration::from_secs(30),
+            value_bytes_max: VALUE_BYTES_DEFAULT,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl Options {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether a missing stash is created. Default: true. If false, opening a directory without any shard file is `NoStash`.
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Whether every write is refused with `ReadOnly`. Default: false. A read-only stash is never created, and no file of it is
+    /// changed; other processes may write it at the same time.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Read-only, and a promise that **nobody** is writing: no locks are taken and no `-shm` file is needed. For stashes in a
+    /// directory without write permission. Default: only on file systems that are mounted read-only.
+    pub fn immutable(mut self, immutable: bool) -> Self {
+        self.immutable = immutable;
+        self
+    }
+
+    /// Whether directories on network and pass-through file systems are accepted. Default: false, because SQLite's locks and
+    /// shared memory can fail there without an error; use it only if a single process on a single host uses the stash.
+    pub fn allow_network_file_system(mut self, allow: bool) -> Self {
+        self.allow_network_file_system = allow;
+        self
+    }
+
+    /// What an acknowledged write has reached. Default: [`Durability::Normal`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How long an operation waits for a shard that another thread or process holds before it fails with `Busy`.
+    /// Default: 30 s.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// The longest value in bytes of its canonical encoding. Default: 64 MiB; at most 950 MiB (`InvalidArgument` beyond).
+    pub fn value_bytes_max(mut self, bytes: usize) -> Self {
+        self.value_bytes_max = bytes;
+        self
+    }
+
+    /// The clock that versions and deadlines are taken from. Default: the system's. For tests and conformance.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Opens the stash in that directory.
+    ///
+    /// Nothing is opened or created but the directory: shard files are opened by the first operation that needs them.
+    /// Errors: `NoStash`, `NotAStash`, `NetworkFileSystem`, `PermissionDenied`, `ReadOnly`, `InvalidArgument`, `SqliteTooOld`, `Io`.
+    pub fn open(self, directory: impl AsRef<Path>) -> Result<LiteStash> {
+        LiteStash::open_with(Some(directory.as_ref()), &self.checked()?)
+    }
+
+    /// Opens a stash in memory, which ends with its last handle.
+    pub fn memory(self) -> Result<LiteStash> {
+        if self.read_only || self.immutable {
+            return Err(Error::invalid_argument("a stash in memory cannot be read-only"));
+        }
+        LiteStash::open_with(None, &self.checked()?)
+    }
+
+    fn checked(self) -> Result<Self> {
+        if !(1..=VALUE_BYTES_MAX).contains(&self.value_bytes_max) {
+            return Err(Error::invalid_argument(format!("value_bytes_max is 1 to {VALUE_BYTES_MAX}")));
+        }
+        Ok(self)
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("create", &self.create)
+            .field("read_only", &self.read_only)
+            .field("immutable", &self.immutable)
+            .field("allow_network_file_system", &self.allow_network_file_system)
+            .field("durability", &self.durability)
+            .field("busy_timeout", &self.busy_timeout)
+            .field("value_bytes_max", &self.value_bytes_max)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,95 @@
+//! Reading one key.
+
+use super::op::{Action, Entry, Live, Outcome, damaged};
+use super::open::{Inner, LiteStash, Place};
+use crate::contract::key::{KeyRef, ToKey};
+use crate::contract::msgpack;
+use crate::contract::record::Record;
+use crate::contract::typed;
+use crate::contract::value::Value;
+use crate::error::Result;
+use crate::storage::row;
+use serde::de::DeserializeOwned;
+
+impl LiteStash {
+    /// The value of a key, or `None` if it is missing or expired. A stored nil is `Some(Value::Nil)`.
+    ///
+    /// Errors of every read: `InvalidKey`, `TooLarge` (key), `Corrupt`, `NotAStash`, `UnsupportedFormat`, `Busy`, `Closed`, `Forked`, `Io`.
+    pub fn get(&self, key: impl ToKey) -> Result<Option<Value>> {
+        key.with_key(|key| self.inner.read_row(key, |record| msgpack::decode(record.body)))
+    }
+
+    /// [`LiteStash::get`] as any `Deserialize`. `TypeMismatch` if something else is stored.
+    pub fn get_as<T: DeserializeOwned>(&self, key: impl ToKey) -> Result<Option<T>> {
+        key.with_key(|key| self.inner.read_row(key, |record| typed::from_bytes(record.body)))
+    }
+
+    /// [`LiteStash::get`] as canonical MessagePack.
+    pub fn get_encoded(&self, key: impl ToKey) -> Result<Option<Vec<u8>>> {
+        key.with_key(|key| {
+            self.inner.read_row(key, |record| {
+                msgpack::validate(record.body)?;
+                Ok(record.body.to_owned())
+            })
+        })
+    }
+
+    /// Whether a key is there and not expired.
+    pub fn exists(&self, key: impl ToKey) -> Result<bool> {
+        key.with_key(|key| self.inner.read_row(key, |_| Ok(()))).map(|found| found.is_some())
+    }
+
+    /// The value of a key with its version, deadline and size.
+    pub fn entry(&self, key: impl ToKey) -> Result<Option<Entry>> {
+        key.with_key(|key| {
+            let outcome = self.inner.read_action(&Place::of(key), &Action::Entry)?;
+            Ok(match outcome {
+                Outcome::Entry(entry) => entry,
+                _ => None,
+            })
+        })
+    }
+
+    /// When a key ends: `None` if it is missing or expired, `Some(None)` if it has no deadline, else Unix time in microseconds.
+    pub fn expires_at(&self, key: impl ToKey) -> Result<Option<Option<i64>>> {
+        key.with_key(|key| self.inner.read_row(key, |record| Ok(record.expiry.expires_at)))
+    }
+
+    /// How long a key has left: `None` if it is missing or expired, `Some(None)` if it has no deadline.
+    pub fn ttl(&self, key: impl ToKey) -> Result<Option<Option<std::time::Duration>>> {
+        let now_us = self.inner.now_us();
+        let left = |deadline: i64| {
+            std::time::Duration::from_micros(deadline.saturating_sub(now_us).max(0).unsigned_abs())
+        };
+        Ok(self.expires_at(key)?.map(|deadline| deadline.map(left)))
+    }
+}
+
+impl Inner {
+    /// Calls `f` with the record of a key that is there, not expired, and undamaged.
+    fn read_row<T>(&self, key: KeyRef<'_>, f: impl Fn(Record<'_>) -> Result<T>) -> Result<Option<T>> {
+        self.usable()?;
+        let Place { hash, route } = Place::of(key);
+        let found = self.shard(route.shard).read(&self.settings, |connection| {
+            row::get(connection, route.slot, &hash, |row| {
+                let record = row.record(&hash)?;
+                if record.expiry.expires_at.is_some() && record.expiry.passed(self.now_us()) {
+                    return Ok(None);
+                }
+                f(record).map(Some).map_err(damaged)
+            })
+        })?;
+        Ok(found.flatten().flatten())
+    }
+
+    /// The answer of an action that only reads.
+    pub(super) fn read_action(&self, place: &Place, action: &Action) -> Result<Outcome> {
+        self.usable()?;
+        let found = self.shard(place.route.shard).read(&self.settings, |connection| {
+            row::get(connection, place.route.slot, &place.hash, |row| {
+                Live::read(place, row, || self.now_us())
+            })
+        })?;
+        Ok(found.flatten().flatten().map_or_else(|| action.on_missing(), |row| action.on_read(&row)))
+    }
+}

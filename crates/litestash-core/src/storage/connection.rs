@@ -1,0 +1,266 @@
+//! Opening one SQLite connection to a shard: flags, pragmas, creation, and the checks that it is ours.
+
+use super::sql;
+use crate::contract::route::ShardId;
+use crate::contract::schema::{
+    APPLICATION_ID, AUTO_VACUUM, FORMAT, META_FORMAT, META_SHARD, PAGE_BYTES, TABLES,
+};
+use crate::error::{Error, ErrorKind, Result};
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::path::Path;
+
+/// SQLite before 3.51.3 can lose commits when a WAL is reset (<https://www.sqlite.org/wal.html#walresetbug>).
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// A backstop for the size of a WAL, in pages of 4096 bytes.
+const WAL_CHECKPOINT_PAGES: i64 = 1000;
+
+/// The WAL file is cut back to this many bytes when it restarts.
+const WAL_KEEP_BYTES: i64 = 64 << 20;
+
+/// Prepared statements kept per connection: every statement of `sql`, with room.
+const STATEMENTS_KEPT: usize = 64;
+
+/// What an acknowledged write has reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The shard's write-ahead log. Survives the death of the process (also `kill -9`). A power cut may take the newest
+    /// writes of each shard, never corrupt one. The default.
+    #[default]
+    Normal,
+    /// Stable storage: each commit is synced. Survives a power cut.
+    Full,
+}
+
+/// How a connection is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Reads and writes.
+    Write,
+    /// Only reads, in a stash that may be written by this or another process.
+    Read,
+    /// Only reads, with no right to write any file.
+    ReadOnly,
+    /// Only reads, of a file that nobody can be writing: no locks, no shared memory.
+    Immutable,
+}
+
+/// Refuses to work with a SQLite that may lose commits. Asked once per stash, of the library that is really linked.
+pub(crate) fn check_sqlite_version() -> Result<()> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(Error::new(
+            ErrorKind::SqliteTooOld,
+            format!("this program is linked with SQLite {}; 3.51.3 or newer is needed", rusqlite::version()),
+        ));
+    }
+    Ok(())
+}
+
+/// Opens a shard file, which exists. `None` if its creation was cut short and `access` is not for writing.
+pub(crate) fn open(
+    path: &Path,
+    shard: ShardId,
+    access: Access,
+    durability: Durability,
+) -> Result<Option<Connection>> {
+    let connection = Connection::open_with_flags(open_path(path, access), flags(access))
+        .map_err(|error| explain_open(error.into(), path, access))?;
+    finish(connection, shard, access, durability).map_err(|error| explain_open(error, path, access))
+}
+
+/// Opens a new shard in memory.
+pub(crate) fn open_in_memory(shard: ShardId) -> Result<Connection> {
+    let connection = Connection::open_in_memory()?;
+    finish(connection, shard, Access::Write, Durability::Normal)?
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "a shard in memory was not created"))
+}
+
+fn flags(access: Access) -> OpenFlags {
+    // No mutex: a connection is only ever used under a lock of ours or by the one thread that took it from the pool.
+    let common = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    match access {
+        Access::Write | Access::Read => common | OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::ReadOnly => common | OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::Immutable => common | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
+    }
+}
+
+/// The path, or for [`Access::Immutable`] the URI (<https://www.sqlite.org/uri.html>).
+fn open_path(path: &Path, access: Access) -> std::path::PathBuf {
+    if access != Access::Immutable {
+        return path.to_owned();
+    }
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {
+                uri.push(char::from(*byte))
+            }
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    uri.into()
+}
+
+/// SQLite says "unable to open" for several things that a caller can tell apart.
+fn explain_open(error: Error, path: &Path, access: Access) -> Error {
+    if error.kind() != ErrorKind::Io {
+        return error;
+    }
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access as Ask, access as may};
+        let denied = |path: &Path, ask| may(path, ask) == Err(rustix::io::Errno::ACCESS);
+        if denied(path, Ask::READ_OK) {
+            return Error::new(ErrorKind::PermissionDenied, "no permission to read the shard file")
+                .with_source(error);
+        }
+        let directory = path.parent().unwrap_or(path);
+        if may(directory, Ask::WRITE_OK).is_err() || may(path, Ask::WRITE_OK).is_err() {
+            let hint = if access == Access::ReadOnly {
+                "the directory cannot be written and the shard's WAL index is not there; if nobody is writing, \
+                 open the stash as immutable"
+            } else {
+                "the directory or the shard file cannot be written"
+            };
+            return Error::new(ErrorKind::ReadOnly, hint).with_source(error);
+        }
+    }
+    error
+}
+
+fn finish(
+    connection: Connection,
+    shard: ShardId,
+    access: Access,
+    durability: Durability,
+) -> Result<Option<Connection>> {
+    // Waiting is done in `retry`, where it is fair and bounded.
+    connection.busy_timeout(std::time::Duration::ZERO)?;
+    harden(&connection)?;
+    if is_unborn(&connection)? {
+        if access != Access::Write {
+            return Ok(None);
+        }
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+        connection.pragma_update(None, "auto_vacuum", AUTO_VACUUM)?;
+    }
+    if access == Access::Write {
+        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+        let synchronous = if durability == Durability::Full { "FULL" } else { "NORMAL" };
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        #[cfg(target_vendor = "apple")]
+        {
+            // fsync alone does not reach the medium there (<https://www.sqlite.org/pragma.html#pragma_fullfsync>).
+            connection.pragma_update(None, "fullfsync", durability == Durability::Full)?;
+            connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+        }
+        connection.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "journal_size_limit", WAL_KEEP_BYTES)?;
+        create(&connection, shard)?;
+    } else {
+        connection.pragma_update(None, "query_only", true)?;
+    }
+    check(&connection, shard)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    Ok(Some(connection))
+}
+
+/// Settings that keep a hostile or damaged file from doing more than failing (<https://www.sqlite.org/security.html>).
+fn harden(connection: &Connection) -> Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    // A truncated file under a memory map is a SIGBUS, not an error.
+    connection.pragma_update(None, "mmap_size", 0)?;
+    Ok(())
+}
+
+fn pragma(connection: &Connection, name: &str) -> Result<i64> {
+    Ok(connection.pragma_query_value(None, name, |row| row.get(0))?)
+}
+
+/// Whether the file is a shard whose creation was cut short (`docs/CONTRACT.md` 2).
+fn is_unborn(connection: &Connection) -> Result<bool> {
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(tables == 0 && pragma(connection, "application_id")? == 0 && pragma(connection, "user_version")? == 0)
+}
+
+/// Creates the tables of an unborn shard; does nothing in any other.
+fn create(connection: &Connection, shard: ShardId) -> Result<()> {
+    if !is_unborn(connection)? {
+        return Ok(());
+    }
+    connection.execute_batch(sql::BEGIN)?;
+    let created = (|| {
+        // Another process may have been faster while this one waited for the lock.
+        if is_unborn(connection)? {
+            connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+            connection.pragma_update(None, "user_version", FORMAT)?;
+            for (_, table) in TABLES {
+                connection.execute(table, [])?;
+            }
+            connection.execute(sql::META_ADD, (META_FORMAT, FORMAT))?;
+            connection.execute(sql::META_ADD, (META_SHARD, i64::from(shard.number())))?;
+        }
+        connection.execute_batch(sql::COMMIT)?;
+        Ok(())
+    })();
+    if created.is_err() && !connection.is_autocommit() {
+        // The first error is the one to report.
+        let _ = connection.execute_batch(sql::ROLLBACK);
+    }
+    created
+}
+
+/// Refuses whatever is not shard number `shard` of format 1.
+pub(crate) fn check(connection: &Connection, shard: ShardId) -> Result<()> {
+    let not_ours = |what: String| Error::new(ErrorKind::NotAStash, what);
+    let application_id = pragma(connection, "application_id")?;
+    if application_id != APPLICATION_ID {
+        return Err(not_ours(format!(
+            "shard {shard} is another program's database (application id {application_id:#x})"
+        )));
+    }
+    let version = pragma(connection, "user_version")?;
+    if version > FORMAT {
+        return Err(Error::new(
+            ErrorKind::UnsupportedFormat,
+            format!("shard {shard} has format {version}; this build reads format {FORMAT}"),
+        ));
+    }
+    if version != FORMAT {
+        return Err(not_ours(format!("shard {shard} has the impossible format {version}")));
+    }
+    let mut statement = connection.prepare(sql::SCHEMA)?;
+    let mut rows = statement.query([])?;
+    for (name, text) in TABLES {
+        let same = rows.next()?.is_some_and(|row| {
+            row.get_ref(0).is_ok_and(|found| found.as_str() == Ok(name))
+                && row.get_ref(1).is_ok_and(|found| found.as_str() == Ok(text))
+        });
+        if !same {
+            return Err(not_ours(format!("shard {shard} lacks the contract's table {name}")));
+        }
+    }
+    if rows.next()?.is_some() {
+        return Err(not_ours(format!(
+            "shard {shard} has tables, views or triggers that are not the contract's"
+        )));
+    }
+    let number = |name| connection.query_row(sql::META_GET, [name], |row| row.get::<_, i64>(0)).optional();
+    if number(META_FORMAT)? != Some(FORMAT) {
+        return Err(not_ours(format!("shard {shard} has no or another format in its meta table")));
+    }
+    match number(META_SHARD)? {
+        Some(found) if found == i64::from(shard.number()) => Ok(()),
+        Some(found) => Err(not_ours(format!("the file of shard {shard} is shard {found:x}, renamed"))),
+        None => Err(not_ours(format!("shard {shard} has no number in its meta table"))),
+    }
+}

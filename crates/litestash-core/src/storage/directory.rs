@@ -1,0 +1,185 @@
+//! The stash's directory: creating it, and refusing places where SQLite's locks are not safe.
+
+use crate::contract::route::ShardId;
+use crate::error::{Error, ErrorKind, Result};
+use std::path::{Path, PathBuf};
+
+/// A directory that was found fit to hold a stash, as an absolute path without symbolic links.
+#[derive(Debug, Clone)]
+pub(crate) struct Directory {
+    path: PathBuf,
+}
+
+impl Directory {
+    /// Finds the directory, or creates it (mode 0700) if `create`.
+    pub(crate) fn open(path: &Path, create: bool, allow_network: bool) -> Result<Self> {
+        let failed = |error: std::io::Error| Error::from(error).context("the stash's directory");
+        if create && !path.exists() {
+            make(path).map_err(failed)?;
+        }
+        let path = path.canonicalize().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::new(ErrorKind::NoStash, "there is no directory at that path")
+            }
+            _ => failed(error),
+        })?;
+        if !path.is_dir() {
+            return Err(Error::new(ErrorKind::NotAStash, "the path is a file; a stash is a directory"));
+        }
+        if !allow_network {
+            refuse_network(&path)?;
+        }
+        Ok(Self { path })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn shard_path(&self, shard: ShardId) -> PathBuf {
+        self.path.join(shard.file_name())
+    }
+
+    /// Whether any shard file exists.
+    pub(crate) fn has_shards(&self) -> bool {
+        ShardId::all().any(|shard| self.shard_path(shard).exists())
+    }
+
+    /// Makes the directory's entries durable. Opening a directory is safe: no lock is held on it.
+    pub(crate) fn sync(&self) -> Result<()> {
+        std::fs::File::open(&self.path).and_then(|directory| directory.sync_all()).map_err(Error::from)
+    }
+
+    /// Whether the whole file system is mounted read-only, so that nobody can be writing.
+    pub(crate) fn is_on_read_only_media(&self) -> bool {
+        #[cfg(unix)]
+        {
+            rustix::fs::statvfs(&self.path)
+                .is_ok_and(|fs| fs.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+        }
+        #[cfg(not(unix))]
+        false
+    }
+}
+
+#[cfg(unix)]
+fn make(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn make(path: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+/// Creates an empty shard file with mode 0600, if there is none. Without a descriptor: closing one could drop the locks
+/// of another handle in this process that opened the file in between.
+#[cfg(target_os = "linux")]
+pub(crate) fn create_shard_file(path: &Path) -> Result<()> {
+    use rustix::fs::{CWD, FileType, Mode};
+    match rustix::fs::mknodat(CWD, path, FileType::RegularFile, Mode::RUSR | Mode::WUSR, 0) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+        Err(errno) => Err(Error::from(std::io::Error::from(errno)).context("creating a shard file")),
+    }
+}
+
+/// Creates an empty shard file with mode 0600, if there is none.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn create_shard_file(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(Error::from(error).context("creating a shard file"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// File systems on which POSIX locks or shared memory do not work across their users. The numbers are those of
+/// `statfs(2)` and `linux/magic.h`.
+const NETWORK_FILE_SYSTEMS: [(u32, &str); 9] = [
+    (0x6969, "nfs"),
+    (0x517b, "smb"),
+    (0xff53_4d42, "cifs"),
+    (0xfe53_4d42, "smb2"),
+    (0x0102_1997, "9p"),
+    (0x6573_5546, "fuse or virtiofs"),
+    (0x00c3_6400, "ceph"),
+    (0x5346_414f, "afs"),
+    (0x7461_636f, "ocfs2"),
+];
+
+/// The name of the network file system with that number.
+fn network_name(magic: u32) -> Option<&'static str> {
+    NETWORK_FILE_SYSTEMS.iter().find(|(number, _)| *number == magic).map(|(_, name)| *name)
+}
+
+#[cfg(target_os = "linux")]
+fn refuse_network(path: &Path) -> Result<()> {
+    let fs = rustix::fs::statfs(path).map_err(|errno| Error::from(std::io::Error::from(errno)))?;
+    match network_name(fs.f_type as u32) {
+        Some(name) => Err(network_error(name)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_network(_path: &Path) -> Result<()> {
+    Ok(())
+}
+
+fn network_error(name: &str) -> Error {
+    Error::new(
+        ErrorKind::NetworkFileSystem,
+        format!(
+            "the directory is on {name}, where SQLite's locks and shared memory can fail without an error"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_named_and_local_ones_pass() {
+        for (magic, name) in NETWORK_FILE_SYSTEMS {
+            assert_eq!(network_name(magic), Some(name));
+            assert_eq!(network_error(name).kind(), ErrorKind::NetworkFileSystem);
+        }
+        let local = [
+            ("ext4", 0xef53),
+            ("btrfs", 0x9123_683e),
+            ("xfs", 0x5846_5342),
+            ("tmpfs", 0x0102_1994),
+            ("overlay", 0x794c_7630),
+        ];
+        for (name, magic) in local {
+            assert_eq!(network_name(magic), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_directory_is_private_and_a_file_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        assert_eq!(Directory::open(&path, false, false).unwrap_err().kind(), ErrorKind::NoStash);
+        let directory = Directory::open(&path, true, false).unwrap();
+        create_shard_file(&directory.shard_path(ShardId::new(3).unwrap())).unwrap();
+        create_shard_file(&directory.shard_path(ShardId::new(3).unwrap())).unwrap();
+        assert!(directory.has_shards());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(&path), mode(&path.join("shard-3.db"))), (0o700, 0o600));
+        }
+        let file = parent.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        assert_eq!(Directory::open(&file, true, false).unwrap_err().kind(), ErrorKind::NotAStash);
+    }
+}

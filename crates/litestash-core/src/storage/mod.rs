@@ -1,0 +1,19 @@
+//! Shard files: opening, checking, reading and writing rows. Nothing here knows policy.
+//!
+//! What storage promises: a write is one `BEGIN IMMEDIATE … COMMIT` in one shard and is acknowledged only after COMMIT
+//! returned; a read sees one committed state; a missing file is a miss; a file that is not ours is refused and left alone.
+//!
+//! A shard file, its `-wal` or its `-shm` is **never** opened, read or copied by hand here: closing any descriptor of it
+//! would drop every POSIX lock this process holds on it (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+
+pub(crate) mod connection;
+pub(crate) mod directory;
+pub(crate) mod failure;
+pub(crate) mod fork;
+mod retry;
+pub(crate) mod row;
+pub(crate) mod shard;
+mod sql;
+
+pub use connection::Durability;
+pub(crate) use retry::while_busy;

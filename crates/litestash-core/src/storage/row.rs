@@ -1,0 +1,267 @@
+//! Reading and writing single rows on a connection. A function that writes is a method of [`WriteTxn`], which only exists
+//! inside a transaction.
+
+use super::sql::{self, PerSlot};
+use crate::contract::hash::KeyHash;
+use crate::contract::key::{Key, KeyRef};
+use crate::contract::record::{self, Expiry, Record};
+use crate::contract::route::Slot;
+use crate::contract::version::Version;
+use crate::error::{Error, Result};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, Row, ToSql};
+use std::ops::ControlFlow;
+
+/// A stored row, not yet checked against its CRC.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoredRow<'a> {
+    pub(crate) version: Version,
+    pub(crate) stored: &'a [u8],
+}
+
+impl<'a> StoredRow<'a> {
+    fn read(row: &'a Row<'_>, value: usize) -> Result<Self> {
+        let stored = row.get_ref(value)?.as_blob().map_err(|_| wrong_type("value"))?;
+        let int = |index, name| row.get_ref(index)?.as_i64().map_err(|_| wrong_type(name));
+        let version = Version::from_columns(int(value + 1, "timestamp")?, int(value + 2, "microsecond")?)?;
+        Ok(Self { version, stored })
+    }
+
+    /// The record, with its CRC checked.
+    pub(crate) fn record(&self, hash: &KeyHash) -> Result<Record<'a>> {
+        record::decode(hash, self.version, self.stored)
+    }
+}
+
+fn wrong_type(column: &str) -> Error {
+    Error::corrupt(format!("the {column} column has the wrong type"))
+}
+
+impl ToSql for KeyRef<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Int(int) => ValueRef::Integer(*int),
+            Self::Float(float) => ValueRef::Real(float.get()),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+impl ToSql for KeyHash {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(&self.0)))
+    }
+}
+
+/// The key that a `key` column holds; `Corrupt` if it is none in normal form.
+pub(crate) fn key_from_column(column: ValueRef<'_>) -> Result<Key> {
+    let key = match column {
+        ValueRef::Text(text) => {
+            let text =
+                std::str::from_utf8(text).map_err(|_| Error::corrupt("the key column is not valid UTF-8"))?;
+            Key::from(text)
+        }
+        ValueRef::Integer(int) => Key::Int(int),
+        ValueRef::Real(float) => match Key::float(float) {
+            Ok(key @ Key::Float(_)) => key,
+            _ => return Err(Error::corrupt("the key column holds a float that is no key of its own")),
+        },
+        ValueRef::Blob(bytes) => Key::from(bytes),
+        ValueRef::Null => return Err(wrong_type("key")),
+    };
+    key.as_ref().check().map_err(|_| Error::corrupt("the key column is longer than a key can be"))?;
+    Ok(key)
+}
+
+fn cached<'c>(connection: &'c Connection, sql: &PerSlot, slot: Slot) -> Result<CachedStatement<'c>> {
+    Ok(connection.prepare_cached(sql[slot.index()])?)
+}
+
+/// Calls `f` with the row of that hash, if it is there.
+pub(crate) fn get<T>(
+    connection: &Connection,
+    slot: Slot,
+    hash: &KeyHash,
+    f: impl FnOnce(StoredRow<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut statement = cached(connection, &sql::GET, slot)?;
+    let mut rows = statement.query([hash])?;
+    match rows.next()? {
+        Some(row) => f(StoredRow::read(row, 0)?).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A row met by a scan, its key checked against its hash by whoever needs it.
+pub(crate) struct ScannedRow<'a> {
+    pub(crate) hash: KeyHash,
+    row: &'a Row<'a>,
+}
+
+impl ScannedRow<'_> {
+    /// The key, checked against its hash.
+    pub(crate) fn key(&self) -> Result<Key> {
+        let key = key_from_column(self.row.get_ref(1)?)?;
+        if KeyHash::from(&key) != self.hash {
+            return Err(Error::corrupt("the key column does not match the row's hash"));
+        }
+        Ok(key)
+    }
+
+    /// Whether the key column is text that begins with these bytes. Asks for nothing else of the row.
+    pub(crate) fn has_text_prefix(&self, prefix: &str) -> Result<bool> {
+        Ok(matches!(self.row.get_ref(1)?, ValueRef::Text(text) if text.starts_with(prefix.as_bytes())))
+    }
+
+    /// Version and record, unchecked.
+    pub(crate) fn stored(&self) -> Result<StoredRow<'_>> {
+        StoredRow::read(self.row, 2)
+    }
+}
+
+/// Calls `f` with up to `limit` rows behind the hash `after`, in the order of their hashes, until it answers `Break`. Returns
+/// the last hash seen, or `None` if the table ended.
+pub(crate) fn scan(
+    connection: &Connection,
+    slot: Slot,
+    after: &[u8],
+    limit: usize,
+    mut f: impl FnMut(ScannedRow<'_>) -> Result<ControlFlow<()>>,
+) -> Result<Option<KeyHash>> {
+    let mut statement = cached(connection, &sql::SCAN, slot)?;
+    let mut rows = statement.query((after, limit as i64))?;
+    let (mut seen, mut last) = (0, None);
+    while let Some(row) = rows.next()? {
+        let hash = row.get_ref(0)?.as_blob().ok().and_then(KeyHash::from_slice);
+        let hash = hash.ok_or_else(|| Error::corrupt("the key_hash column is not 64 bytes"))?;
+        seen += 1;
+        last = Some(hash);
+        if f(ScannedRow { hash, row })?.is_break() {
+            return Ok(last);
+        }
+    }
+    Ok(last.filter(|_| seen == limit))
+}
+
+/// Stored rows of a table, expired ones included.
+pub(crate) fn count(connection: &Connection, slot: Slot) -> Result<u64> {
+    let count: i64 = cached(connection, &sql::COUNT, slot)?.query_row([], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+/// Bytes of the keys and of the records of a table.
+pub(crate) fn size(connection: &Connection, slot: Slot) -> Result<(u64, u64)> {
+    let (keys, records): (i64, i64) =
+        cached(connection, &sql::SIZE, slot)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((keys.unsigned_abs(), records.unsigned_abs()))
+}
+
+/// Stored rows of each table whose deadline has passed at `now_us`.
+pub(crate) fn count_expired(
+    connection: &Connection,
+    now_us: i64,
+) -> Result<[u64; crate::contract::limits::SLOTS]> {
+    let mut expired = [0; crate::contract::limits::SLOTS];
+    let mut statement = connection.prepare_cached(sql::EXPIRY_DUE)?;
+    let mut rows = statement.query([now_us])?;
+    while let Some(row) = rows.next()? {
+        let deadline: i64 = row.get(0)?;
+        let slot = u8::try_from(row.get::<_, i64>(1)?).ok().and_then(Slot::new);
+        let hash = row.get_ref(2)?.as_blob().ok().and_then(KeyHash::from_slice);
+        let (Some(slot), Some(hash)) = (slot, hash) else {
+            return Err(Error::corrupt("a row of the expiry table names no place"));
+        };
+        // A row has one deadline, so only one of its hints can agree with it.
+        if get(connection, slot, &hash, |row| Ok(row.record(&hash)?.expiry.expires_at == Some(deadline)))?
+            == Some(true)
+        {
+            expired[slot.index()] += 1;
+        }
+    }
+    Ok(expired)
+}
+
+/// An open write transaction of one shard.
+pub(crate) struct WriteTxn<'a> {
+    connection: &'a Connection,
+    record: Vec<u8>,
+}
+
+impl<'a> WriteTxn<'a> {
+    /// Only for `Shard::write`, after BEGIN IMMEDIATE.
+    pub(super) fn begun(connection: &'a Connection) -> Self {
+        Self { connection, record: Vec::new() }
+    }
+
+    /// Calls `f` with the row of that hash, if it is there.
+    pub(crate) fn get<T>(
+        &self,
+        slot: Slot,
+        hash: &KeyHash,
+        f: impl FnOnce(StoredRow<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        get(self.connection, slot, hash, f)
+    }
+
+    /// Writes a row at `now_us`; the version is `max(now, version of the row there + 1)`.
+    pub(crate) fn put(
+        &mut self,
+        slot: Slot,
+        hash: &KeyHash,
+        key: KeyRef<'_>,
+        expiry: Expiry,
+        body: &[u8],
+        now_us: i64,
+    ) -> Result<Version> {
+        let mut version = Version::from_micros(now_us);
+        if !self.put_if_newer(slot, hash, key, expiry, body, version)? {
+            let old = self.get(slot, hash, |row| Ok(row.version))?;
+            version = old.map_or(Ok(version), |old| old.next(now_us))?;
+            if !self.put_if_newer(slot, hash, key, expiry, body, version)? {
+                return Err(Error::new(crate::ErrorKind::Internal, "a row refused a version above its own"));
+            }
+        }
+        Ok(version)
+    }
+
+    /// Writes a row of that very version, if no row of the same or a greater version is there. Returns whether it did.
+    pub(crate) fn put_if_newer(
+        &mut self,
+        slot: Slot,
+        hash: &KeyHash,
+        key: KeyRef<'_>,
+        expiry: Expiry,
+        body: &[u8],
+        version: Version,
+    ) -> Result<bool> {
+        record::encode(hash, version, expiry, body, &mut self.record);
+        let changed = cached(self.connection, &sql::PUT, slot)?.execute((
+            hash,
+            key,
+            self.record.as_slice(),
+            version.timestamp(),
+            version.microsecond(),
+        ))?;
+        if changed > 0
+            && let Some(deadline) = expiry.expires_at
+        {
+            self.connection.prepare_cached(sql::EXPIRY_ADD)?.execute((deadline, slot.number(), hash))?;
+        }
+        Ok(changed > 0)
+    }
+
+    /// Deletes the row of that hash. Returns whether it was there.
+    pub(crate) fn delete(&mut self, slot: Slot, hash: &KeyHash) -> Result<bool> {
+        Ok(cached(self.connection, &sql::DELETE, slot)?.execute([hash])? > 0)
+    }
+
+    /// Deletes every row.
+    pub(crate) fn clear(&mut self) -> Result<()> {
+        for slot in Slot::all() {
+            cached(self.connection, &sql::CLEAR, slot)?.execute([])?;
+        }
+        self.connection.prepare_cached(sql::EXPIRY_CLEAR)?.execute([])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,328 @@
+//! One shard: its writer connection, its pool of readers, and how an operation gets one of them.
+
+use super::connection::{self, Access, Durability};
+use super::directory::{Directory, create_shard_file};
+use super::retry::while_busy;
+use super::row::WriteTxn;
+use super::sql;
+use crate::contract::route::ShardId;
+use crate::error::{Error, ErrorKind, Result};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Readers kept open per shard when nobody uses them.
+const IDLE_READERS_MAX: usize = 4;
+
+/// How a stash uses its shards.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The directory, or `None` for a stash in memory.
+    pub(crate) directory: Option<Directory>,
+    pub(crate) read_access: Access,
+    pub(crate) durability: Durability,
+    pub(crate) busy_timeout: Duration,
+}
+
+impl Settings {
+    pub(crate) fn writable(&self) -> bool {
+        matches!(self.read_access, Access::Read)
+    }
+}
+
+/// The state of the one writer connection. Everything that writes in this process goes through its lock.
+enum Writer {
+    /// Not opened yet, or dropped after a failure.
+    Idle,
+    Open(Connection),
+    /// Closed for good.
+    Closed,
+}
+
+/// Reader connections that nobody uses right now.
+struct Readers {
+    idle: Vec<Connection>,
+    closed: bool,
+}
+
+/// One shard of a stash.
+pub(crate) struct Shard {
+    id: ShardId,
+    path: Option<PathBuf>,
+    writer: Mutex<Writer>,
+    readers: Mutex<Readers>,
+}
+
+impl Shard {
+    pub(crate) fn new(id: ShardId, settings: &Settings) -> Self {
+        Self {
+            id,
+            path: settings.directory.as_ref().map(|directory| directory.shard_path(id)),
+            writer: Mutex::new(Writer::Idle),
+            readers: Mutex::new(Readers { idle: Vec::new(), closed: false }),
+        }
+    }
+
+    pub(crate) fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// Runs `f` on a connection that reads. `None` if the shard does not exist.
+    ///
+    /// `f` runs again if SQLite was busy, so it must not have effects.
+    pub(crate) fn read<T>(
+        &self,
+        settings: &Settings,
+        mut f: impl FnMut(&Connection) -> Result<T>,
+    ) -> Result<Option<T>> {
+        if self.path.is_none() {
+            // In memory there is one connection, and its lock serves readers too.
+            return match &*self.writer.lock() {
+                Writer::Open(connection) => f(connection).map(Some),
+                Writer::Idle => Ok(None),
+                Writer::Closed => Err(closed()),
+            };
+        }
+        while_busy(settings.busy_timeout, || {
+            let Some(connection) = self.take_reader(settings)? else { return Ok(None) };
+            let result = f(&connection)?;
+            self.return_reader(connection);
+            Ok(Some(result))
+        })
+        .map_err(|error| self.located(error))
+    }
+
+    fn take_reader(&self, settings: &Settings) -> Result<Option<Connection>> {
+        {
+            let mut readers = self.readers.lock();
+            if readers.closed {
+                return Err(closed());
+            }
+            if let Some(connection) = readers.idle.pop() {
+                return Ok(Some(connection));
+            }
+        }
+        match &self.path {
+            Some(path) if path.exists() => {
+                connection::open(path, self.id, settings.read_access, settings.durability)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Only healthy connections come back; after an error `take_reader` opens another one.
+    fn return_reader(&self, connection: Connection) {
+        let mut readers = self.readers.lock();
+        if !readers.closed && readers.idle.len() < IDLE_READERS_MAX {
+            readers.idle.push(connection);
+        }
+    }
+
+    /// Runs `f` in a write transaction of this shard and commits. The shard is created if it does not exist.
+    ///
+    /// If `f` fails, nothing is written. If COMMIT fails the answer is `Indeterminate`, unless SQLite says for certain that it
+    /// wrote no commit record.
+    pub(crate) fn write<T>(
+        &self,
+        settings: &Settings,
+        f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
+    ) -> Result<T> {
+        match self.write_in(settings, true, f)? {
+            Some(result) => Ok(result),
+            None => Err(Error::new(ErrorKind::Internal, "a shard was not created")),
+        }
+    }
+
+    /// [`Shard::write`], but `None` if the shard does not exist: then it is not created.
+    pub(crate) fn write_existing<T>(
+        &self,
+        settings: &Settings,
+        f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.write_in(settings, false, f)
+    }
+
+    fn write_in<T>(
+        &self,
+        settings: &Settings,
+        create: bool,
+        f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let mut writer = self.writer.lock();
+        let Some(connection) = self.open_writer(&mut writer, settings, create)? else { return Ok(None) };
+        let result = transact(connection, settings, f);
+        if let Err(error) = &result
+            && must_reopen(error.kind())
+        {
+            // What this connection believes about the file can no longer be trusted.
+            *writer = Writer::Idle;
+        }
+        result.map(Some).map_err(|error| self.located(error))
+    }
+
+    /// Runs `f` on the writer connection, outside a transaction. `None` if the shard does not exist.
+    pub(crate) fn with_writer<T>(
+        &self,
+        settings: &Settings,
+        f: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let mut writer = self.writer.lock();
+        let Some(connection) = self.open_writer(&mut writer, settings, false)? else { return Ok(None) };
+        f(connection).map(Some).map_err(|error| self.located(error))
+    }
+
+    fn open_writer<'w>(
+        &self,
+        writer: &'w mut Writer,
+        settings: &Settings,
+        create: bool,
+    ) -> Result<Option<&'w Connection>> {
+        if !settings.writable() {
+            return Err(Error::new(ErrorKind::ReadOnly, "the stash was opened read-only"));
+        }
+        if let Writer::Idle = writer {
+            let opened = match &self.path {
+                None if create => Some(connection::open_in_memory(self.id)?),
+                None => None,
+                Some(path) => {
+                    self.open_writer_file(path, settings, create).map_err(|error| self.located(error))?
+                }
+            };
+            match opened {
+                Some(connection) => *writer = Writer::Open(connection),
+                None => return Ok(None),
+            }
+        }
+        match writer {
+            Writer::Open(connection) => Ok(Some(connection)),
+            _ => Err(closed()),
+        }
+    }
+
+    fn open_writer_file(
+        &self,
+        path: &std::path::Path,
+        settings: &Settings,
+        create: bool,
+    ) -> Result<Option<Connection>> {
+        let born = path.exists();
+        if !born {
+            if !create {
+                return Ok(None);
+            }
+            create_shard_file(path)?;
+        }
+        let opened = while_busy(settings.busy_timeout, || {
+            connection::open(path, self.id, Access::Write, settings.durability)
+        })?;
+        if !born && let Some(directory) = &settings.directory {
+            directory.sync()?;
+        }
+        Ok(opened)
+    }
+
+    /// Says in which shard it was, unless the caller is about to hear that the handle is closed.
+    fn located(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Closed | ErrorKind::ReadOnly => error,
+            _ if error.message().contains("shard") => error,
+            _ => error.context(format_args!("shard {}", self.id)),
+        }
+    }
+
+    /// Closes every connection. The writer goes last and leaves no WAL behind if no other process uses the shard.
+    pub(crate) fn close(&self) -> Result<()> {
+        let mut writer = self.writer.lock();
+        {
+            let mut readers = self.readers.lock();
+            readers.closed = true;
+            readers.idle.clear();
+        }
+        let Writer::Open(connection) = std::mem::replace(&mut *writer, Writer::Closed) else { return Ok(()) };
+        if self.path.is_some() {
+            // A checkpoint that others keep from finishing loses nothing: the WAL stays and they finish it.
+            match checkpoint(&connection) {
+                Err(error) if error.kind() != ErrorKind::Busy => return Err(self.located(error)),
+                _ => {}
+            }
+        }
+        connection.close().map_err(|(_, error)| self.located(error.into()))
+    }
+
+    /// Lets go of every connection without a single call into SQLite: all that is safe in a forked child.
+    pub(crate) fn abandon(&self) {
+        // The locks may be held by threads that do not exist in the child.
+        if let Some(mut writer) = self.writer.try_lock() {
+            std::mem::forget(std::mem::replace(&mut *writer, Writer::Closed));
+        }
+        if let Some(mut readers) = self.readers.try_lock() {
+            readers.closed = true;
+            std::mem::forget(std::mem::take(&mut readers.idle));
+        }
+    }
+}
+
+/// Copies the WAL into the database file and empties it. `Busy` if readers or other processes are in the way.
+pub(crate) fn checkpoint(connection: &Connection) -> Result<()> {
+    let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy { Err(Error::new(ErrorKind::Busy, "the checkpoint could not finish")) } else { Ok(()) }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the stash is closed")
+}
+
+/// After these the writer connection is dropped and opened anew by the next write.
+fn must_reopen(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Indeterminate | ErrorKind::Io | ErrorKind::NotAStash | ErrorKind::Internal)
+}
+
+/// Rolls back when dropped, also by a panic, unless the transaction has ended.
+struct Rollback<'a>(&'a Connection);
+
+impl Drop for Rollback<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit()
+            && let Err(error) =
+                self.0.prepare_cached(sql::ROLLBACK).and_then(|mut rollback| rollback.execute([]))
+        {
+            tracing::warn!(%error, "a rollback failed");
+        }
+    }
+}
+
+fn transact<T>(
+    connection: &Connection,
+    settings: &Settings,
+    f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
+) -> Result<T> {
+    while_busy(settings.busy_timeout, || {
+        connection.prepare_cached(sql::BEGIN)?.execute([])?;
+        Ok(())
+    })?;
+    let _rollback = Rollback(connection);
+    let result = f(&mut WriteTxn::begun(connection))?;
+    if connection.is_autocommit() {
+        // Some errors roll the whole transaction back (<https://www.sqlite.org/lang_transaction.html>); one of them was
+        // swallowed on the way here.
+        return Err(Error::new(ErrorKind::Internal, "the transaction ended before its commit"));
+    }
+    connection.prepare_cached(sql::COMMIT)?.execute([]).map_err(|error| commit_failed(error.into()))?;
+    Ok(result)
+}
+
+/// A commit that failed may still be found after a crash: part of it can have reached the WAL.
+///
+/// Only a full disk is certain: SQLite reports it when a write was refused, and a commit counts only once its last
+/// frame is whole in the WAL. See `docs/adr/0003-failed-commit.md`.
+fn commit_failed(error: Error) -> Error {
+    if error.kind() == ErrorKind::DiskFull {
+        return error;
+    }
+    Error::new(
+        ErrorKind::Indeterminate,
+        "the commit failed; whether it took effect is unknown until the key is read again",
+    )
+    .with_source(error)
+}
