@@ -4,6 +4,8 @@ use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stash::LiteStash;
 use crate::storage::connection::{self, Access, Durability};
+use crate::storage::database::Database;
+use crate::storage::directory::Directory;
 use crate::storage::shard::Settings;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -67,7 +69,8 @@ impl LiteStash {
             }
         } else {
             for (shard, source) in pin_all(&self.inner.settings)? {
-                copy(shard, &source).map_err(|error| error.context(format_args!("copying shard {shard}")))?;
+                copy(shard, source.connection())
+                    .map_err(|error| error.context(format_args!("copying shard {shard}")))?;
             }
         }
         Ok(report)
@@ -99,9 +102,9 @@ fn sync_directory(directory: &Path) -> Result<()> {
 }
 
 /// One connection per shard, each inside a read transaction, together showing one moment.
-fn pin_all(settings: &Settings) -> Result<Vec<(ShardId, Connection)>> {
+fn pin_all(settings: &Settings) -> Result<Vec<(ShardId, Database)>> {
     match settings.read_access {
-        Access::Immutable => pin(settings, &existing(settings)),
+        Access::Immutable => pin(settings, &existing(settings)?),
         Access::ReadOnly => Err(Error::new(
             ErrorKind::ReadOnly,
             "a backup locks the shards for an instant; open the stash for writing, or as immutable if nobody writes",
@@ -109,11 +112,11 @@ fn pin_all(settings: &Settings) -> Result<Vec<(ShardId, Connection)>> {
         Access::Read | Access::Write => {
             let deadline = Instant::now() + settings.busy_timeout;
             loop {
-                let shards = existing(settings);
+                let shards = existing(settings)?;
                 let _locks = lock(settings, &shards)?;
                 // A shard that another process created since the list was made could hold a write that came before one
                 // in a locked shard; so the list must still be complete now that nobody else can write.
-                if existing(settings) == shards {
+                if existing(settings)? == shards {
                     return pin(settings, &shards);
                 }
                 if Instant::now() >= deadline {
@@ -131,41 +134,41 @@ fn shard_path(settings: &Settings, shard: ShardId) -> Result<PathBuf> {
     }
 }
 
-fn existing(settings: &Settings) -> Vec<ShardId> {
-    ShardId::all().filter(|shard| shard_path(settings, *shard).is_ok_and(|path| path.exists())).collect()
+fn existing(settings: &Settings) -> Result<Vec<ShardId>> {
+    settings.directory.as_ref().map_or(Ok(Vec::new()), Directory::existing)
 }
 
 /// Holds the write lock of each shard, taken in ascending order; dropping the connections rolls back and lets go.
-fn lock(settings: &Settings, shards: &[ShardId]) -> Result<Vec<Connection>> {
+fn lock(settings: &Settings, shards: &[ShardId]) -> Result<Vec<Database>> {
     let mut locks = Vec::with_capacity(shards.len());
     for shard in shards {
         let path = shard_path(settings, *shard)?;
         let locked = crate::storage::while_busy(settings.busy_timeout, || {
-            let connection = connection::open(&path, *shard, Access::Write, Durability::Normal)?;
-            if let Some(connection) = &connection {
-                connection.execute_batch("BEGIN IMMEDIATE")?;
+            let database = connection::open(&path, *shard, Access::Write, Durability::Normal)?;
+            if let Some(database) = &database {
+                database.connection().execute_batch("BEGIN IMMEDIATE")?;
             }
-            Ok(connection)
+            Ok(database)
         })?;
         locks.extend(locked);
     }
     Ok(locks)
 }
 
-fn pin(settings: &Settings, shards: &[ShardId]) -> Result<Vec<(ShardId, Connection)>> {
+fn pin(settings: &Settings, shards: &[ShardId]) -> Result<Vec<(ShardId, Database)>> {
     let access = settings.read_access;
     let mut pinned = Vec::with_capacity(shards.len());
     for shard in shards {
         let path = shard_path(settings, *shard)?;
         let opened = crate::storage::while_busy(settings.busy_timeout, || {
-            let connection = connection::open(&path, *shard, access, Durability::Normal)?;
-            if let Some(connection) = &connection {
+            let database = connection::open(&path, *shard, access, Durability::Normal)?;
+            if let Some(database) = &database {
                 // BEGIN alone pins nothing; the first read does.
-                connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
+                database.connection().execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
             }
-            Ok(connection)
+            Ok(database)
         })?;
-        pinned.extend(opened.map(|connection| (*shard, connection)));
+        pinned.extend(opened.map(|database| (*shard, database)));
     }
     Ok(pinned)
 }

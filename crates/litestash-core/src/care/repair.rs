@@ -3,7 +3,7 @@
 use super::backup::refuse_occupied;
 use super::transfer::Parsed;
 use crate::contract::hash::KeyHash;
-use crate::contract::interchange::key_to_json;
+use crate::contract::interchange::{EncodedLine, key_to_json};
 use crate::contract::key::Key;
 use crate::contract::limits::VALUE_BYTES_MAX;
 use crate::contract::msgpack;
@@ -63,11 +63,8 @@ pub fn repair(source: impl AsRef<Path>, destination: impl AsRef<Path>) -> Result
     refuse_occupied(destination)?;
     let target = Options::new().value_bytes_max(VALUE_BYTES_MAX).open(destination)?;
     let mut report = RepairReport::default();
-    for shard in ShardId::all() {
+    for shard in source.existing()? {
         let path = source.shard_path(shard);
-        if !path.exists() {
-            continue;
-        }
         report.shards += 1;
         let mut salvage = Salvage { shard, target: &target, batch: Vec::new(), report: &mut report };
         if let Err(error) = salvage.shard(&path) {
@@ -268,7 +265,9 @@ fn sound_row(row: &Row<'_>) -> std::result::Result<Parsed, Unsound> {
         Ok((version, record.expiry, record.body.to_owned()))
     });
     match read {
-        Ok((version, expiry, body)) => Ok(Parsed { place, key, body, expiry, version: Some(version) }),
+        Ok((version, expiry, body)) => {
+            Ok(Parsed { place, row: EncodedLine { key, body, expiry, version: Some(version) } })
+        }
         Err(error) => Err(unsound(hash, Some(key), error)),
     }
 }

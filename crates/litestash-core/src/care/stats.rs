@@ -66,21 +66,21 @@ impl LiteStash {
         let now_us = self.inner.now_us();
         let mut shards = Vec::new();
         for shard in self.inner.shards() {
-            let figures = shard.read(&self.inner.settings, |connection| {
-                let txn = connection.unchecked_transaction()?;
+            let figures = shard.read_snapshot(&self.inner.settings, |database| {
+                let connection = database.connection();
                 let mut slots = [SlotStats::default(); SLOTS];
-                let expired = row::count_expired(&txn, now_us)?;
+                let expired = row::count_expired(connection, now_us)?;
                 for slot in Slot::all() {
-                    let (key_bytes, record_bytes) = row::size(&txn, slot)?;
+                    let (key_bytes, record_bytes) = row::size(connection, slot)?;
                     let expired_rows = expired[slot.index()];
-                    let rows = row::count(&txn, slot)? - expired_rows;
+                    let rows = row::count(connection, slot)? - expired_rows;
                     slots[slot.index()] = SlotStats { rows, expired_rows, key_bytes, record_bytes };
                 }
-                let pragma = |name: &str| txn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+                let pragma =
+                    |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
                 let page = pragma("page_size")?.unsigned_abs();
                 let pages = pragma("page_count")?.unsigned_abs();
                 let free = pragma("freelist_count")?.unsigned_abs();
-                txn.finish()?;
                 Ok((slots, pages * page, free * page))
             })?;
             let Some((slots, page_bytes, free_bytes)) = figures else { continue };

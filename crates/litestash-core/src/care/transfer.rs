@@ -1,20 +1,20 @@
 //! Export to and import from JSON Lines (`docs/INTERCHANGE.md`).
 
-use crate::contract::interchange::Line;
-use crate::contract::key::Key;
+use crate::contract::interchange::{EncodedLine, Line};
 use crate::contract::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX};
 use crate::contract::msgpack;
-use crate::contract::record::Expiry;
-use crate::contract::route::ShardId;
-use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stash::{Inner, LiteStash, Place, Scan, ScanOptions, damaged};
 use serde::Serialize;
 use std::io::{BufRead, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 /// Lines parsed ahead of the writer: a few batches, so that neither waits for the other.
 const BATCHES_AHEAD: usize = 2;
+
+/// Threads that write the shards of a batch.
+const WRITERS_MAX: usize = 4;
 
 /// Rejected lines that a report keeps; further ones are only counted.
 const REJECTED_KEPT: usize = 1000;
@@ -92,8 +92,7 @@ impl LiteStash {
     /// Lines that are no row, and rows over the limits, are counted and named in the report; the others are written in large batches, each
     /// atomic per shard. Reading and parsing run beside writing. Lines of one key are written in their order.
     pub fn import(&self, input: impl BufRead + Send, options: ImportOptions<'_>) -> Result<ImportReport> {
-        let lines = LineReader { input, number: 0, text: Vec::new() };
-        self.import_rows(lines, options)
+        self.import_encoded(LineReader { input, number: 0, text: Vec::new() }, options)
     }
 
     /// [`LiteStash::import`] for rows from elsewhere, such as another file format: an iterator of line number, bytes read for it,
@@ -101,6 +100,18 @@ impl LiteStash {
     pub fn import_rows(
         &self,
         rows: impl Iterator<Item = Result<(u64, u64, Option<Result<Line>>)>> + Send,
+        options: ImportOptions<'_>,
+    ) -> Result<ImportReport> {
+        let encode = |row: Option<Result<Line>>| row.map(|row| row.and_then(EncodedLine::try_from));
+        self.import_encoded(
+            rows.map(move |row| row.map(|(line, bytes, row)| (line, bytes, encode(row)))),
+            options,
+        )
+    }
+
+    fn import_encoded(
+        &self,
+        rows: impl Iterator<Item = Numbered<EncodedLine>> + Send,
         mut options: ImportOptions<'_>,
     ) -> Result<ImportReport> {
         self.inner.usable()?;
@@ -143,11 +154,11 @@ impl LiteStash {
 /// A row ready to be written.
 pub(super) struct Parsed {
     pub(super) place: Place,
-    pub(super) key: Key,
-    pub(super) body: Vec<u8>,
-    pub(super) expiry: Expiry,
-    pub(super) version: Option<Version>,
+    pub(super) row: EncodedLine,
 }
+
+/// Line number, bytes read for it, and what it was: nothing, a row, or what is wrong with it.
+type Numbered<T> = Result<(u64, u64, Option<Result<T>>)>;
 
 #[derive(Default)]
 struct Batch {
@@ -163,7 +174,7 @@ struct Batches<I> {
     value_bytes_max: usize,
 }
 
-impl<I: Iterator<Item = Result<(u64, u64, Option<Result<Line>>)>>> Batches<I> {
+impl<I: Iterator<Item = Numbered<EncodedLine>>> Batches<I> {
     fn next(&mut self) -> Option<Result<Batch>> {
         let mut batch = Batch::default();
         let mut held = 0;
@@ -178,7 +189,7 @@ impl<I: Iterator<Item = Result<(u64, u64, Option<Result<Line>>)>>> Batches<I> {
             match row.map(|row| row.and_then(|row| self.prepare(row))) {
                 None => {}
                 Some(Ok(parsed)) => {
-                    held += parsed.body.len();
+                    held += parsed.row.body.len();
                     batch.rows.push(parsed);
                 }
                 Some(Err(error)) => batch.rejected.push(Rejected {
@@ -191,51 +202,76 @@ impl<I: Iterator<Item = Result<(u64, u64, Option<Result<Line>>)>>> Batches<I> {
         (batch.lines > 0).then_some(Ok(batch))
     }
 
-    fn prepare(&self, line: Line) -> Result<Parsed> {
-        let mut body = Vec::with_capacity(256);
-        msgpack::encode(&line.value, &mut body)?;
-        if body.len() > self.value_bytes_max {
+    fn prepare(&self, row: EncodedLine) -> Result<Parsed> {
+        if row.body.len() > self.value_bytes_max {
             return Err(Error::too_large(format!(
                 "the value has {} bytes; the stash's limit is {}",
-                body.len(),
+                row.body.len(),
                 self.value_bytes_max
             )));
         }
-        line.key.as_ref().check()?;
-        let place = Place::of(line.key.as_ref());
-        Ok(Parsed { place, key: line.key, body, expiry: line.expiry, version: line.version })
+        let place = Place::of(row.key.as_ref().check()?);
+        Ok(Parsed { place, row })
     }
 }
 
 impl Inner {
-    /// Writes rows, one transaction per shard. Returns how many were written and how many were older than what is there.
+    /// Writes rows, one transaction per shard, shards side by side. Returns how many were written and how many were older than
+    /// what is there.
     pub(super) fn store(&self, mut rows: Vec<Parsed>, keep_versions: bool) -> Result<(u64, u64)> {
-        rows.sort_by_key(|row| row.place.route.shard);
-        let (mut written, mut older) = (0, 0);
-        for group in rows.chunk_by(|a, b| a.place.route.shard == b.place.route.shard) {
-            let shard: ShardId = group[0].place.route.shard;
-            self.shard(shard).write(&self.settings, |txn| {
-                let now_us = self.now_us();
-                for Parsed { place, key, body, expiry, version } in group {
-                    let slot = place.route.slot;
-                    match version.filter(|_| keep_versions) {
-                        Some(version) => {
-                            if txn.put_if_newer(slot, &place.hash, key.as_ref(), *expiry, body, version)? {
-                                written += 1;
-                            } else {
-                                older += 1;
-                            }
-                        }
-                        None => {
-                            txn.put(slot, &place.hash, key.as_ref(), *expiry, body, now_us)?;
-                            written += 1;
-                        }
+        // In the order of the index a batch touches each page once; the sort is stable, so writes of one key keep theirs.
+        rows.sort_by_key(|row| row.place.hash);
+        let groups: Vec<_> = rows.chunk_by(|a, b| a.place.route.shard == b.place.route.shard).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let (mut written, mut older) = (0, 0);
+            while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let done = self.store_in_shard(group, keep_versions)?;
+                written += done.0;
+                older += done.1;
+            }
+            Ok((written, older))
+        };
+        let threads =
+            std::thread::available_parallelism().map_or(1, usize::from).min(WRITERS_MAX).min(groups.len());
+        if threads <= 1 {
+            return work();
+        }
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let crashed = |_| Err(Error::new(ErrorKind::Internal, "a writer of an import panicked"));
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(crashed)).try_fold(
+                (0, 0),
+                |sum, done| {
+                    let (written, older) = done?;
+                    Ok((sum.0 + written, sum.1 + older))
+                },
+            )
+        })
+    }
+
+    fn store_in_shard(&self, group: &[Parsed], keep_versions: bool) -> Result<(u64, u64)> {
+        let Some(first) = group.first() else { return Ok((0, 0)) };
+        self.shard(first.place.route.shard).write(&self.settings, |txn| {
+            let (mut written, mut older) = (0, 0);
+            let now_us = self.now_us();
+            for Parsed { place, row } in group {
+                let (slot, key) = (place.route.slot, row.key.as_ref());
+                match row.version.filter(|_| keep_versions) {
+                    Some(version)
+                        if !txn.put_if_newer(slot, &place.hash, key, row.expiry, &row.body, version)? =>
+                    {
+                        older += 1;
+                    }
+                    Some(_) => written += 1,
+                    None => {
+                        txn.put(slot, &place.hash, key, row.expiry, &row.body, now_us)?;
+                        written += 1;
                     }
                 }
-                Ok(())
-            })?;
-        }
-        Ok((written, older))
+            }
+            Ok((written, older))
+        })
     }
 }
 
@@ -247,7 +283,7 @@ struct LineReader<R> {
 }
 
 impl<R: BufRead> Iterator for LineReader<R> {
-    type Item = Result<(u64, u64, Option<Result<Line>>)>;
+    type Item = Numbered<EncodedLine>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.text.clear();
@@ -259,7 +295,7 @@ impl<R: BufRead> Iterator for LineReader<R> {
         let row = match std::str::from_utf8(&self.text) {
             Err(_) => Some(Err(Error::invalid_value("the line is not valid UTF-8"))),
             Ok(text) if text.trim().is_empty() => None,
-            Ok(text) => Some(Line::from_json(text)),
+            Ok(text) => Some(EncodedLine::from_json(text)),
         };
         Some(Ok((self.number, self.text.len() as u64, row)))
     }

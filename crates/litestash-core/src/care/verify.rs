@@ -80,16 +80,14 @@ impl LiteStash {
         self.inner.usable()?;
         let mut report = VerifyReport::default();
         for shard in self.inner.shards() {
-            let checked = shard.read(&self.inner.settings, |connection| {
+            let checked = shard.read_snapshot(&self.inner.settings, |database| {
                 let mut check = Check { shard: shard.id(), rows: 0, problems: Vec::new() };
-                // One read transaction: the shard is judged in one committed state.
-                let txn = connection.unchecked_transaction()?;
-                check.file(&txn)?;
+                let connection = database.connection();
+                check.file(connection)?;
                 for slot in Slot::all() {
-                    check.table(&txn, slot)?;
+                    check.table(connection, slot)?;
                 }
-                check.expiry(&txn)?;
-                txn.finish()?;
+                check.expiry(connection)?;
                 Ok(check)
             });
             match checked {

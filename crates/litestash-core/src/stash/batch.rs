@@ -122,14 +122,12 @@ impl Inner {
     }
 
     fn read_group(&self, shard: ShardId, group: &[Placed<'_>]) -> Result<Vec<Result<Outcome>>> {
-        let read = self.shard(shard).read(&self.settings, |connection| {
-            // One read transaction, so that the group sees one committed state.
-            let txn = connection.unchecked_transaction()?;
+        let read = self.shard(shard).read_snapshot(&self.settings, |database| {
             let now_us = self.now_us();
-            let answers = group
+            group
                 .iter()
                 .map(|Placed { place, op, .. }| {
-                    let live = crate::storage::row::get(&txn, place.route.slot, &place.hash, |row| {
+                    let live = crate::storage::row::get(database, place.route.slot, &place.hash, |row| {
                         op::Live::read(place, row, || now_us)
                     });
                     match live {
@@ -140,9 +138,7 @@ impl Inner {
                         Err(error) => Ok(Err(error)),
                     }
                 })
-                .collect::<Result<Vec<_>>>()?;
-            txn.finish()?;
-            Ok(answers)
+                .collect::<Result<Vec<_>>>()
         })?;
         Ok(read.unwrap_or_else(|| group.iter().map(|placed| Ok(placed.op.action.on_missing())).collect()))
     }

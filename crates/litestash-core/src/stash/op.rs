@@ -308,7 +308,7 @@ pub(super) fn execute(
     now_us: i64,
 ) -> Result<Outcome> {
     let slot = place.route.slot;
-    let live = |txn: &WriteTxn<'_>| {
+    let live = |txn: &mut WriteTxn<'_>| {
         txn.get(slot, &place.hash, |row| Live::read(place, row, || now_us)).map(Option::flatten)
     };
     let put = |txn: &mut WriteTxn<'_>, expiry: Expiry, body: &[u8]| {

@@ -16,6 +16,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Threads that close the shards of a stash.
+const CLOSING_THREADS: usize = 4;
+
 /// A stash: an embedded key-value store in a directory of SQLite files.
 ///
 /// The handle is cheap to clone and can be used from any thread; all clones are one stash. Several processes can have the same
@@ -89,7 +92,7 @@ impl LiteStash {
         };
         if let Some(directory) = &directory
             && !options.create
-            && !directory.has_shards()
+            && directory.existing()?.is_empty()
         {
             return Err(Error::new(ErrorKind::NoStash, "the directory holds no shard file"));
         }
@@ -185,7 +188,17 @@ impl Inner {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.shards.iter().map(Shard::close).fold(Ok(()), Result::and)
+        let close_all = |shards: &[Shard]| shards.iter().map(Shard::close).fold(Ok(()), Result::and);
+        if self.shards.iter().filter(|shard| shard.is_written()).count() < 2 {
+            return close_all(&self.shards);
+        }
+        // Closing waits for the disk, once or twice per shard that was written; the waits overlap.
+        std::thread::scope(|scope| {
+            let parts = self.shards.chunks(SHARDS / CLOSING_THREADS);
+            let closing: Vec<_> = parts.map(|shards| scope.spawn(move || close_all(shards))).collect();
+            let crashed = |_| Err(Error::new(ErrorKind::Internal, "closing a shard panicked"));
+            closing.into_iter().map(|thread| thread.join().unwrap_or_else(crashed)).fold(Ok(()), Result::and)
+        })
     }
 }
 

@@ -70,8 +70,8 @@ impl Inner {
     fn read_row<T>(&self, key: KeyRef<'_>, f: impl Fn(Record<'_>) -> Result<T>) -> Result<Option<T>> {
         self.usable()?;
         let Place { hash, route } = Place::of(key);
-        let found = self.shard(route.shard).read(&self.settings, |connection| {
-            row::get(connection, route.slot, &hash, |row| {
+        let found = self.shard(route.shard).read(&self.settings, |database| {
+            row::get(database, route.slot, &hash, |row| {
                 let record = row.record(&hash)?;
                 if record.expiry.expires_at.is_some() && record.expiry.passed(self.now_us()) {
                     return Ok(None);
@@ -85,10 +85,8 @@ impl Inner {
     /// The answer of an action that only reads.
     pub(super) fn read_action(&self, place: &Place, action: &Action) -> Result<Outcome> {
         self.usable()?;
-        let found = self.shard(place.route.shard).read(&self.settings, |connection| {
-            row::get(connection, place.route.slot, &place.hash, |row| {
-                Live::read(place, row, || self.now_us())
-            })
+        let found = self.shard(place.route.shard).read(&self.settings, |database| {
+            row::get(database, place.route.slot, &place.hash, |row| Live::read(place, row, || self.now_us()))
         })?;
         Ok(found.flatten().flatten().map_or_else(|| action.on_missing(), |row| action.on_read(&row)))
     }

@@ -158,10 +158,10 @@ impl Scan {
         // Rows that the prefix leaves out count for the page but not for the limit.
         let limit = self.left.filter(|_| self.prefix.is_none()).map_or(PAGE_ROWS, |left| left.min(PAGE_ROWS));
         let mut rows = VecDeque::new();
-        let found = shard.read(&self.inner.settings, |connection| {
+        let found = shard.read(&self.inner.settings, |database| {
             rows.clear();
             let mut bytes = 0;
-            row::scan(connection, page.slot, &after, limit, |row| {
+            row::scan(database.connection(), page.slot, &after, limit, |row| {
                 if let Some(prefix) = &self.prefix
                     && !row.has_text_prefix(prefix)?
                 {
@@ -286,14 +286,13 @@ impl LiteStash {
         let now_us = self.inner.now_us();
         let mut rows = 0;
         for shard in self.inner.shards() {
-            let count = shard.read(&self.inner.settings, |connection| {
-                let txn = connection.unchecked_transaction()?;
+            let count = shard.read_snapshot(&self.inner.settings, |database| {
+                let connection = database.connection();
                 let mut stored = 0;
                 for slot in Slot::all() {
-                    stored += row::count(&txn, slot)?;
+                    stored += row::count(connection, slot)?;
                 }
-                let expired: u64 = row::count_expired(&txn, now_us)?.iter().sum();
-                txn.finish()?;
+                let expired: u64 = row::count_expired(connection, now_us)?.iter().sum();
                 Ok(stored - expired)
             })?;
             rows += count.unwrap_or(0);

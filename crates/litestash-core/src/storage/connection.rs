@@ -1,5 +1,6 @@
 //! Opening one SQLite connection to a shard: flags, pragmas, creation, and the checks that it is ours.
 
+use super::database::Database;
 use super::sql;
 use crate::contract::route::ShardId;
 use crate::contract::schema::{
@@ -64,14 +65,14 @@ pub(crate) fn open(
     shard: ShardId,
     access: Access,
     durability: Durability,
-) -> Result<Option<Connection>> {
+) -> Result<Option<Database>> {
     let connection = Connection::open_with_flags(open_path(path, access), flags(access))
         .map_err(|error| explain_open(error.into(), path, access))?;
     finish(connection, shard, access, durability).map_err(|error| explain_open(error, path, access))
 }
 
 /// Opens a new shard in memory.
-pub(crate) fn open_in_memory(shard: ShardId) -> Result<Connection> {
+pub(crate) fn open_in_memory(shard: ShardId) -> Result<Database> {
     let connection = Connection::open_in_memory()?;
     finish(connection, shard, Access::Write, Durability::Normal)?
         .ok_or_else(|| Error::new(ErrorKind::Internal, "a shard in memory was not created"))
@@ -137,7 +138,7 @@ fn finish(
     shard: ShardId,
     access: Access,
     durability: Durability,
-) -> Result<Option<Connection>> {
+) -> Result<Option<Database>> {
     // Waiting is done in `retry`, where it is fair and bounded.
     connection.busy_timeout(std::time::Duration::ZERO)?;
     harden(&connection)?;
@@ -166,7 +167,7 @@ fn finish(
     }
     check(&connection, shard)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    Ok(Some(connection))
+    Ok(Some(Database::new(connection)))
 }
 
 /// Settings that keep a hostile or damaged file from doing more than failing (<https://www.sqlite.org/security.html>).

@@ -14,7 +14,7 @@ impl Directory {
     /// Finds the directory, or creates it (mode 0700) if `create`.
     pub(crate) fn open(path: &Path, create: bool, allow_network: bool) -> Result<Self> {
         let failed = |error: std::io::Error| Error::from(error).context("the stash's directory");
-        if create && !path.exists() {
+        if create && !exists(path).map_err(|error| error.context("the stash's directory"))? {
             make(path).map_err(failed)?;
         }
         let path = path.canonicalize().map_err(|error| match error.kind() {
@@ -40,9 +40,10 @@ impl Directory {
         self.path.join(shard.file_name())
     }
 
-    /// Whether any shard file exists.
-    pub(crate) fn has_shards(&self) -> bool {
-        ShardId::all().any(|shard| self.shard_path(shard).exists())
+    /// The shards whose file exists.
+    pub(crate) fn existing(&self) -> Result<Vec<ShardId>> {
+        let found = |shard| exists(&self.shard_path(shard)).map(|exists| exists.then_some(shard));
+        ShardId::all().filter_map(|shard| found(shard).transpose()).collect()
     }
 
     /// Makes the directory's entries durable. Opening a directory is safe: no lock is held on it.
@@ -60,6 +61,11 @@ impl Directory {
         #[cfg(not(unix))]
         false
     }
+}
+
+/// Whether there is a file of that name. Not being allowed to look is an error, not a no.
+pub(crate) fn exists(path: &Path) -> Result<bool> {
+    Ok(path.try_exists()?)
 }
 
 #[cfg(unix)]
@@ -171,7 +177,7 @@ mod tests {
         let directory = Directory::open(&path, true, false).unwrap();
         create_shard_file(&directory.shard_path(ShardId::new(3).unwrap())).unwrap();
         create_shard_file(&directory.shard_path(ShardId::new(3).unwrap())).unwrap();
-        assert!(directory.has_shards());
+        assert_eq!(directory.existing().unwrap(), [ShardId::new(3).unwrap()]);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

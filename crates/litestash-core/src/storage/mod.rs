@@ -6,7 +6,9 @@
 //! A shard file, its `-wal` or its `-shm` is **never** opened, read or copied by hand here: closing any descriptor of it
 //! would drop every POSIX lock this process holds on it (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
 
+mod birth;
 pub(crate) mod connection;
+pub(crate) mod database;
 pub(crate) mod directory;
 pub(crate) mod failure;
 pub(crate) mod fork;

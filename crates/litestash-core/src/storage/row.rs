@@ -1,6 +1,7 @@
 //! Reading and writing single rows on a connection. A function that writes is a method of [`WriteTxn`], which only exists
 //! inside a transaction.
 
+use super::database::{Database, Hot};
 use super::sql::{self, PerSlot};
 use crate::contract::hash::KeyHash;
 use crate::contract::key::{Key, KeyRef};
@@ -9,7 +10,7 @@ use crate::contract::route::Slot;
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, Row, ToSql};
+use rusqlite::{CachedStatement, Connection, Row, Statement, ToSql};
 use std::ops::ControlFlow;
 
 /// A stored row, not yet checked against its CRC.
@@ -74,23 +75,30 @@ pub(crate) fn key_from_column(column: ValueRef<'_>) -> Result<Key> {
     Ok(key)
 }
 
-fn cached<'c>(connection: &'c Connection, sql: &PerSlot, slot: Slot) -> Result<CachedStatement<'c>> {
-    Ok(connection.prepare_cached(sql[slot.index()])?)
-}
-
 /// Calls `f` with the row of that hash, if it is there.
 pub(crate) fn get<T>(
-    connection: &Connection,
+    database: &mut Database,
     slot: Slot,
     hash: &KeyHash,
     f: impl FnOnce(StoredRow<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
-    let mut statement = cached(connection, &sql::GET, slot)?;
+    database.with(Hot::Get(slot), |statement| first(statement, hash, f))
+}
+
+fn first<T>(
+    statement: &mut Statement<'_>,
+    hash: &KeyHash,
+    f: impl FnOnce(StoredRow<'_>) -> Result<T>,
+) -> Result<Option<T>> {
     let mut rows = statement.query([hash])?;
     match rows.next()? {
         Some(row) => f(StoredRow::read(row, 0)?).map(Some),
         None => Ok(None),
     }
+}
+
+fn cached<'c>(connection: &'c Connection, sql: &PerSlot, slot: Slot) -> Result<CachedStatement<'c>> {
+    Ok(connection.prepare_cached(sql[slot.index()])?)
 }
 
 /// A row met by a scan, its key checked against its hash by whoever needs it.
@@ -173,9 +181,10 @@ pub(crate) fn count_expired(
             return Err(Error::corrupt("a row of the expiry table names no place"));
         };
         // A row has one deadline, so only one of its hints can agree with it.
-        if get(connection, slot, &hash, |row| Ok(row.record(&hash)?.expiry.expires_at == Some(deadline)))?
-            == Some(true)
-        {
+        let due = first(&mut *cached(connection, &sql::GET, slot)?, &hash, |row| {
+            Ok(row.record(&hash)?.expiry.expires_at == Some(deadline))
+        })?;
+        if due == Some(true) {
             expired[slot.index()] += 1;
         }
     }
@@ -184,24 +193,24 @@ pub(crate) fn count_expired(
 
 /// An open write transaction of one shard.
 pub(crate) struct WriteTxn<'a> {
-    connection: &'a Connection,
+    database: &'a mut Database,
     record: Vec<u8>,
 }
 
 impl<'a> WriteTxn<'a> {
     /// Only for `Shard::write`, after BEGIN IMMEDIATE.
-    pub(super) fn begun(connection: &'a Connection) -> Self {
-        Self { connection, record: Vec::new() }
+    pub(super) fn begun(database: &'a mut Database) -> Self {
+        Self { database, record: Vec::new() }
     }
 
     /// Calls `f` with the row of that hash, if it is there.
     pub(crate) fn get<T>(
-        &self,
+        &mut self,
         slot: Slot,
         hash: &KeyHash,
         f: impl FnOnce(StoredRow<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        get(self.connection, slot, hash, f)
+        get(self.database, slot, hash, f)
     }
 
     /// Writes a row at `now_us`; the version is `max(now, version of the row there + 1)`.
@@ -236,32 +245,31 @@ impl<'a> WriteTxn<'a> {
         version: Version,
     ) -> Result<bool> {
         record::encode(hash, version, expiry, body, &mut self.record);
-        let changed = cached(self.connection, &sql::PUT, slot)?.execute((
-            hash,
-            key,
-            self.record.as_slice(),
-            version.timestamp(),
-            version.microsecond(),
-        ))?;
+        let row = (hash, key, self.record.as_slice(), version.timestamp(), version.microsecond());
+        let changed = self.database.with(Hot::Put(slot), |put| Ok(put.execute(row)?))?;
         if changed > 0
             && let Some(deadline) = expiry.expires_at
         {
-            self.connection.prepare_cached(sql::EXPIRY_ADD)?.execute((deadline, slot.number(), hash))?;
+            self.database.connection().prepare_cached(sql::EXPIRY_ADD)?.execute((
+                deadline,
+                slot.number(),
+                hash,
+            ))?;
         }
         Ok(changed > 0)
     }
 
     /// Deletes the row of that hash. Returns whether it was there.
     pub(crate) fn delete(&mut self, slot: Slot, hash: &KeyHash) -> Result<bool> {
-        Ok(cached(self.connection, &sql::DELETE, slot)?.execute([hash])? > 0)
+        self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))
     }
 
     /// Deletes every row.
     pub(crate) fn clear(&mut self) -> Result<()> {
         for slot in Slot::all() {
-            cached(self.connection, &sql::CLEAR, slot)?.execute([])?;
+            cached(self.database.connection(), &sql::CLEAR, slot)?.execute([])?;
         }
-        self.connection.prepare_cached(sql::EXPIRY_CLEAR)?.execute([])?;
+        self.database.connection().prepare_cached(sql::EXPIRY_CLEAR)?.execute([])?;
         Ok(())
     }
 }

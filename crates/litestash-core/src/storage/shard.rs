@@ -1,7 +1,9 @@
 //! One shard: its writer connection, its pool of readers, and how an operation gets one of them.
 
+use super::birth;
 use super::connection::{self, Access, Durability};
-use super::directory::{Directory, create_shard_file};
+use super::database::{Database, Hot};
+use super::directory::{Directory, exists};
 use super::retry::while_busy;
 use super::row::WriteTxn;
 use super::sql;
@@ -35,14 +37,14 @@ impl Settings {
 enum Writer {
     /// Not opened yet, or dropped after a failure.
     Idle,
-    Open(Connection),
+    Open(Database),
     /// Closed for good.
     Closed,
 }
 
 /// Reader connections that nobody uses right now.
 struct Readers {
-    idle: Vec<Connection>,
+    idle: Vec<Database>,
     closed: bool,
 }
 
@@ -74,37 +76,53 @@ impl Shard {
     pub(crate) fn read<T>(
         &self,
         settings: &Settings,
-        mut f: impl FnMut(&Connection) -> Result<T>,
+        mut f: impl FnMut(&mut Database) -> Result<T>,
     ) -> Result<Option<T>> {
         if self.path.is_none() {
             // In memory there is one connection, and its lock serves readers too.
-            return match &*self.writer.lock() {
-                Writer::Open(connection) => f(connection).map(Some),
+            return match &mut *self.writer.lock() {
+                Writer::Open(database) => f(database).map(Some),
                 Writer::Idle => Ok(None),
                 Writer::Closed => Err(closed()),
             };
         }
         while_busy(settings.busy_timeout, || {
-            let Some(connection) = self.take_reader(settings)? else { return Ok(None) };
-            let result = f(&connection)?;
-            self.return_reader(connection);
+            let Some(mut database) = self.take_reader(settings)? else { return Ok(None) };
+            let result = f(&mut database)?;
+            self.return_reader(database);
             Ok(Some(result))
         })
         .map_err(|error| self.located(error))
     }
 
-    fn take_reader(&self, settings: &Settings) -> Result<Option<Connection>> {
+    /// [`Shard::read`] inside one read transaction, so that everything `f` reads is one committed state.
+    pub(crate) fn read_snapshot<T>(
+        &self,
+        settings: &Settings,
+        mut f: impl FnMut(&mut Database) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.read(settings, |database| {
+            database.connection().execute_batch("BEGIN")?;
+            let transaction = Transaction(database);
+            let result = f(transaction.0)?;
+            // Dropping the transaction would end it as well; this way an error is heard.
+            transaction.0.connection().execute_batch(sql::COMMIT)?;
+            Ok(result)
+        })
+    }
+
+    fn take_reader(&self, settings: &Settings) -> Result<Option<Database>> {
         {
             let mut readers = self.readers.lock();
             if readers.closed {
                 return Err(closed());
             }
-            if let Some(connection) = readers.idle.pop() {
-                return Ok(Some(connection));
+            if let Some(database) = readers.idle.pop() {
+                return Ok(Some(database));
             }
         }
         match &self.path {
-            Some(path) if path.exists() => {
+            Some(path) if exists(path)? => {
                 connection::open(path, self.id, settings.read_access, settings.durability)
             }
             _ => Ok(None),
@@ -112,10 +130,10 @@ impl Shard {
     }
 
     /// Only healthy connections come back; after an error `take_reader` opens another one.
-    fn return_reader(&self, connection: Connection) {
+    fn return_reader(&self, database: Database) {
         let mut readers = self.readers.lock();
         if !readers.closed && readers.idle.len() < IDLE_READERS_MAX {
-            readers.idle.push(connection);
+            readers.idle.push(database);
         }
     }
 
@@ -150,8 +168,8 @@ impl Shard {
         f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         let mut writer = self.writer.lock();
-        let Some(connection) = self.open_writer(&mut writer, settings, create)? else { return Ok(None) };
-        let result = transact(connection, settings, f);
+        let Some(database) = self.open_writer(&mut writer, settings, create)? else { return Ok(None) };
+        let result = transact(database, settings, f);
         if let Err(error) = &result
             && must_reopen(error.kind())
         {
@@ -168,8 +186,8 @@ impl Shard {
         f: impl FnOnce(&Connection) -> Result<T>,
     ) -> Result<Option<T>> {
         let mut writer = self.writer.lock();
-        let Some(connection) = self.open_writer(&mut writer, settings, false)? else { return Ok(None) };
-        f(connection).map(Some).map_err(|error| self.located(error))
+        let Some(database) = self.open_writer(&mut writer, settings, false)? else { return Ok(None) };
+        f(database.connection()).map(Some).map_err(|error| self.located(error))
     }
 
     fn open_writer<'w>(
@@ -177,7 +195,7 @@ impl Shard {
         writer: &'w mut Writer,
         settings: &Settings,
         create: bool,
-    ) -> Result<Option<&'w Connection>> {
+    ) -> Result<Option<&'w mut Database>> {
         if !settings.writable() {
             return Err(Error::new(ErrorKind::ReadOnly, "the stash was opened read-only"));
         }
@@ -190,12 +208,12 @@ impl Shard {
                 }
             };
             match opened {
-                Some(connection) => *writer = Writer::Open(connection),
+                Some(database) => *writer = Writer::Open(database),
                 None => return Ok(None),
             }
         }
         match writer {
-            Writer::Open(connection) => Ok(Some(connection)),
+            Writer::Open(database) => Ok(Some(database)),
             _ => Err(closed()),
         }
     }
@@ -205,18 +223,22 @@ impl Shard {
         path: &std::path::Path,
         settings: &Settings,
         create: bool,
-    ) -> Result<Option<Connection>> {
-        let born = path.exists();
+    ) -> Result<Option<Database>> {
+        let born = exists(path)?;
         if !born {
             if !create {
                 return Ok(None);
             }
-            create_shard_file(path)?;
+            birth::create(path, self.id)?;
         }
         let opened = while_busy(settings.busy_timeout, || {
             connection::open(path, self.id, Access::Write, settings.durability)
         })?;
-        if !born && let Some(directory) = &settings.directory {
+        // Without it a power cut may take the file's name, which at `Normal` is a loss of newest writes like any other.
+        if !born
+            && settings.durability == Durability::Full
+            && let Some(directory) = &settings.directory
+        {
             directory.sync()?;
         }
         Ok(opened)
@@ -231,6 +253,11 @@ impl Shard {
         }
     }
 
+    /// Whether this handle has a connection open that writes.
+    pub(crate) fn is_written(&self) -> bool {
+        matches!(*self.writer.lock(), Writer::Open(_))
+    }
+
     /// Closes every connection. The writer goes last and leaves no WAL behind if no other process uses the shard.
     pub(crate) fn close(&self) -> Result<()> {
         let mut writer = self.writer.lock();
@@ -239,15 +266,15 @@ impl Shard {
             readers.closed = true;
             readers.idle.clear();
         }
-        let Writer::Open(connection) = std::mem::replace(&mut *writer, Writer::Closed) else { return Ok(()) };
+        let Writer::Open(database) = std::mem::replace(&mut *writer, Writer::Closed) else { return Ok(()) };
         if self.path.is_some() {
             // A checkpoint that others keep from finishing loses nothing: the WAL stays and they finish it.
-            match checkpoint(&connection) {
+            match checkpoint(database.connection()) {
                 Err(error) if error.kind() != ErrorKind::Busy => return Err(self.located(error)),
                 _ => {}
             }
         }
-        connection.close().map_err(|(_, error)| self.located(error.into()))
+        database.close().map_err(|error| self.located(error))
     }
 
     /// Lets go of every connection without a single call into SQLite: all that is safe in a forked child.
@@ -279,13 +306,14 @@ fn must_reopen(kind: ErrorKind) -> bool {
 }
 
 /// Rolls back when dropped, also by a panic, unless the transaction has ended.
-struct Rollback<'a>(&'a Connection);
+struct Transaction<'a>(&'a mut Database);
 
-impl Drop for Rollback<'_> {
+impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        if !self.0.is_autocommit()
+        let connection = self.0.connection();
+        if !connection.is_autocommit()
             && let Err(error) =
-                self.0.prepare_cached(sql::ROLLBACK).and_then(|mut rollback| rollback.execute([]))
+                connection.prepare_cached(sql::ROLLBACK).and_then(|mut rollback| rollback.execute([]))
         {
             tracing::warn!(%error, "a rollback failed");
         }
@@ -293,22 +321,19 @@ impl Drop for Rollback<'_> {
 }
 
 fn transact<T>(
-    connection: &Connection,
+    database: &mut Database,
     settings: &Settings,
     f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
 ) -> Result<T> {
-    while_busy(settings.busy_timeout, || {
-        connection.prepare_cached(sql::BEGIN)?.execute([])?;
-        Ok(())
-    })?;
-    let _rollback = Rollback(connection);
-    let result = f(&mut WriteTxn::begun(connection))?;
-    if connection.is_autocommit() {
+    while_busy(settings.busy_timeout, || database.run(Hot::Begin))?;
+    let transaction = Transaction(database);
+    let result = f(&mut WriteTxn::begun(transaction.0))?;
+    if transaction.0.connection().is_autocommit() {
         // Some errors roll the whole transaction back (<https://www.sqlite.org/lang_transaction.html>); one of them was
         // swallowed on the way here.
         return Err(Error::new(ErrorKind::Internal, "the transaction ended before its commit"));
     }
-    connection.prepare_cached(sql::COMMIT)?.execute([]).map_err(|error| commit_failed(error.into()))?;
+    transaction.0.run(Hot::Commit).map_err(commit_failed)?;
     Ok(result)
 }
 

@@ -64,6 +64,11 @@ fn category(error: &serde_json::Error) -> String {
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
+/// Whether the parser may have made this float out of an integer: -0 or one beyond 64 bits.
+pub(super) fn is_doubtful(float: f64) -> bool {
+    float == 0.0 || float.abs() >= i64::MAX as f64
+}
+
 /// Reads JSON as it stands into a [`Value`]; a name given twice is an error.
 struct Plain<'a> {
     depth: usize,
@@ -112,7 +117,7 @@ impl<'de> Visitor<'de> for Plain<'_> {
     }
 
     fn visit_f64<E>(self, float: f64) -> Result<Value, E> {
-        *self.doubtful |= float == 0.0 || float.abs() >= i64::MAX as f64;
+        *self.doubtful |= is_doubtful(float);
         Ok(Value::Float(float))
     }
 

@@ -109,7 +109,35 @@ fn lines_hold_whole_rows() {
     }
 }
 
+#[test]
+fn the_fast_path_has_the_errors_of_the_slow_one() {
+    for json in [
+        r#"{"key":"a","value":{"b":1,"b":2}}"#,
+        r#"{"key":"a","value":[18446744073709551616]}"#,
+        r#"{"key":"a"}"#,
+        "[1]",
+        "{",
+        r#"{"key":"a","value":1} x"#,
+        r#"{"key":"a","value":{"$bytes":7}}"#,
+        r#"{"key":"a","key":"a","value":1}"#,
+    ] {
+        let (fast, slow) = (EncodedLine::from_json(json).unwrap_err(), Line::from_json(json).unwrap_err());
+        assert_eq!(fast.to_string(), slow.to_string(), "{json}");
+    }
+    let deep = format!(r#"{{"key":"a","value":{}{}}}"#, "[".repeat(65), "]".repeat(65));
+    assert_eq!(EncodedLine::from_json(&deep).unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
 proptest! {
+    #[test]
+    fn both_ways_to_read_a_line_agree(value in any_value(), key in ".{0,9}", version in proptest::option::of(any::<i64>())) {
+        let version = version.map(Version::from_micros);
+        let line = Line { key: Key::from(key), value, expiry: Expiry::NEVER, version };
+        let mut json = String::new();
+        line.to_json(&mut json);
+        prop_assert_eq!(EncodedLine::from_json(&json).unwrap(), EncodedLine::try_from(line).unwrap());
+    }
+
     #[test]
     fn reading_inverts_writing(value in any_value()) {
         prop_assert_eq!(value_from_json(&json(&value)).unwrap(), value);

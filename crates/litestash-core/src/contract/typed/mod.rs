@@ -8,6 +8,7 @@ mod ser;
 mod special;
 
 pub use de::{from_bytes, from_valid_bytes};
+pub(super) use ser::{Entries, Sequence, Writer};
 pub use ser::{to_bytes, to_value};
 
 #[cfg(test)]

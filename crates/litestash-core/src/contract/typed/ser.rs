@@ -13,9 +13,9 @@ use std::ops::Range;
 /// `InvalidValue` if it cannot be represented (an integer of more than 64 bits, a map key that is no text, a duplicate key),
 /// `TooLarge` over the limits of depth and count.
 pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    let mut writer = Writer { out: Vec::with_capacity(128), depth: 0, budget: Budget::default() };
+    let mut writer = Writer::with_capacity(128);
     value.serialize(&mut writer)?;
-    Ok(writer.out)
+    Ok(writer.into_bytes())
 }
 
 /// `value` as a [`Value`]; the errors of [`to_bytes`].
@@ -23,13 +23,22 @@ pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value> {
     decode(&to_bytes(value)?)
 }
 
-struct Writer {
+/// Writes canonical bytes as a value is walked through.
+pub(in crate::contract) struct Writer {
     out: Vec<u8>,
     depth: usize,
     budget: Budget,
 }
 
 impl Writer {
+    pub(in crate::contract) fn with_capacity(bytes: usize) -> Self {
+        Self { out: Vec::with_capacity(bytes), depth: 0, budget: Budget::default() }
+    }
+
+    pub(in crate::contract) fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
     /// Opens an array or map; its head is put in front once the count is known.
     fn open(&mut self) -> Result<usize> {
         self.budget.value()?;
@@ -164,8 +173,7 @@ impl<'a> ser::Serializer for &'a mut Writer {
     }
 
     fn serialize_seq(self, _len: Option<usize>) -> Result<Sequence<'a>> {
-        let start = self.open()?;
-        Ok(Sequence { writer: self, start, len: 0, variant: None })
+        Sequence::open(self)
     }
 
     fn serialize_tuple(self, len: usize) -> Result<Sequence<'a>> {
@@ -189,9 +197,7 @@ impl<'a> ser::Serializer for &'a mut Writer {
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<Entries<'a>> {
-        let start = self.open()?;
-        let ranges = Vec::with_capacity(len.unwrap_or(0).min(1024));
-        Ok(Entries { writer: self, start, ranges, variant: None })
+        Entries::open(self, len.unwrap_or(0))
     }
 
     fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Entries<'a>> {
@@ -216,14 +222,31 @@ fn out_of_range() -> Error {
 }
 
 /// An array being written.
-struct Sequence<'a> {
+pub(in crate::contract) struct Sequence<'a> {
     writer: &'a mut Writer,
     start: usize,
     len: usize,
     variant: Option<Variant>,
 }
 
-impl Sequence<'_> {
+impl<'a> Sequence<'a> {
+    pub(in crate::contract) fn open(writer: &'a mut Writer) -> Result<Self> {
+        let start = writer.open()?;
+        Ok(Self { writer, start, len: 0, variant: None })
+    }
+
+    /// Where the next element is to be written, if there is one.
+    pub(in crate::contract) fn next_element(&mut self) -> &mut Writer {
+        self.len += 1;
+        self.writer
+    }
+
+    /// [`Sequence::finish`] after [`Sequence::next_element`] was asked once more than there were elements.
+    pub(in crate::contract) fn finish_counting(mut self) -> Result<()> {
+        self.len -= 1;
+        self.finish()
+    }
+
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         self.len += 1;
         value.serialize(&mut *self.writer)
@@ -236,7 +259,7 @@ impl Sequence<'_> {
 }
 
 /// A map being written: entries in the order given, put in order at the end.
-struct Entries<'a> {
+pub(in crate::contract) struct Entries<'a> {
     writer: &'a mut Writer,
     start: usize,
     /// Per entry: where its key's text stands, and where its value ends.
@@ -244,8 +267,30 @@ struct Entries<'a> {
     variant: Option<Variant>,
 }
 
-impl Entries<'_> {
-    fn key(&mut self, key: &str) -> Result<()> {
+impl<'a> Entries<'a> {
+    pub(in crate::contract) fn open(writer: &'a mut Writer, len: usize) -> Result<Self> {
+        let start = writer.open()?;
+        Ok(Self { writer, start, ranges: Vec::with_capacity(len.min(1024)), variant: None })
+    }
+
+    /// Where the value of the last key is to be written.
+    pub(in crate::contract) fn writer(&mut self) -> &mut Writer {
+        self.writer
+    }
+
+    /// Ends the value of the last key.
+    pub(in crate::contract) fn end_value(&mut self) {
+        if let Some((_, end)) = self.ranges.last_mut() {
+            *end = self.writer.out.len();
+        }
+    }
+
+    /// Whether the interchange form would read this map as a tag.
+    pub(in crate::contract) fn is_tag(&self) -> bool {
+        matches!(&self.ranges[..], [(key, _)] if self.writer.out.get(key.start) == Some(&b'$') && !key.is_empty())
+    }
+
+    pub(in crate::contract) fn key(&mut self, key: &str) -> Result<()> {
         write::text(&mut self.writer.out, key)?;
         let end = self.writer.out.len();
         self.ranges.push((end - key.len()..end, end));
@@ -254,14 +299,11 @@ impl Entries<'_> {
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         value.serialize(&mut *self.writer)?;
-        match self.ranges.last_mut() {
-            Some((_, end)) => *end = self.writer.out.len(),
-            None => return Err(Error::invalid_value("a map value came before its key")),
-        }
+        self.end_value();
         Ok(())
     }
 
-    fn finish(mut self) -> Result<()> {
+    pub(in crate::contract) fn finish(mut self) -> Result<()> {
         let out = &self.writer.out;
         let key = |entry: &(Range<usize>, usize)| &out[entry.0.clone()];
         if !self.ranges.windows(2).all(|pair| key(&pair[0]) < key(&pair[1])) {
@@ -279,7 +321,10 @@ impl Entries<'_> {
             if entries.windows(2).any(|pair| pair[0].0 == pair[1].0) {
                 return Err(Error::invalid_value("a map has the same key twice"));
             }
-            let sorted: Vec<u8> = entries.into_iter().flat_map(|(_, whole)| &out[whole]).copied().collect();
+            let mut sorted = Vec::with_capacity(out.len() - self.start);
+            for (_, whole) in entries {
+                sorted.extend_from_slice(&out[whole]);
+            }
             self.writer.out.truncate(self.start);
             self.writer.out.extend_from_slice(&sorted);
         }
