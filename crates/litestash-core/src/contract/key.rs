@@ -68,6 +68,19 @@ pub enum Key {
     Bytes(Vec<u8>),
 }
 
+/// What a `key` column holds, in SQLite's storage classes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum StoredKey<'a> {
+    /// TEXT, not yet known to be UTF-8.
+    Text(&'a [u8]),
+    /// INTEGER.
+    Integer(i64),
+    /// REAL.
+    Real(f64),
+    /// BLOB.
+    Blob(&'a [u8]),
+}
+
 /// A borrowed [`Key`]: what the engine's inner functions take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyRef<'a> {
@@ -85,6 +98,25 @@ impl Key {
     /// The key of a float: an integer key if the value is integral and fits i64, `InvalidKey` for NaN.
     pub fn float(float: f64) -> Result<Self> {
         KeyRef::float(float).map(|key| key.to_owned())
+    }
+
+    /// The key that a `key` column holds; `Corrupt` if it is none in normal form.
+    pub fn from_stored(stored: StoredKey<'_>) -> Result<Self> {
+        let key = match stored {
+            StoredKey::Text(text) => {
+                let text = std::str::from_utf8(text)
+                    .map_err(|_| Error::corrupt("the key column is not valid UTF-8"))?;
+                KeyRef::Text(text)
+            }
+            StoredKey::Integer(int) => KeyRef::Int(int),
+            StoredKey::Real(float) => match KeyRef::float(float) {
+                Ok(key @ KeyRef::Float(_)) => key,
+                _ => return Err(Error::corrupt("the key column holds a float that is no key of its own")),
+            },
+            StoredKey::Blob(bytes) => KeyRef::Bytes(bytes),
+        };
+        key.check().map_err(|_| Error::corrupt("the key column is longer than a key can be"))?;
+        Ok(key.to_owned())
     }
 
     /// The key as a borrowed one.

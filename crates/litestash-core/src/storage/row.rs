@@ -4,7 +4,7 @@
 use super::database::{Database, Hot};
 use super::sql::{self, PerSlot};
 use crate::contract::hash::KeyHash;
-use crate::contract::key::{Key, KeyRef};
+use crate::contract::key::{Key, KeyRef, StoredKey};
 use crate::contract::record::{self, Expiry, Record};
 use crate::contract::route::Slot;
 use crate::contract::version::Version;
@@ -57,22 +57,13 @@ impl ToSql for KeyHash {
 
 /// The key that a `key` column holds; `Corrupt` if it is none in normal form.
 pub(crate) fn key_from_column(column: ValueRef<'_>) -> Result<Key> {
-    let key = match column {
-        ValueRef::Text(text) => {
-            let text =
-                std::str::from_utf8(text).map_err(|_| Error::corrupt("the key column is not valid UTF-8"))?;
-            Key::from(text)
-        }
-        ValueRef::Integer(int) => Key::Int(int),
-        ValueRef::Real(float) => match Key::float(float) {
-            Ok(key @ Key::Float(_)) => key,
-            _ => return Err(Error::corrupt("the key column holds a float that is no key of its own")),
-        },
-        ValueRef::Blob(bytes) => Key::from(bytes),
+    Key::from_stored(match column {
+        ValueRef::Text(text) => StoredKey::Text(text),
+        ValueRef::Integer(int) => StoredKey::Integer(int),
+        ValueRef::Real(float) => StoredKey::Real(float),
+        ValueRef::Blob(bytes) => StoredKey::Blob(bytes),
         ValueRef::Null => return Err(wrong_type("key")),
-    };
-    key.as_ref().check().map_err(|_| Error::corrupt("the key column is longer than a key can be"))?;
-    Ok(key)
+    })
 }
 
 /// Calls `f` with the row of that hash, if it is there.
