@@ -182,6 +182,11 @@ impl Error {
         self.kind.retry()
     }
 
+    /// Whether SQLite itself failed, rather than the operation on a sound database.
+    pub(crate) fn is_from_sqlite(&self) -> bool {
+        std::error::Error::source(self).is_some_and(|source| source.is::<rusqlite::Error>())
+    }
+
     /// A copy without the cause, for handing one failure to several callers.
     pub(crate) fn duplicate(&self) -> Self {
         Self { kind: self.kind, message: self.message.clone(), source: None }

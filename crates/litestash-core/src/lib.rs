@@ -50,3 +50,8 @@ pub use storage::Durability;
 pub fn sqlite_version() -> &'static str {
     rusqlite::version()
 }
+
+/// The README's examples are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -3,10 +3,15 @@
 use crate::error::{ErrorKind, Result};
 use crate::stash::LiteStash;
 use crate::storage::shard::checkpoint;
+use crate::storage::while_busy;
 use serde::Serialize;
+use std::time::Duration;
 
 /// Pages moved and cut off in one step, so that writers wait for milliseconds only.
 const STEP_PAGES: i64 = 256;
+
+/// How long to wait for the readers of a write-ahead log, which other processes end within milliseconds.
+const LOG_PATIENCE: Duration = Duration::from_millis(100);
 
 /// What [`LiteStash::compact`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -56,7 +61,8 @@ impl LiteStash {
                     break;
                 }
             }
-            match shard.with_writer(settings, checkpoint) {
+            shard.end_idle(true);
+            match while_busy(LOG_PATIENCE, || shard.with_writer(settings, checkpoint)) {
                 Err(error) if error.kind() == ErrorKind::Busy => report.shards_busy += 1,
                 other => drop(other?),
             }

@@ -240,6 +240,7 @@ fn walk(
     walked.is_ok()
 }
 
+/// A row that proves nothing, with what is known of it.
 struct Unsound {
     hash: Option<KeyHash>,
     key: Option<Key>,
@@ -247,8 +248,9 @@ struct Unsound {
 }
 
 /// The row, if its key, checksum and value agree.
-fn sound_row(row: &Row<'_>) -> std::result::Result<Parsed, Unsound> {
-    let unsound = |hash, key, error: Error| Unsound { hash, key, reason: error.message().to_owned() };
+fn sound_row(row: &Row<'_>) -> std::result::Result<Parsed, Box<Unsound>> {
+    let unsound =
+        |hash, key, error: Error| Box::new(Unsound { hash, key, reason: error.message().to_owned() });
     let column = |index| row.get_ref(index).map_err(|error| unsound(None, None, error.into()));
     let hash = column(0)?.as_blob().ok().and_then(KeyHash::from_slice);
     let key = key_from_column(column(1)?).map_err(|error| unsound(hash, None, error))?;

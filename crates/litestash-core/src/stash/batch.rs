@@ -134,7 +134,7 @@ impl Inner {
                         Ok(row) => Ok(Ok(row
                             .flatten()
                             .map_or_else(|| op.action.on_missing(), |row| op.action.on_read(&row)))),
-                        Err(error) if op::is_from_sqlite(&error) => Err(error),
+                        Err(error) if error.is_from_sqlite() => Err(error),
                         Err(error) => Ok(Err(error)),
                     }
                 })
@@ -152,7 +152,7 @@ impl Inner {
                     checked.and_then(|()| op::execute(txn, place, op.key.as_ref(), &op.action, now_us));
                 match done {
                     // What SQLite itself refuses ends the transaction for all.
-                    Err(error) if op::is_from_sqlite(&error) => Err(error),
+                    Err(error) if error.is_from_sqlite() => Err(error),
                     other => Ok(other),
                 }
             };

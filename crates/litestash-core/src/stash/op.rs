@@ -344,7 +344,7 @@ pub(super) fn execute(
             // A damaged row can be deleted too; only its deadline cannot be known then.
             let was_live = match live(txn) {
                 Ok(row) => row.is_some(),
-                Err(error) if error.kind() == ErrorKind::Corrupt && !is_from_sqlite(&error) => true,
+                Err(error) if error.kind() == ErrorKind::Corrupt && !error.is_from_sqlite() => true,
                 Err(error) => return Err(error),
             };
             Ok(Outcome::Flag(txn.delete(slot, &place.hash)? && was_live))
@@ -407,11 +407,6 @@ pub(crate) fn damaged(error: Error) -> Error {
         }
         _ => error,
     }
-}
-
-/// Whether SQLite itself failed, rather than the operation on a sound database.
-pub(super) fn is_from_sqlite(error: &Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<rusqlite::Error>())
 }
 
 fn overflow() -> Error {

@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::connection::{self, Access};
 use crate::storage::directory::Directory;
 use crate::storage::fork;
+use crate::storage::idle::IdleWatch;
 use crate::storage::shard::{Settings, Shard};
 use std::path::Path;
 use std::sync::Arc;
@@ -42,7 +43,8 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) value_bytes_max: usize,
     pub(super) flights: Flights,
-    shards: [Shard; SHARDS],
+    shards: Arc<[Shard; SHARDS]>,
+    idle: Arc<IdleWatch>,
     clock: Arc<dyn Clock>,
     closed: AtomicBool,
     generation: u64,
@@ -102,16 +104,20 @@ impl LiteStash {
             durability: options.durability,
             busy_timeout: options.busy_timeout,
         };
-        let shards: Vec<_> = ShardId::all().map(|id| Shard::new(id, &settings)).collect();
+        let idle = Arc::new(IdleWatch::default());
+        let shards: Vec<_> = ShardId::all().map(|id| Shard::new(id, &settings, Arc::clone(&idle))).collect();
         let Ok(shards) = <[Shard; SHARDS]>::try_from(shards) else {
             unreachable!("ShardId::all() has SHARDS members");
         };
+        let shards = Arc::new(shards);
+        idle.watch(&shards);
         Ok(Self {
             inner: Arc::new(Inner {
                 settings,
                 value_bytes_max: options.value_bytes_max,
                 flights: Flights::default(),
                 shards,
+                idle,
                 clock: Arc::clone(&options.clock),
                 closed: AtomicBool::new(false),
                 generation: fork::watched_generation(),
@@ -188,9 +194,10 @@ impl Inner {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.idle.stop();
         let close_all = |shards: &[Shard]| shards.iter().map(Shard::close).fold(Ok(()), Result::and);
         if self.shards.iter().filter(|shard| shard.is_written()).count() < 2 {
-            return close_all(&self.shards);
+            return close_all(self.shards.as_slice());
         }
         // Closing waits for the disk, once or twice per shard that was written; the waits overlap.
         std::thread::scope(|scope| {

@@ -167,7 +167,9 @@ fn finish(
     }
     check(&connection, shard)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    Ok(Some(Database::new(connection)))
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    let shares_index = mode == "wal" && access != Access::Immutable;
+    Ok(Some(Database::new(connection, shares_index)))
 }
 
 /// Settings that keep a hostile or damaged file from doing more than failing (<https://www.sqlite.org/security.html>).

@@ -3,6 +3,7 @@
 //! rusqlite's own statement cache costs a hash of the SQL text and a list update per use, about a tenth of a get.
 
 use super::sql;
+use super::wal_index::{Header, WalIndex};
 use crate::contract::limits::SLOTS;
 use crate::contract::route::Slot;
 use crate::error::Result;
@@ -13,21 +14,23 @@ use rusqlite::{Connection, Statement};
 pub(super) enum Hot {
     Begin,
     Commit,
+    BeginRead,
     Get(Slot),
     Put(Slot),
     Delete(Slot),
 }
 
-const HOT_STATEMENTS: usize = 2 + 3 * SLOTS;
+const HOT_STATEMENTS: usize = 3 + 3 * SLOTS;
 
 impl Hot {
     const fn index(self) -> usize {
         match self {
             Self::Begin => 0,
             Self::Commit => 1,
-            Self::Get(slot) => 2 + slot.index(),
-            Self::Put(slot) => 2 + SLOTS + slot.index(),
-            Self::Delete(slot) => 2 + 2 * SLOTS + slot.index(),
+            Self::BeginRead => 2,
+            Self::Get(slot) => 3 + slot.index(),
+            Self::Put(slot) => 3 + SLOTS + slot.index(),
+            Self::Delete(slot) => 3 + 2 * SLOTS + slot.index(),
         }
     }
 
@@ -35,6 +38,7 @@ impl Hot {
         match self {
             Self::Begin => sql::BEGIN,
             Self::Commit => sql::COMMIT,
+            Self::BeginRead => sql::BEGIN_READ,
             Self::Get(slot) => sql::GET[slot.index()],
             Self::Put(slot) => sql::PUT[slot.index()],
             Self::Delete(slot) => sql::DELETE[slot.index()],
@@ -42,23 +46,50 @@ impl Hot {
     }
 }
 
+/// How a connection reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Each statement for itself. The header as it was after the last one, if it could be seen.
+    Plain(Option<Header>),
+    /// Inside a read transaction that was begun when the header was this.
+    Kept(Header),
+}
+
 /// A SQLite connection and its hot statements.
+///
+/// A reader keeps its read transaction open while nobody commits: beginning and ending one costs two system calls, most of a
+/// small read. The WAL index tells whether the transaction still shows the newest state.
 pub(crate) struct Database {
     /// Borrow from `connection`; declared before it, so dropped before it. In a box, so that a database is cheap to move.
     statements: Box<[Option<Statement<'static>>; HOT_STATEMENTS]>,
     /// In a box, so that it stays where it is when the database moves.
     connection: Box<Connection>,
+    /// Whether the connection has a WAL index that other connections share.
+    shares_index: bool,
+    /// The connection's own mapped page of it; looked up by the first read.
+    index: Option<WalIndex>,
+    reading: Reading,
+    /// Set by every read, cleared by whoever looks for idle transactions.
+    used: bool,
 }
 
-// SAFETY: `Connection` can be sent; `Statement` cannot only because it refers to a connection that could stay behind. Here
+// SAFETY: `Connection` can be sent, and the mapped page belongs to the process and not to a thread; a `Statement` cannot only because it refers to a connection that could stay behind. Here
 // both move together, and every use of a statement goes through `&mut Database`, so no two threads use them at once,
 // which is all that SQLite asks for in multi-thread mode (<https://www.sqlite.org/threadsafe.html>).
 #[expect(unsafe_code, reason = "see the safety comment")]
 unsafe impl Send for Database {}
 
 impl Database {
-    pub(crate) fn new(connection: Connection) -> Self {
-        Self { statements: Box::new(std::array::from_fn(|_| None)), connection: Box::new(connection) }
+    /// `shares_index`: the connection is to a file in WAL mode and takes part in its locking.
+    pub(crate) fn new(connection: Connection, shares_index: bool) -> Self {
+        Self {
+            statements: Box::new(std::array::from_fn(|_| None)),
+            connection: Box::new(connection),
+            shares_index,
+            index: None,
+            reading: Reading::Plain(None),
+            used: false,
+        }
     }
 
     /// The connection, for everything that is not hot.
@@ -96,9 +127,60 @@ impl Database {
         })
     }
 
+    /// Reads with `f`, seeing everything committed before this call, and keeps a read transaction open for the next read if that
+    /// looks worthwhile. Returns whether one is open now.
+    ///
+    /// A transaction is begun by the second read that finds the same header, so that a key that is written and read in turn
+    /// costs nothing extra. It is kept only if the header is still the same afterwards: then it shows that very state.
+    pub(super) fn read_keeping<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<(T, bool)> {
+        self.used = true;
+        let before = self.index.and_then(WalIndex::header);
+        match (self.reading, before) {
+            (Reading::Kept(kept), Some(now)) if kept == now => return f(self).map(|read| (read, true)),
+            (Reading::Kept(_), _) => self.end_kept()?,
+            (Reading::Plain(Some(seen)), Some(now)) if seen == now && self.may_keep(&now) => {
+                self.run(Hot::BeginRead)?;
+                let read = f(self);
+                if read.is_ok() && self.index.and_then(WalIndex::header) == before {
+                    self.reading = Reading::Kept(now);
+                } else {
+                    self.end_kept()?;
+                }
+                return read.map(|read| (read, self.keeps()));
+            }
+            _ => {}
+        }
+        let read = f(self)?;
+        if self.index.is_none() && self.shares_index {
+            self.index = WalIndex::of(&self.connection);
+        }
+        self.reading = Reading::Plain(self.index.and_then(WalIndex::header));
+        Ok((read, false))
+    }
+
+    fn may_keep(&self, header: &Header) -> bool {
+        self.index.is_some_and(|index| index.may_be_kept(header))
+    }
+
+    /// Ends the read transaction that was kept open, if there is one.
+    pub(super) fn end_kept(&mut self) -> Result<()> {
+        self.reading = Reading::Plain(None);
+        if self.connection.is_autocommit() { Ok(()) } else { self.run(Hot::Commit) }
+    }
+
+    /// Whether a read transaction is kept open.
+    pub(super) fn keeps(&self) -> bool {
+        matches!(self.reading, Reading::Kept(_))
+    }
+
+    /// Whether the database was read since the last time this was asked.
+    pub(super) fn take_used(&mut self) -> bool {
+        std::mem::take(&mut self.used)
+    }
+
     /// The connection alone.
     pub(super) fn into_connection(self) -> Connection {
-        let Self { statements, connection } = self;
+        let Self { statements, connection, .. } = self;
         drop(statements);
         *connection
     }

@@ -12,10 +12,12 @@ pub(crate) mod database;
 pub(crate) mod directory;
 pub(crate) mod failure;
 pub(crate) mod fork;
+pub(crate) mod idle;
 mod retry;
 pub(crate) mod row;
 pub(crate) mod shard;
 mod sql;
+mod wal_index;
 
 pub use connection::Durability;
 pub(crate) use retry::while_busy;

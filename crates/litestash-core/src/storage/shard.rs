@@ -4,6 +4,7 @@ use super::birth;
 use super::connection::{self, Access, Durability};
 use super::database::{Database, Hot};
 use super::directory::{Directory, exists};
+use super::idle::IdleWatch;
 use super::retry::while_busy;
 use super::row::WriteTxn;
 use super::sql;
@@ -12,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Readers kept open per shard when nobody uses them.
@@ -54,15 +56,17 @@ pub(crate) struct Shard {
     path: Option<PathBuf>,
     writer: Mutex<Writer>,
     readers: Mutex<Readers>,
+    idle: Arc<IdleWatch>,
 }
 
 impl Shard {
-    pub(crate) fn new(id: ShardId, settings: &Settings) -> Self {
+    pub(crate) fn new(id: ShardId, settings: &Settings, idle: Arc<IdleWatch>) -> Self {
         Self {
             id,
             path: settings.directory.as_ref().map(|directory| directory.shard_path(id)),
             writer: Mutex::new(Writer::Idle),
             readers: Mutex::new(Readers { idle: Vec::new(), closed: false }),
+            idle,
         }
     }
 
@@ -79,18 +83,55 @@ impl Shard {
         mut f: impl FnMut(&mut Database) -> Result<T>,
     ) -> Result<Option<T>> {
         if self.path.is_none() {
-            // In memory there is one connection, and its lock serves readers too.
-            return match &mut *self.writer.lock() {
-                Writer::Open(database) => f(database).map(Some),
-                Writer::Idle => Ok(None),
-                Writer::Closed => Err(closed()),
-            };
+            return self.read_in_memory(f);
         }
+        self.read_with(settings, |database| {
+            let (result, keeps) = database.read_keeping(&mut f)?;
+            if keeps {
+                self.idle.wake();
+            }
+            Ok(result)
+        })
+    }
+
+    /// [`Shard::read`] on a connection without a transaction of its own.
+    fn read_plainly<T>(
+        &self,
+        settings: &Settings,
+        mut f: impl FnMut(&mut Database) -> Result<T>,
+    ) -> Result<Option<T>> {
+        if self.path.is_none() {
+            return self.read_in_memory(f);
+        }
+        self.read_with(settings, |database| {
+            database.end_kept()?;
+            f(database)
+        })
+    }
+
+    /// In memory there is one connection, and its lock serves readers too.
+    fn read_in_memory<T>(&self, f: impl FnOnce(&mut Database) -> Result<T>) -> Result<Option<T>> {
+        match &mut *self.writer.lock() {
+            Writer::Open(database) => f(database).map(Some),
+            Writer::Idle => Ok(None),
+            Writer::Closed => Err(closed()),
+        }
+    }
+
+    /// Runs `f` on a reader from the pool, and again while SQLite is busy.
+    fn read_with<T>(
+        &self,
+        settings: &Settings,
+        mut f: impl FnMut(&mut Database) -> Result<T>,
+    ) -> Result<Option<T>> {
         while_busy(settings.busy_timeout, || {
             let Some(mut database) = self.take_reader(settings)? else { return Ok(None) };
-            let result = f(&mut database)?;
-            self.return_reader(database);
-            Ok(Some(result))
+            let result = f(&mut database);
+            // After a failure of SQLite the next read opens another connection.
+            if !result.as_ref().is_err_and(Error::is_from_sqlite) {
+                self.return_reader(database);
+            }
+            result.map(Some)
         })
         .map_err(|error| self.located(error))
     }
@@ -101,14 +142,15 @@ impl Shard {
         settings: &Settings,
         mut f: impl FnMut(&mut Database) -> Result<T>,
     ) -> Result<Option<T>> {
-        self.read(settings, |database| {
-            database.connection().execute_batch("BEGIN")?;
+        let snapshot = |database: &mut Database| {
+            database.run(Hot::BeginRead)?;
             let transaction = Transaction(database);
             let result = f(transaction.0)?;
             // Dropping the transaction would end it as well; this way an error is heard.
-            transaction.0.connection().execute_batch(sql::COMMIT)?;
+            transaction.0.run(Hot::Commit)?;
             Ok(result)
-        })
+        };
+        self.read_plainly(settings, snapshot)
     }
 
     fn take_reader(&self, settings: &Settings) -> Result<Option<Database>> {
@@ -129,12 +171,23 @@ impl Shard {
         }
     }
 
-    /// Only healthy connections come back; after an error `take_reader` opens another one.
     fn return_reader(&self, database: Database) {
         let mut readers = self.readers.lock();
         if !readers.closed && readers.idle.len() < IDLE_READERS_MAX {
             readers.idle.push(database);
         }
+    }
+
+    /// Ends the read transactions that idle readers keep open: all of them, or those not used since the last time. Returns whether
+    /// any is left.
+    pub(crate) fn end_idle(&self, all: bool) -> bool {
+        let mut readers = self.readers.lock();
+        readers.idle.retain_mut(|database| {
+            let idle = database.keeps() && (all || !database.take_used());
+            // A connection that cannot even end a read is dropped.
+            !idle || database.end_kept().is_ok()
+        });
+        readers.idle.iter().any(Database::keeps)
     }
 
     /// Runs `f` in a write transaction of this shard and commits. The shard is created if it does not exist.

@@ -17,6 +17,8 @@ macro_rules! per_slot {
 }
 
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+/// Takes its snapshot with the first read.
+pub(super) const BEGIN_READ: &str = "BEGIN";
 pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 

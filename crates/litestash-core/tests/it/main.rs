@@ -1,7 +1,10 @@
 //! Integration tests of the engine, one topic per file.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod backup;
 mod basics;
+mod coherence;
 mod compute;
 mod damage;
 mod failures;

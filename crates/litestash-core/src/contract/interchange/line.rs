@@ -1,6 +1,6 @@
 //! One line of an export: a row as a JSON object.
 
-use super::read::{key_from_value, plain_from_json};
+use super::read::{as_key_error, key_from_value, plain_from_json};
 use super::tag::untag;
 use super::write::{key_to_json, value_to_json};
 use crate::contract::key::Key;
@@ -32,7 +32,7 @@ impl Line {
         let mut required = |name: &str| {
             members.remove(name).ok_or_else(|| Error::invalid_value(format!("the line has no `{name}`")))
         };
-        let key = key_from_value(untag(required("key")?)?)?;
+        let key = untag(required("key")?).map_err(as_key_error).and_then(key_from_value)?;
         let value = untag(required("value")?)?;
         let mut int = |name: &str| {
             let member = members.remove(name);

@@ -19,7 +19,17 @@ pub fn value_from_json(json: &str) -> Result<Value> {
 
 /// The key of a JSON text.
 pub fn key_from_json(json: &str) -> Result<Key> {
-    key_from_value(value_from_json(json)?)
+    value_from_json(json).map_err(as_key_error).and_then(key_from_value)
+}
+
+/// What is no value where a key is expected is no key.
+pub(super) fn as_key_error(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::InvalidValue => {
+            Error::new(ErrorKind::InvalidKey, error.message().to_owned()).with_source(error)
+        }
+        _ => error,
+    }
 }
 
 /// A value that stands where a key is expected.

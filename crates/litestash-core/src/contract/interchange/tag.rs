@@ -105,7 +105,7 @@ fn raw_timestamp(parts: &[Value]) -> Result<Timestamp> {
 }
 
 fn vector(payload: &[u8]) -> Result<Vector> {
-    if payload.len() % 4 != 0 {
+    if !payload.len().is_multiple_of(4) {
         return Err(Error::invalid_value("`$vector` holds 4 bytes for each number"));
     }
     let vector = msgpack::vector(payload);

@@ -101,6 +101,7 @@ fn lines_hold_whole_rows() {
         (r#"{"value":1}"#, ErrorKind::InvalidValue),
         (r#"{"key":1}"#, ErrorKind::InvalidValue),
         (r#"{"key":null,"value":1}"#, ErrorKind::InvalidKey),
+        (r#"{"key":{"$bytes":1},"value":1}"#, ErrorKind::InvalidKey),
         (r#"{"key":1,"value":1,"more":1}"#, ErrorKind::InvalidValue),
         (r#"{"key":1,"value":1,"idle_us":1}"#, ErrorKind::InvalidValue),
         ("[]", ErrorKind::InvalidValue),

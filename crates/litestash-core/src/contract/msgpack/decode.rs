@@ -29,7 +29,7 @@ fn finish(reader: &Reader<'_>) -> Result<()> {
 }
 
 fn decode_at(reader: &mut Reader<'_>, depth: usize, budget: &mut Budget) -> Result<Value> {
-    Ok(match reader.next()? {
+    Ok(match reader.token()? {
         Token::Nil => Value::Nil,
         Token::Bool(value) => Value::Bool(value),
         Token::Int(int) => Value::Int(int),
@@ -66,7 +66,7 @@ fn decode_at(reader: &mut Reader<'_>, depth: usize, budget: &mut Budget) -> Resu
 }
 
 fn validate_at(reader: &mut Reader<'_>, depth: usize, budget: &mut Budget) -> Result<()> {
-    match reader.next()? {
+    match reader.token()? {
         Token::Array(len) => {
             let depth = deeper(depth)?;
             budget.values(len)?;
@@ -89,7 +89,7 @@ fn validate_at(reader: &mut Reader<'_>, depth: usize, budget: &mut Budget) -> Re
 }
 
 fn map_key<'a>(reader: &mut Reader<'a>, previous: &mut Option<&'a str>) -> Result<&'a str> {
-    let Token::Text(key) = reader.next()? else {
+    let Token::Text(key) = reader.token()? else {
         return Err(Error::invalid_value("a map key is not text"));
     };
     if previous.is_some_and(|previous| previous >= key) {

@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
 
     /// The next token; `InvalidValue` if it is cut short, illegal or not in its one form.
     #[inline]
-    pub fn next(&mut self) -> Result<Token<'a>> {
+    pub fn token(&mut self) -> Result<Token<'a>> {
         let marker = Marker::from_u8(self.byte()?);
         Ok(match marker {
             Marker::Null => Token::Nil,

@@ -26,14 +26,14 @@ struct Decoder<'de> {
 
 impl<'de> Decoder<'de> {
     fn peek(&self) -> Result<Token<'de>> {
-        self.reader.clone().next()
+        self.reader.clone().token()
     }
 
     fn skip(&mut self) -> Result<()> {
         let mut left = 1usize;
         while left > 0 {
             left -= 1;
-            match self.reader.next()? {
+            match self.reader.token()? {
                 Token::Array(len) => left += len,
                 Token::Map(len) => left += 2 * len,
                 _ => {}
@@ -65,7 +65,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         let before = self.reader.rest();
-        match self.reader.next()? {
+        match self.reader.token()? {
             Token::Nil => visitor.visit_unit(),
             Token::Bool(value) => visitor.visit_bool(value),
             Token::Int(int) => visitor.visit_i64(int),
@@ -84,7 +84,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         if self.peek()? == Token::Nil {
-            self.reader.next()?;
+            self.reader.token()?;
             return visitor.visit_none();
         }
         visitor.visit_some(self)
@@ -104,7 +104,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        match self.reader.next()? {
+        match self.reader.token()? {
             Token::Text(variant) => visitor.visit_enum(variant.into_deserializer()),
             Token::Map(1) => visitor.visit_enum(Enum { decoder: self }),
             Token::Map(_) => Err(de::Error::invalid_type(Unexpected::Map, &"a map with the variant's name")),
@@ -153,7 +153,7 @@ impl<'de> de::MapAccess<'de> for &mut Items<'_, 'de> {
             return Ok(None);
         }
         self.left -= 1;
-        match self.decoder.reader.next()? {
+        match self.decoder.reader.token()? {
             Token::Text(text) => seed.deserialize(MapKey { text }).map(Some),
             _ => Err(Error::invalid_value("a map key is not text")),
         }
@@ -178,7 +178,7 @@ impl<'de> de::EnumAccess<'de> for Enum<'_, 'de> {
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self)> {
-        match self.decoder.reader.next()? {
+        match self.decoder.reader.token()? {
             Token::Text(text) => Ok((seed.deserialize(BorrowedStrDeserializer::<Error>::new(text))?, self)),
             _ => Err(Error::invalid_value("a map key is not text")),
         }

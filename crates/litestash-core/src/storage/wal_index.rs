@@ -1,0 +1,93 @@
+//! Looking at a shard's WAL-index header, which tells in a nanosecond whether any process has committed since.
+//!
+//! The header is the first 48 bytes of the `-shm` file, stored twice, and SQLite has that page mapped
+//! (<https://www.sqlite.org/walformat.html>, 2.1). A commit of any process changes it before it is acknowledged: the change counter, the frame
+//! count and the cumulative checksums. So equal headers mean that nothing happened in between.
+
+use rusqlite::{Connection, ffi};
+use std::ffi::c_void;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// Both copies of the header, as 8-byte words.
+const HEADER_WORDS: usize = 2 * 48 / 8;
+
+/// Bytes of a page of the WAL index.
+const INDEX_PAGE_BYTES: i32 = 32_768;
+
+/// WAL frames beyond which read transactions are not kept open, unless the database file has all of them: a writer can start the
+/// log anew only in a moment without readers of it, so a long log needs such moments.
+const FRAMES_KEPT_MAX: u32 = 1000;
+
+/// What the header said at some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header([u64; HEADER_WORDS]);
+
+impl Header {
+    /// The number of valid frames in the log: bytes 16 to 19, in the host's byte order.
+    fn frames(&self) -> u32 {
+        let bytes = self.0[2].to_ne_bytes();
+        u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+    }
+}
+
+/// The mapped first page of a connection's WAL index.
+#[derive(Clone, Copy)]
+pub(super) struct WalIndex(NonNull<AtomicU64>);
+
+impl WalIndex {
+    /// The page, if this connection has it mapped: it is on a file, in WAL mode, and has read before.
+    ///
+    /// The result must not be used after the connection is closed or leaves WAL mode.
+    pub(super) fn of(connection: &Connection) -> Option<Self> {
+        let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
+        let mut page: *mut c_void = std::ptr::null_mut();
+        // SAFETY: the handle is that of an open connection; FILE_POINTER stores a pointer to its file object, which lives as long
+        // as the connection (<https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html>). The file object's methods are those of its
+        // VFS; version 2 and later have xShmMap, which is called as SQLite itself calls it for the first page, without extending.
+        #[expect(unsafe_code, reason = "SQLite's file methods have no safe form")]
+        unsafe {
+            let answer = ffi::sqlite3_file_control(
+                connection.handle(),
+                c"main".as_ptr(),
+                ffi::SQLITE_FCNTL_FILE_POINTER,
+                (&raw mut file).cast(),
+            );
+            let methods = file.as_ref().and_then(|file| file.pMethods.as_ref())?;
+            if answer != ffi::SQLITE_OK || methods.iVersion < 2 {
+                return None;
+            }
+            if methods.xShmMap?(file, 0, INDEX_PAGE_BYTES, 0, &raw mut page) != ffi::SQLITE_OK {
+                return None;
+            }
+        }
+        NonNull::new(page.cast()).map(Self)
+    }
+
+    /// The header now, or `None` while it is being written.
+    #[inline]
+    pub(super) fn header(self) -> Option<Header> {
+        let header = Header(std::array::from_fn(|word| self.word(word)));
+        // The second copy is written first and read last; equal copies are a whole header.
+        fence(Ordering::Acquire);
+        let (first, second) = header.0.split_at(HEADER_WORDS / 2);
+        (first == second).then_some(header)
+    }
+
+    /// Whether a read transaction on this state may be kept open without keeping the log from being started anew.
+    pub(super) fn may_be_kept(self, header: &Header) -> bool {
+        // Behind the header's copies: how many frames are in the database file, in the host's byte order.
+        let backfilled = self.word(HEADER_WORDS).to_ne_bytes();
+        let backfilled = u32::from_ne_bytes([backfilled[0], backfilled[1], backfilled[2], backfilled[3]]);
+        header.frames() < FRAMES_KEPT_MAX || header.frames() == backfilled
+    }
+
+    fn word(self, word: usize) -> u64 {
+        // SAFETY: the page is mapped for as long as the connection is open, aligned to a memory page, and longer than the words read
+        // here. Other threads and processes write it; it is only read here, as atomic words.
+        #[expect(unsafe_code, reason = "the page is memory that SQLite mapped")]
+        unsafe {
+            self.0.add(word).as_ref().load(Ordering::Acquire)
+        }
+    }
+}
