@@ -1,0 +1,113 @@
+//! The command line as a whole: what comes before the command, and the list of commands.
+
+use crate::commands::Command;
+use crate::exit;
+use crate::style::ColorChoice;
+use clap::{Args, Parser, ValueEnum};
+use std::path::PathBuf;
+use tracing_subscriber::filter::LevelFilter;
+
+const EXAMPLES: &str = "\
+Examples:
+  litestash demo                               try it: 5,000 cities in ./litestash-demo
+  export LITESTASH_DIR=./data                  the stash to work with; or --dir with each command
+  litestash set user:1 '{\"name\": \"Ada\"}'       store JSON
+  litestash set note --raw 'any text'          store text
+  litestash set session:9 true --ttl 30m       store for half an hour
+  litestash get user:1                         read it back
+  litestash keys --prefix user:                list keys
+  litestash import people.csv --key-column id  load a file
+  litestash export - | gzip > backup.jsonl.gz  save everything as text
+
+Data goes to stdout, messages go to stderr.";
+
+/// Keys and values in a directory of SQLite files that programs in any language share
+#[derive(Debug, Parser)]
+#[command(
+    name = "litestash",
+    version,
+    max_term_width = 110,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = format!("{EXAMPLES}\n\n{}", exit::TABLE),
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The stash's directory [env: LITESTASH_DIR]
+    #[arg(short, long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Change no file of the stash
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) read_only: bool,
+    /// Normal: a power cut may take the newest writes. Full: each write is synced
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "LEVEL",
+        default_value_t,
+        help_heading = "Global options"
+    )]
+    pub(crate) durability: Durability,
+    /// Print for programs: JSON on stdout, errors as JSON on stderr
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+    /// When to use colours; auto is on terminals, unless NO_COLOR is set
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        help_heading = "Global options"
+    )]
+    pub(crate) color: ColorChoice,
+    /// What the engine's log tells on stderr: off, error, warn, info, debug or trace
+    #[arg(
+        long,
+        global = true,
+        env = "LITESTASH_LOG",
+        hide_env_values = true,
+        value_name = "LEVEL",
+        default_value = "warn",
+        help_heading = "Global options"
+    )]
+    log: LevelFilter,
+}
+
+impl Global {
+    /// Sends the engine's log to standard error.
+    pub(crate) fn start_logging(&self) {
+        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_max_level(self.log)
+            .with_ansi(crate::style::Style::new(self.color, is_terminal).is_on())
+            .init();
+    }
+}
+
+/// The levels of durability.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Durability {
+    #[default]
+    Normal,
+    Full,
+}
+
+impl From<Durability> for litestash_core::Durability {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Normal => Self::Normal,
+            Durability::Full => Self::Full,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The commands, one file for each: its arguments and what it does.
+
+mod apply;
+mod backup;
+mod compact;
+mod completions;
+mod count;
+mod del;
+mod demo;
+mod exists;
+mod export;
+mod get;
+mod import;
+mod list;
+mod repair;
+mod set;
+mod stats;
+mod ttl;
+mod verify;
+
+use crate::app::App;
+use crate::failure::Done;
+use clap::Subcommand;
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Get(get::Get),
+    Set(set::Set),
+    Del(del::Del),
+    Exists(exists::Exists),
+    Ttl(ttl::Ttl),
+    Keys(list::Keys),
+    Items(list::Items),
+    Count(count::Count),
+    Import(import::Import),
+    Export(export::Export),
+    Apply(apply::Apply),
+    Stats(stats::Stats),
+    Verify(verify::Verify),
+    Repair(repair::Repair),
+    Backup(backup::Backup),
+    Compact(compact::Compact),
+    Demo(demo::Demo),
+    Completions(completions::Completions),
+}
+
+impl Command {
+    pub(crate) fn run(&self, app: &mut App) -> Done {
+        match self {
+            Self::Get(get) => get.run(app),
+            Self::Set(set) => set.run(app),
+            Self::Del(del) => del.run(app),
+            Self::Exists(exists) => exists.run(app),
+            Self::Ttl(ttl) => ttl.run(app),
+            Self::Keys(keys) => keys.run(app),
+            Self::Items(items) => items.run(app),
+            Self::Count(count) => count.run(app),
+            Self::Import(import) => import.run(app),
+            Self::Export(export) => export.run(app),
+            Self::Apply(apply) => apply.run(app),
+            Self::Stats(stats) => stats.run(app),
+            Self::Verify(verify) => verify.run(app),
+            Self::Repair(repair) => repair.run(app),
+            Self::Backup(backup) => backup.run(app),
+            Self::Compact(compact) => compact.run(app),
+            Self::Demo(demo) => demo.run(app),
+            Self::Completions(completions) => completions.run(app),
+        }
+    }
+}

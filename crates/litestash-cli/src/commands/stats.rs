@@ -1,0 +1,66 @@
+//! `litestash stats`
+
+use crate::app::App;
+use crate::chart;
+use crate::exit::Exit;
+use crate::failure::Done;
+use crate::style::Style;
+use crate::units;
+use clap::Args;
+use litestash_core::limits;
+
+/// Show figures of the stash and how its rows spread over shards and tables
+#[derive(Debug, Args)]
+pub(crate) struct Stats {}
+
+impl Stats {
+    pub(crate) fn run(&self, app: &mut App) -> Done {
+        let stash = app.open_existing()?;
+        let stats = stash.stats()?;
+        if app.json() {
+            app.out.line(serde_json::json!(stats))?;
+            return Ok(Exit::Success);
+        }
+        let style = app.out_style;
+        if let Some(path) = stash.path() {
+            app.out.line(style.bold(path.display()))?;
+        }
+        app.out.line(totals(&stats, style))?;
+        app.out.line("")?;
+        app.out.raw(chart::spread(&stats, style).as_bytes())?;
+        Ok(Exit::Success)
+    }
+}
+
+/// Four lines of totals.
+pub(super) fn totals(stats: &litestash_core::Stats, style: Style) -> String {
+    let sum = |part: fn(&litestash_core::ShardStats) -> u64| stats.shards.iter().map(part).sum::<u64>();
+    let expired = match stats.expired_rows {
+        0 => String::new(),
+        expired => format!(", and {} expired", units::count(expired)),
+    };
+    let lines = [
+        ("rows", format!("{}{expired}", units::count(stats.rows))),
+        (
+            "data",
+            format!(
+                "{} of keys, {} of values",
+                units::bytes(stats.key_bytes),
+                units::bytes(stats.record_bytes)
+            ),
+        ),
+        (
+            "files",
+            format!(
+                "{} in {} of {} shards; {} of it write-ahead log, {} free",
+                units::bytes(stats.file_bytes),
+                stats.shards.len(),
+                limits::SHARDS,
+                units::bytes(sum(|shard| shard.wal_bytes)),
+                units::bytes(sum(|shard| shard.free_bytes))
+            ),
+        ),
+        ("format", format!("contract {}, SQLite {}", stats.format, stats.sqlite_version)),
+    ];
+    lines.map(|(name, text)| format!("{}  {text}", style.dim(format_args!("{name:<6}")))).join("\n")
+}

@@ -1,0 +1,82 @@
+//! The operations of `conformance/PROTOCOL.md`, from JSON to JSON.
+//!
+//! ```
+//! # let dir = tempfile::tempdir().unwrap();
+//! let stash = litestash_core::LiteStash::open(dir.path())?;
+//! let sum = litestash_cli::ops::run_op(&stash, r#"{"op": "increment", "key": "visits", "by": 2}"#)?;
+//! assert_eq!(sum, "2");
+//! # Ok::<_, litestash_core::Error>(())
+//! ```
+
+mod batch;
+mod members;
+mod scan;
+#[cfg(feature = "conformance")]
+mod script;
+mod single;
+
+#[cfg(feature = "conformance")]
+pub use script::Script;
+
+use litestash_core::{Error, ErrorKind, LiteStash, Result};
+use members::Members;
+use single::Single;
+pub(crate) use single::entry_json;
+
+/// Performs one operation, given as a JSON object, and answers with its result as compact JSON on one line.
+///
+/// What is no operation (no JSON object, an unknown operation or member, a member missing or of the wrong type) is `InvalidArgument`.
+/// `tick` and `reopen` belong to scripts and are unknown here.
+pub fn run_op(stash: &LiteStash, op: &str) -> Result<String> {
+    let mut members = Members::parse(op)?;
+    let name = members.required_text("op")?;
+    run_named(stash, &name, members)
+}
+
+/// The result of an operation that was refused: `{"error":NAME}`.
+pub fn error_json(error: &Error) -> String {
+    format!("{{\"error\":\"{}\"}}", error.kind().name())
+}
+
+fn run_named(stash: &LiteStash, name: &str, mut members: Members<'_>) -> Result<String> {
+    match name {
+        "get_many" => batch::get_many(stash, members),
+        "set_many" => batch::set_many(stash, members),
+        "delete_many" => batch::delete_many(stash, members),
+        "apply" => batch::apply(stash, members),
+        "keys" => scan::keys(stash, members),
+        "values" => scan::values(stash, members),
+        "items" => scan::items(stash, members),
+        "len" => {
+            members.finish()?;
+            Ok(stash.len()?.to_string())
+        }
+        "clear" => {
+            members.finish()?;
+            stash.clear()?;
+            Ok("null".to_owned())
+        }
+        _ => {
+            let single = Single::parse(name, &mut members)?;
+            members.finish()?;
+            Ok(single.run(stash)?.to_json())
+        }
+    }
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+/// `[a,b,…]` of texts that are JSON.
+fn json_list(elements: impl IntoIterator<Item = String>) -> String {
+    let mut list = String::from("[");
+    for (index, element) in elements.into_iter().enumerate() {
+        if index > 0 {
+            list.push(',');
+        }
+        list.push_str(&element);
+    }
+    list.push(']');
+    list
+}
