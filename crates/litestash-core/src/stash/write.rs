@@ -140,7 +140,14 @@ impl Inner {
         action.check(self.value_bytes_max, self.now_us())?;
         let place = Place::of(key);
         let shard = self.shard(place.route.shard);
-        // The clock is read under the write lock, so that versions follow the order of commits.
+        // The clock is read under the writer's lock, so that versions of a process follow the order of its commits.
+        if let Action::Set { encoded, options } = action
+            && *options == SetOptions::default()
+        {
+            let put =
+                shard.put(&self.settings, place.route.slot, &place.hash, key, encoded, || self.now_us());
+            return put.map(|version| Outcome::Version(Some(version)));
+        }
         if action.creates() {
             return shard.write(&self.settings, |txn| op::execute(txn, &place, key, action, self.now_us()));
         }

@@ -182,6 +182,34 @@ pub(crate) fn count_expired(
     Ok(expired)
 }
 
+/// Writes a row without a deadline as a transaction of its own: one statement in autocommit, which takes the write lock with its
+/// first step as BEGIN IMMEDIATE would. `None`, and nothing written, if a row of the same or a greater version is there.
+pub(super) fn put_alone(
+    database: &mut Database,
+    slot: Slot,
+    hash: &KeyHash,
+    key: KeyRef<'_>,
+    body: &[u8],
+    version: Version,
+) -> Result<Option<Version>> {
+    let mut record = Vec::new();
+    record::encode(hash, version, Expiry::NEVER, body, &mut record);
+    let changed = upsert(database, slot, hash, key, &record, version)?;
+    Ok((changed > 0).then_some(version))
+}
+
+fn upsert(
+    database: &mut Database,
+    slot: Slot,
+    hash: &KeyHash,
+    key: KeyRef<'_>,
+    record: &[u8],
+    version: Version,
+) -> Result<usize> {
+    let row = (hash, key, record, version.timestamp(), version.microsecond());
+    database.with(Hot::Put(slot), |put| Ok(put.execute(row)?))
+}
+
 /// An open write transaction of one shard.
 pub(crate) struct WriteTxn<'a> {
     database: &'a mut Database,
@@ -236,8 +264,7 @@ impl<'a> WriteTxn<'a> {
         version: Version,
     ) -> Result<bool> {
         record::encode(hash, version, expiry, body, &mut self.record);
-        let row = (hash, key, self.record.as_slice(), version.timestamp(), version.microsecond());
-        let changed = self.database.with(Hot::Put(slot), |put| Ok(put.execute(row)?))?;
+        let changed = upsert(self.database, slot, hash, key, &self.record, version)?;
         if changed > 0
             && let Some(deadline) = expiry.expires_at
         {

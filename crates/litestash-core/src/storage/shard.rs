@@ -6,9 +6,13 @@ use super::database::{Database, Hot};
 use super::directory::{Directory, exists};
 use super::idle::IdleWatch;
 use super::retry::while_busy;
-use super::row::WriteTxn;
+use super::row::{self, WriteTxn};
 use super::sql;
-use crate::contract::route::ShardId;
+use crate::contract::hash::KeyHash;
+use crate::contract::key::KeyRef;
+use crate::contract::record::Expiry;
+use crate::contract::route::{ShardId, Slot};
+use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -212,6 +216,41 @@ impl Shard {
         f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         self.write_in(settings, false, f)
+    }
+
+    /// Writes one row without a deadline, as [`Shard::write`] with a single put would, in one statement.
+    pub(crate) fn put(
+        &self,
+        settings: &Settings,
+        slot: Slot,
+        hash: &KeyHash,
+        key: KeyRef<'_>,
+        body: &[u8],
+        now_us: impl Fn() -> i64,
+    ) -> Result<Version> {
+        let mut writer = self.writer.lock();
+        let Some(database) = self.open_writer(&mut writer, settings, true)? else {
+            return Err(Error::new(ErrorKind::Internal, "a shard was not created"));
+        };
+        let put = while_busy(settings.busy_timeout, || {
+            row::put_alone(database, slot, hash, key, body, Version::from_micros(now_us()))
+        });
+        // The statement commits by itself, so an I/O error may be that of the commit.
+        let put =
+            put.map_err(|error| if error.kind() == ErrorKind::Io { commit_failed(error) } else { error });
+        match put {
+            Ok(Some(version)) => return Ok(version),
+            // The row's version is not below the clock: it has to be looked up and exceeded.
+            Ok(None) => {}
+            Err(error) => {
+                if must_reopen(error.kind()) {
+                    *writer = Writer::Idle;
+                }
+                return Err(self.located(error));
+            }
+        }
+        drop(writer);
+        self.write(settings, |txn| txn.put(slot, hash, key, Expiry::NEVER, body, now_us()))
     }
 
     fn write_in<T>(

@@ -213,3 +213,73 @@ fn a_forked_child_is_told_and_the_parent_unhurt() {
     let other = LiteStash::open(dir.path()).unwrap();
     assert_eq!(other.get_as("k").unwrap(), Some(3));
 }
+
+/// A disk that fails while a commit is written: the outcome is unknown, and the shard goes on afterwards.
+///
+/// The failure is injected below SQLite, for the whole process, so the test runs in a process of its own.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_commit_that_fails_is_indeterminate_and_the_shard_recovers() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    const ROLE: &str = "LITESTASH_TEST_FAILING_DISK";
+    static FAILING: AtomicBool = AtomicBool::new(false);
+
+    extern "C" fn pwrite(file: i32, bytes: *const libc::c_void, count: usize, offset: libc::off_t) -> isize {
+        #[expect(unsafe_code, reason = "stands in for pwrite(2)")]
+        // SAFETY: SQLite calls this as pwrite(2) and vouches for the arguments; errno is this thread's own.
+        unsafe {
+            if FAILING.load(Ordering::SeqCst) {
+                *libc::__errno_location() = libc::EIO;
+                return -1;
+            }
+            libc::pwrite(file, bytes, count, offset)
+        }
+    }
+
+    if std::env::var_os(ROLE).is_none() {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "failures::a_commit_that_fails_is_indeterminate_and_the_shard_recovers",
+                "--nocapture",
+            ])
+            .env(ROLE, "1")
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+        return;
+    }
+    #[expect(unsafe_code, reason = "SQLite's system calls are replaced through its C interface")]
+    // SAFETY: the default VFS lives as long as the process; the function has pwrite's signature (<https://www.sqlite.org/c3ref/vfs.html>).
+    unsafe {
+        use rusqlite::ffi;
+        let vfs = ffi::sqlite3_vfs_find(std::ptr::null());
+        let replace = (*vfs).xSetSystemCall.unwrap();
+        let call: unsafe extern "C" fn() = std::mem::transmute(pwrite as *const ());
+        for name in [c"pwrite", c"pwrite64"] {
+            assert_eq!(replace(vfs, name.as_ptr(), Some(call)), ffi::SQLITE_OK);
+        }
+    }
+    let (dir, stash) = stash();
+    stash.set("user:1001", &1).unwrap();
+    assert_eq!(ErrorKind::Indeterminate.retry(), litestash_core::Retry::AfterReading);
+    let writes: [&dyn Fn() -> Result<(), litestash_core::Error>; 3] =
+        [&|| stash.set("user:1001", &-1).map(drop), &|| stash.increment("user:1001", 100).map(drop), &|| {
+            stash.set_many([("user:1001", -1)]).map(drop)
+        }];
+    for (write, value) in writes.iter().zip(2..) {
+        FAILING.store(true, Ordering::SeqCst);
+        check_kind(write(), ErrorKind::Indeterminate);
+        // While the disk goes on failing, so does the next write, or the opening before it.
+        let next = stash.set("user:1001", &-1).unwrap_err().kind();
+        assert!(matches!(next, ErrorKind::Io | ErrorKind::Indeterminate), "{next}");
+        FAILING.store(false, Ordering::SeqCst);
+        assert_eq!(stash.get_as("user:1001").unwrap(), Some(value - 1));
+        stash.set("user:1001", &value).unwrap();
+        assert_eq!(stash.get_as("user:1001").unwrap(), Some(value));
+    }
+    stash.close().unwrap();
+    let again = LiteStash::open(dir.path()).unwrap();
+    assert_eq!(again.get_as("user:1001").unwrap(), Some(4));
+    assert!(again.verify().unwrap().is_sound());
+}
