@@ -1,7 +1,7 @@
 //! The command line of LiteStash: arguments, conversion and rendering around `litestash-core`.
 //!
-//! Programs use the core or a binding. The one part of this library made for others is [`ops`], which performs the operations
-//! of `conformance/PROTOCOL.md` from their JSON form.
+//! Programs use the core or a binding. The one part of this library made for others is [`ops`], which
+//! performs the operations of `conformance/PROTOCOL.md` from their JSON form.
 
 mod app;
 mod args;

@@ -12,7 +12,8 @@ fn main() {
 
 fn user() -> Value {
     typed::to_value(&serde_json::json!({
-        "name": "Ada Lovelace", "age": 36, "email": "ada@example.org", "score": 0.75, "tags": ["mathematics", "engines"],
+        "name": "Ada Lovelace", "age": 36, "email": "ada@example.org", "score": 0.75,
+        "tags": ["mathematics", "engines"],
     }))
     .unwrap_or_default()
 }

@@ -1,7 +1,9 @@
-//! The LiteStash engine: an embedded key-value store over sharded SQLite files, with a byte-exact data contract.
+//! The LiteStash engine: an embedded key-value store over sharded SQLite files, with a byte-exact data
+//! contract.
 //!
-//! A stash is a directory. Keys are text, integers, floats or bytes; values are anything that `serde` or [`Value`] can
-//! express. Any number of threads and processes, in any of LiteStash's languages, use the same directory at once.
+//! A stash is a directory. Keys are text, integers, floats or bytes; values are anything that `serde` or
+//! [`Value`] can express. Any number of threads and processes, in any of LiteStash's languages, use the same
+//! directory at once.
 //!
 //! ```
 //! # let dir = tempfile::tempdir().unwrap();
@@ -18,8 +20,9 @@
 //! # Ok::<_, litestash_core::Error>(())
 //! ```
 //!
-//! One direction of dependencies: `error`, `env` ← [`contract`] ← `storage` ← `stash`, `care` ← bindings, command line.
-//! The normative description of every byte is `docs/CONTRACT.md`; the answers to every failure are in [`ErrorKind`].
+//! One direction of dependencies: `error`, `env` ← [`contract`] ← `storage` ← `stash`, `care` ← bindings,
+//! command line. The normative description of every byte is `docs/CONTRACT.md`; the answers to every failure
+//! are in [`ErrorKind`].
 
 mod care;
 pub mod contract;

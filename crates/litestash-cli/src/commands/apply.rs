@@ -11,16 +11,18 @@ use std::io::{BufRead, BufReader};
 
 /// Carry out operations given as JSON Lines on stdin
 ///
-/// Each line is an operation; each prints one line, its result. A line that is refused has the result {"error": NAME}; stderr says why, and the exit code is then 3. Results are flushed whenever no
-/// further line waits, so that a program can hold the conversation through pipes.
+/// Each line is an operation; each prints one line, its result. A line that is refused has the result
+/// {"error": NAME}; stderr says why, and the exit code is then 3. Results are flushed whenever no further
+/// line waits, so that a program can hold the conversation through pipes.
 #[derive(Debug, Args)]
 #[command(after_help = r#"Operations on one key:
   {"op": "get", "key": K}                                   {"value": V} or null; likewise "take"
   {"op": "entry", "key": K}                                 {"value", "version", "expires_at", "size"} or null
   {"op": "exists", "key": K}                                true or false; likewise "delete", "persist"
   {"op": "ttl", "key": K}                                   {"expires_at": N or null} or null
-  {"op": "set", "key": K, "value": V}                       the version, or null; also "ttl_us": N or "expires_at": N,
-                                                            "keep_ttl": true, "if": "absent", "present" or {"version": N}
+  {"op": "set", "key": K, "value": V}                       the version, or null; also "ttl_us": N, "expires_at": N,
+                                                            "keep_ttl": true, "if": "absent", "present",
+                                                            {"version": N}
   {"op": "add", "key": K, "value": V}                       whether it was stored; likewise "replace"
   {"op": "compare_and_set", "key": K, "expected": V, "value": V}
                                                             whether it was stored; without "expected": if not there
@@ -28,7 +30,8 @@ use std::io::{BufRead, BufReader};
   {"op": "expire", "key": K, "ttl_us": N}                   whether it was there; or "expires_at": N
 
 On several:
-  {"op": "get_many", "keys": [K, …]}, {"op": "delete_many", "keys": [K, …]}, {"op": "set_many", "items": [[K, V], …]}
+  {"op": "get_many", "keys": [K, …]}, {"op": "delete_many", "keys": [K, …]}
+  {"op": "set_many", "items": [[K, V], …]}
   {"op": "apply", "operations": [OPERATION, …]}             operations on one key, one transaction per shard
   {"op": "keys"}, {"op": "values"}, {"op": "items"}         also "prefix": TEXT, "limit": N
   {"op": "len"}, {"op": "clear"}

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// Write all rows as JSON Lines
 ///
-/// A file appears whole or not at all: it is written beside its place and then renamed. Two stashes with equal rows give equal text.
+/// A file appears whole or not at all: it is written beside its place and then renamed. Two stashes with
+/// equal rows give equal text.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -11,8 +11,8 @@ use litestash_core::{Key, LiteStash, Value};
 
 /// Print the values of keys as JSON, one per line
 ///
-/// A key that is not there prints nothing on stdout; the exit code is then 1. With --json there is a line for each key, in order:
-/// {"key", "found", "value"}.
+/// A key that is not there prints nothing on stdout; the exit code is then 1. With --json there is a line for
+/// each key, in order: {"key", "found", "value"}.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -30,7 +30,8 @@ pub(crate) struct Get {
     /// Print a text or bytes value as it is, without a line feed; any other as JSON. For one key
     #[arg(long, conflicts_with_all = ["entry", "json"])]
     raw: bool,
-    /// Print {"value", "version", "expires_at", "size"}: times are Unix time in microseconds, the size is that of the stored encoding
+    /// Print {"value", "version", "expires_at", "size"}: times are Unix time in microseconds, the size is
+    /// that of the stored encoding
     #[arg(long)]
     entry: bool,
 }

@@ -20,8 +20,9 @@ const REJECTED_SHOWN: usize = 20;
 
 /// Load rows from JSON Lines or CSV
 ///
-/// JSON Lines: {"key": KEY, "value": VALUE} with "expires_at" and "version" where there are any, as `export` writes them. CSV: a
-/// header, one row for each record. Lines that are no row are named and left out, the others are stored; the exit code is then 3.
+/// JSON Lines: {"key": KEY, "value": VALUE} with "expires_at" and "version" where there are any, as `export`
+/// writes them. CSV: a header, one row for each record. Lines that are no row are named and left out, the
+/// others are stored; the exit code is then 3.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -10,8 +10,8 @@ use litestash_core::{Cursor, Result, ScanOptions};
 
 /// List keys, one per line
 ///
-/// Text keys are printed as they are (as JSON where they are empty or hold control characters), others as JSON. With --json every
-/// key is JSON. Rows come in the order of their hashes.
+/// Text keys are printed as they are (as JSON where they are empty or hold control characters), others as
+/// JSON. With --json every key is JSON. Rows come in the order of their hashes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -40,7 +40,8 @@ struct Window {
     /// Only text keys that begin with this
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prefix: Option<String>,
-    /// At most so many. If there are more, stderr has the cursor for the rest: "more: --cursor …", or {"cursor": …} with --json
+    /// At most so many. If there are more, stderr has the cursor for the rest: "more: --cursor …", or
+    /// {"cursor": …} with --json
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Begin behind the last row of an earlier list

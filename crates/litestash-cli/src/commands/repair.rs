@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 /// Save everything readable from a damaged stash into a new one
 ///
-/// SOURCE is not changed, and no other program may have it open. DEST must not exist, or be an empty directory. Versions and
-/// deadlines are kept. Prints what was lost; the exit code is 4 if anything was.
+/// SOURCE is not changed, and no other program may have it open. DEST must not exist, or be an empty
+/// directory. Versions and deadlines are kept. Prints what was lost; the exit code is 4 if anything was.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

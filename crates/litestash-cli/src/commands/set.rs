@@ -16,8 +16,8 @@ const RAW_HINT: &str = "VALUE is JSON, so text needs quotes: '\"hello\"'. Text a
 
 /// Store a value under a key and print the new version
 ///
-/// The version is the Unix time of the write in microseconds. If the condition does not hold, nothing is stored or printed, and the exit code
-/// is 1. A plain `set` clears an old deadline.
+/// The version is the Unix time of the write in microseconds. If the condition does not hold, nothing is
+/// stored or printed, and the exit code is 1. A plain `set` clears an old deadline.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -50,7 +50,8 @@ pub(crate) struct Set {
     #[arg(long, value_name = "PATH", conflicts_with = "value", help_heading = "Value")]
     file: Option<PathBuf>,
     /// The value ends after this time: 500ms, 90s, 15m, 2h, 1d, 1h30m
-    #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with = "keep_ttl", help_heading = "Deadline")]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(conflicts_with = "keep_ttl", help_heading = "Deadline")]
     ttl: Option<Duration>,
     /// Keep the deadline that the key has now
     #[arg(long, help_heading = "Deadline")]

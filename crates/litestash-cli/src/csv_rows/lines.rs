@@ -1,7 +1,7 @@
 //! Line numbers of CSV records.
 //!
-//! The parser's own numbers are those of where the record before ended: one too small behind `\r\n`, and those of blank lines
-//! where there are any. So the lines are counted on their way into the parser.
+//! The parser's own numbers are those of where the record before ended: one too small behind `\r\n`, and
+//! those of blank lines where there are any. So the lines are counted on their way into the parser.
 
 use std::collections::VecDeque;
 use std::io::{Read, Result};

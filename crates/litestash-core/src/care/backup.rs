@@ -30,9 +30,10 @@ pub struct BackupReport {
 impl LiteStash {
     /// Copies the stash into a new directory, all shards as of one moment. The copy is a stash.
     ///
-    /// For an instant every shard is locked against writers; then they go on, and the copying reads from that moment's state.
-    /// The copy is written beside `destination`, synced, and renamed, so `destination` appears whole or not at all. It must not exist, or
-    /// be an empty directory (`InvalidArgument`). A stash opened read-only cannot lock others out: `ReadOnly`, unless it is immutable.
+    /// For an instant every shard is locked against writers; then they go on, and the copying reads from that
+    /// moment's state. The copy is written beside `destination`, synced, and renamed, so `destination`
+    /// appears whole or not at all. It must not exist, or be an empty directory (`InvalidArgument`). A stash
+    /// opened read-only cannot lock others out: `ReadOnly`, unless it is immutable.
     pub fn backup(&self, destination: impl AsRef<Path>) -> Result<BackupReport> {
         self.inner.usable()?;
         let destination = std::path::absolute(destination)?;
@@ -114,8 +115,9 @@ fn pin_all(settings: &Settings) -> Result<Vec<(ShardId, Database)>> {
             loop {
                 let shards = existing(settings)?;
                 let _locks = lock(settings, &shards)?;
-                // A shard that another process created since the list was made could hold a write that came before one
-                // in a locked shard; so the list must still be complete now that nobody else can write.
+                // A shard that another process created since the list was made could hold a write that came
+                // before one in a locked shard; so the list must still be complete now that nobody else can
+                // write.
                 if existing(settings)? == shards {
                     return pin(settings, &shards);
                 }
@@ -138,7 +140,8 @@ fn existing(settings: &Settings) -> Result<Vec<ShardId>> {
     settings.directory.as_ref().map_or(Ok(Vec::new()), Directory::existing)
 }
 
-/// Holds the write lock of each shard, taken in ascending order; dropping the connections rolls back and lets go.
+/// Holds the write lock of each shard, taken in ascending order; dropping the connections rolls back and lets
+/// go.
 fn lock(settings: &Settings, shards: &[ShardId]) -> Result<Vec<Database>> {
     let mut locks = Vec::with_capacity(shards.len());
     for shard in shards {

@@ -26,7 +26,8 @@ pub struct CompactReport {
 }
 
 impl LiteStash {
-    /// Gives the space of deleted rows back to the file system, shard by shard in small steps, and empties the write-ahead logs.
+    /// Gives the space of deleted rows back to the file system, shard by shard in small steps, and empties
+    /// the write-ahead logs.
     ///
     /// Other work goes on between the steps.
     pub fn compact(&self) -> Result<CompactReport> {

@@ -53,10 +53,12 @@ pub struct Lost {
     pub reason: String,
 }
 
-/// Reads the stash in `source`, damaged or not, and writes every row that proves sound into a new stash in `destination`.
+/// Reads the stash in `source`, damaged or not, and writes every row that proves sound into a new stash in
+/// `destination`.
 ///
-/// A row proves sound by its key's hash, its checksum and its canonical form; versions and deadlines are kept. The source is not
-/// changed. It must not be open in this process: close it first. `destination` must not exist, or be an empty directory.
+/// A row proves sound by its key's hash, its checksum and its canonical form; versions and deadlines are
+/// kept. The source is not changed. It must not be open in this process: close it first. `destination` must
+/// not exist, or be an empty directory.
 pub fn repair(source: impl AsRef<Path>, destination: impl AsRef<Path>) -> Result<RepairReport> {
     let source = Directory::open(source.as_ref(), false, true)?;
     let destination = destination.as_ref();
@@ -131,7 +133,8 @@ impl Salvage<'_> {
 
     fn table(&mut self, connection: &Connection, slot: Slot) -> std::result::Result<(), Failure> {
         let table = slot_table(slot);
-        // Row numbers, with the hash where the index gives it. The table and its index are walked from both ends.
+        // Row numbers, with the hash where the index gives it. The table and its index are walked from both
+        // ends.
         let mut found: BTreeMap<i64, Option<KeyHash>> = BTreeMap::new();
         let index = format!(
             "SELECT rowid, key_hash FROM {table} INDEXED BY sqlite_autoindex_{table}_1 ORDER BY key_hash"

@@ -22,10 +22,11 @@ const REJECTED_KEPT: usize = 1000;
 /// How an import treats its lines.
 #[derive(Default)]
 pub struct ImportOptions<'a> {
-    /// Write rows with the versions that the lines carry, unless the stash has the same or a newer one; lines without a
-    /// version, and the default: new versions from the clock.
+    /// Write rows with the versions that the lines carry, unless the stash has the same or a newer one; lines
+    /// without a version, and the default: new versions from the clock.
     pub keep_versions: bool,
-    /// Called after each batch with the figures so far. Returning false stops the import after that batch, with `Cancelled`.
+    /// Called after each batch with the figures so far. Returning false stops the import after that batch,
+    /// with `Cancelled`.
     pub progress: Option<&'a mut dyn FnMut(&ImportReport) -> bool>,
 }
 
@@ -89,14 +90,15 @@ impl LiteStash {
 
     /// Reads JSON Lines and stores each row.
     ///
-    /// Lines that are no row, and rows over the limits, are counted and named in the report; the others are written in large batches, each
-    /// atomic per shard. Reading and parsing run beside writing. Lines of one key are written in their order.
+    /// Lines that are no row, and rows over the limits, are counted and named in the report; the others are
+    /// written in large batches, each atomic per shard. Reading and parsing run beside writing. Lines of one
+    /// key are written in their order.
     pub fn import(&self, input: impl BufRead + Send, options: ImportOptions<'_>) -> Result<ImportReport> {
         self.import_encoded(LineReader { input, number: 0, text: Vec::new() }, options)
     }
 
-    /// [`LiteStash::import`] for rows from elsewhere, such as another file format: an iterator of line number, bytes read for it,
-    /// and the row or what is wrong with it.
+    /// [`LiteStash::import`] for rows from elsewhere, such as another file format: an iterator of line
+    /// number, bytes read for it, and the row or what is wrong with it.
     pub fn import_rows(
         &self,
         rows: impl Iterator<Item = Result<(u64, u64, Option<Result<Line>>)>> + Send,
@@ -216,10 +218,11 @@ impl<I: Iterator<Item = Numbered<EncodedLine>>> Batches<I> {
 }
 
 impl Inner {
-    /// Writes rows, one transaction per shard, shards side by side. Returns how many were written and how many were older than
-    /// what is there.
+    /// Writes rows, one transaction per shard, shards side by side. Returns how many were written and how
+    /// many were older than what is there.
     pub(super) fn store(&self, mut rows: Vec<Parsed>, keep_versions: bool) -> Result<(u64, u64)> {
-        // In the order of the index a batch touches each page once; the sort is stable, so writes of one key keep theirs.
+        // In the order of the index a batch touches each page once; the sort is stable, so writes of one key
+        // keep theirs.
         rows.sort_by_key(|row| row.place.hash);
         let groups: Vec<_> = rows.chunk_by(|a, b| a.place.route.shard == b.place.route.shard).collect();
         let next = AtomicUsize::new(0);

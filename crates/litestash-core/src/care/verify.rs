@@ -74,8 +74,9 @@ impl VerifyReport {
 }
 
 impl LiteStash {
-    /// Checks every rule of the contract: SQLite's integrity check, header values, schema, and of each row its key, hash, routing,
-    /// version, checksum, canonical form and expiry hint. Damage is reported, not an error; others can write meanwhile.
+    /// Checks every rule of the contract: SQLite's integrity check, header values, schema, and of each row
+    /// its key, hash, routing, version, checksum, canonical form and expiry hint. Damage is reported, not an
+    /// error; others can write meanwhile.
     pub fn verify(&self) -> Result<VerifyReport> {
         self.inner.usable()?;
         let mut report = VerifyReport::default();

@@ -52,8 +52,8 @@ impl fmt::Debug for KeyFloat {
 
 /// A key in normal form.
 ///
-/// Made from Rust's own types with `From` and `TryFrom`, or by [`Key::float`]. A float with an integral value in the
-/// i64 range is the integer key, so `1` and `1.0` are one key.
+/// Made from Rust's own types with `From` and `TryFrom`, or by [`Key::float`]. A float with an integral value
+/// in the i64 range is the integer key, so `1` and `1.0` are one key.
 ///
 /// The length is checked when the key is used: at most [`KEY_BYTES_MAX`] bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

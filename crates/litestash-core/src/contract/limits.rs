@@ -6,8 +6,8 @@ pub const KEY_BYTES_MAX: usize = 2048;
 /// Longest canonical body of one value, unless the stash was opened with another bound: 64 MiB.
 pub const VALUE_BYTES_DEFAULT: usize = 64 << 20;
 
-/// The greatest bound a stash can be opened with: 950 MiB, which leaves room for the other columns in SQLite's row limit of
-/// 10⁹ bytes (<https://www.sqlite.org/limits.html>).
+/// The greatest bound a stash can be opened with: 950 MiB, which leaves room for the other columns in
+/// SQLite's row limit of 10⁹ bytes (<https://www.sqlite.org/limits.html>).
 pub const VALUE_BYTES_MAX: usize = 950 << 20;
 
 /// Deepest nesting: the number of arrays and maps on a path.

@@ -1,6 +1,7 @@
 //! The Universal Data Contract (`docs/CONTRACT.md`), as pure functions.
 //!
-//! Every byte of a shard file is decided here. Nothing below this module knows a file, a clock, a random source or SQLite.
+//! Every byte of a shard file is decided here. Nothing below this module knows a file, a clock, a random
+//! source or SQLite.
 
 pub mod hash;
 pub mod interchange;

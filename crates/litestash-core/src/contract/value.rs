@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 /// A map: text keys in the order of their UTF-8 bytes, which is `String`'s own order.
 pub type Map = BTreeMap<String, Value>;
 
-/// A moment with nanoseconds, as MessagePack's timestamp extension: seconds since 1970-01-01T00:00:00Z, and nanoseconds after them.
+/// A moment with nanoseconds, as MessagePack's timestamp extension: seconds since 1970-01-01T00:00:00Z, and
+/// nanoseconds after them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
     seconds: i64,
@@ -44,7 +45,8 @@ impl Eq for Vector {}
 
 /// Any value of the contract.
 ///
-/// Two values are equal if their canonical encodings are: `1` and `1.0` differ, `0.0` and `-0.0` differ, NaN equals NaN.
+/// Two values are equal if their canonical encodings are: `1` and `1.0` differ, `0.0` and `-0.0` differ, NaN
+/// equals NaN.
 #[derive(Debug, Clone, Default)]
 pub enum Value {
     /// Nothing, as a stored value. Not the same as a miss.
@@ -73,7 +75,8 @@ pub enum Value {
 }
 
 impl Value {
-    /// The type's name, for messages: `nil`, `bool`, `integer`, `float`, `text`, `bytes`, `array`, `map`, `timestamp` or `vector`.
+    /// The type's name, for messages: `nil`, `bool`, `integer`, `float`, `text`, `bytes`, `array`, `map`,
+    /// `timestamp` or `vector`.
     pub const fn type_name(&self) -> &'static str {
         match self {
             Self::Nil => "nil",

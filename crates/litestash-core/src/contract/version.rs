@@ -35,11 +35,8 @@ impl Version {
         if !(0..US_PER_SECOND).contains(&microsecond) {
             return Err(Error::corrupt("the microsecond column is out of range"));
         }
-        timestamp
-            .checked_mul(US_PER_SECOND)
-            .and_then(|us| us.checked_add(microsecond))
-            .map(Self)
-            .ok_or_else(|| Error::corrupt("the timestamp column is out of range"))
+        let us = i128::from(timestamp) * i128::from(US_PER_SECOND) + i128::from(microsecond);
+        i64::try_from(us).map(Self).map_err(|_| Error::corrupt("the timestamp column is out of range"))
     }
 
     /// The version of a write at `now_us` over a row of this version: `max(now, self + 1)`.
@@ -64,7 +61,7 @@ mod tests {
 
     #[test]
     fn columns_round_trip_and_seconds_round_down() {
-        for us in [0, 1, -1, 999_999, 1_000_000, -1_000_001, 1_767_323_045_678_901] {
+        for us in [0, 1, -1, 999_999, 1_000_000, -1_000_001, 1_767_323_045_678_901, i64::MIN, i64::MAX] {
             let version = Version::from_micros(us);
             assert_eq!(
                 Version::from_columns(version.timestamp(), version.microsecond().into()).unwrap(),

@@ -14,7 +14,8 @@ use serde::Serialize;
 impl LiteStash {
     /// The values of many keys, in the order of the keys.
     ///
-    /// Each shard is read once, so keys of one shard are seen in one committed state. Any error fails the whole call.
+    /// Each shard is read once, so keys of one shard are seen in one committed state. Any error fails the
+    /// whole call.
     pub fn get_many<K: ToKey>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<Option<Value>>> {
         let ops = keys.into_iter().map(|key| Op::new(key, Action::Get)).collect::<Result<Vec<_>>>()?;
         let results = self.apply(&ops)?;
@@ -25,11 +26,12 @@ impl LiteStash {
         results.into_iter().map(decode).collect()
     }
 
-    /// Stores many values, in ascending order of shards and within a shard in the order given. Returns their versions.
+    /// Stores many values, in ascending order of shards and within a shard in the order given. Returns their
+    /// versions.
     ///
-    /// All keys and values are checked before anything is written. Each shard's part is one transaction: all of it or
-    /// nothing. If a shard fails, the error is returned and the parts of other shards may have been written;
-    /// [`LiteStash::apply`] answers for each operation.
+    /// All keys and values are checked before anything is written. Each shard's part is one transaction: all
+    /// of it or nothing. If a shard fails, the error is returned and the parts of other shards may have been
+    /// written; [`LiteStash::apply`] answers for each operation.
     pub fn set_many<K: ToKey, V: Serialize>(
         &self,
         items: impl IntoIterator<Item = (K, V)>,
@@ -45,7 +47,8 @@ impl LiteStash {
         self.apply_checked(&ops)?.into_iter().map(version).collect()
     }
 
-    /// Deletes many keys; answers for each whether it was there. Atomic per shard, as [`LiteStash::set_many`].
+    /// Deletes many keys; answers for each whether it was there. Atomic per shard, as
+    /// [`LiteStash::set_many`].
     pub fn delete_many<K: ToKey>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<bool>> {
         let ops = keys.into_iter().map(Op::delete).collect::<Result<Vec<_>>>()?;
         let flag = |outcome| Ok(matches!(outcome?, Outcome::Flag(true)));
@@ -54,9 +57,10 @@ impl LiteStash {
 
     /// Performs independent operations, one transaction per shard that they touch, and answers each of them.
     ///
-    /// Shards are worked through in ascending order, and operations of one shard in the order given. An operation that fails
-    /// by itself (`TypeMismatch`, `Overflow`, a value over the limit) changes nothing and does not stop the others. If a shard's transaction
-    /// fails, every operation in it has that error. `TooLarge` over 10 000 operations or 64 MiB of keys and values.
+    /// Shards are worked through in ascending order, and operations of one shard in the order given. An
+    /// operation that fails by itself (`TypeMismatch`, `Overflow`, a value over the limit) changes nothing
+    /// and does not stop the others. If a shard's transaction fails, every operation in it has that error.
+    /// `TooLarge` over 10 000 operations or 64 MiB of keys and values.
     pub fn apply(&self, ops: &[Op]) -> Result<Vec<Result<Outcome>>> {
         self.inner.usable()?;
         check_batch(ops)?;

@@ -79,10 +79,11 @@ impl Flights {
 impl LiteStash {
     /// The value of a key; if it is missing or expired, what `compute` gives, stored under the key.
     ///
-    /// However many threads of this process ask for one key at the same time, one computes and the others wait for its value. If the
-    /// key was written meanwhile, that value is kept and returned. A failed computation is `ComputeFailed` for all who waited, and
-    /// nothing is stored; after a panic one of those who waited computes. A computation that asks for its own key is
-    /// `InvalidArgument`. Of `options` the condition is not used.
+    /// However many threads of this process ask for one key at the same time, one computes and the others
+    /// wait for its value. If the key was written meanwhile, that value is kept and returned. A failed
+    /// computation is `ComputeFailed` for all who waited, and nothing is stored; after a panic one of those
+    /// who waited computes. A computation that asks for its own key is `InvalidArgument`. Of `options` the
+    /// condition is not used.
     pub fn get_or_set<V, E>(
         &self,
         key: impl ToKey,

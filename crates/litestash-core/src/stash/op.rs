@@ -1,4 +1,5 @@
-//! One operation on one key, and what it does inside a write transaction. Single calls and batches both end here.
+//! One operation on one key, and what it does inside a write transaction. Single calls and batches both end
+//! here.
 
 use super::open::Place;
 use crate::contract::key::{Key, KeyRef, ToKey};
@@ -162,7 +163,8 @@ pub enum Outcome {
 }
 
 impl Op {
-    /// An operation. `InvalidKey` or `TooLarge` for the key; `InvalidValue` or `TooLarge` if an encoded value is not canonical.
+    /// An operation. `InvalidKey` or `TooLarge` for the key; `InvalidValue` or `TooLarge` if an encoded value
+    /// is not canonical.
     pub fn new(key: impl ToKey, action: Action) -> Result<Self> {
         match &action {
             Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } => {
@@ -399,7 +401,8 @@ pub(super) fn execute(
     }
 }
 
-/// A stored body that is not canonical is damage, whoever wrote it; a value of another type than asked for is not.
+/// A stored body that is not canonical is damage, whoever wrote it; a value of another type than asked for is
+/// not.
 pub(crate) fn damaged(error: Error) -> Error {
     match error.kind() {
         ErrorKind::InvalidValue | ErrorKind::TooLarge => {

@@ -22,8 +22,9 @@ const CLOSING_THREADS: usize = 4;
 
 /// A stash: an embedded key-value store in a directory of SQLite files.
 ///
-/// The handle is cheap to clone and can be used from any thread; all clones are one stash. Several processes can have the same
-/// directory open. The last handle closes the stash when dropped; [`LiteStash::close`] does it with an answer.
+/// The handle is cheap to clone and can be used from any thread; all clones are one stash. Several processes
+/// can have the same directory open. The last handle closes the stash when dropped; [`LiteStash::close`] does
+/// it with an answer.
 ///
 /// ```
 /// # let dir = tempfile::tempdir().unwrap();
@@ -135,10 +136,11 @@ impl LiteStash {
         !self.inner.settings.writable()
     }
 
-    /// Closes the stash for all its handles: waits for operations that run, moves the write-ahead logs into the shard files and
-    /// closes them. Every later operation is `Closed`; closing again does nothing.
+    /// Closes the stash for all its handles: waits for operations that run, moves the write-ahead logs into
+    /// the shard files and closes them. Every later operation is `Closed`; closing again does nothing.
     ///
-    /// The first error is returned, after every shard was closed. Nothing acknowledged is lost by an error here.
+    /// The first error is returned, after every shard was closed. Nothing acknowledged is lost by an error
+    /// here.
     pub fn close(&self) -> Result<()> {
         self.inner.close()
     }

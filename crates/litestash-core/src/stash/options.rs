@@ -51,28 +51,33 @@ impl Options {
         Self::default()
     }
 
-    /// Whether a missing stash is created. Default: true. If false, opening a directory without any shard file is `NoStash`.
+    /// Whether a missing stash is created. Default: true. If false, opening a directory without any shard
+    /// file is `NoStash`.
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
         self
     }
 
-    /// Whether every write is refused with `ReadOnly`. Default: false. A read-only stash is never created, and no file of it is
-    /// changed; other processes may write it at the same time.
+    /// Whether every write is refused with `ReadOnly`. Default: false. A read-only stash is never created,
+    /// and no row of it is changed; other processes may write it at the same time. (As any reader of a SQLite
+    /// file in WAL mode, it takes part in the locking, and the last one to close moves what a writer left in
+    /// the log into the file.)
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
         self
     }
 
-    /// Read-only, and a promise that **nobody** is writing: no locks are taken and no `-shm` file is needed. For stashes in a
-    /// directory without write permission. Default: only on file systems that are mounted read-only.
+    /// Read-only, and a promise that **nobody** is writing: no locks are taken and no `-shm` file is needed.
+    /// For stashes in a directory without write permission. Default: only on file systems that are mounted
+    /// read-only.
     pub fn immutable(mut self, immutable: bool) -> Self {
         self.immutable = immutable;
         self
     }
 
-    /// Whether directories on network and pass-through file systems are accepted. Default: false, because SQLite's locks and
-    /// shared memory can fail there without an error; use it only if a single process on a single host uses the stash.
+    /// Whether directories on network and pass-through file systems are accepted. Default: false, because
+    /// SQLite's locks and shared memory can fail there without an error; use it only if a single process on a
+    /// single host uses the stash.
     pub fn allow_network_file_system(mut self, allow: bool) -> Self {
         self.allow_network_file_system = allow;
         self
@@ -84,20 +89,22 @@ impl Options {
         self
     }
 
-    /// How long an operation waits for a shard that another thread or process holds before it fails with `Busy`.
-    /// Default: 30 s.
+    /// How long an operation waits for a shard that another thread or process holds before it fails with
+    /// `Busy`. Default: 30 s.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// The longest value in bytes of its canonical encoding. Default: 64 MiB; at most 950 MiB (`InvalidArgument` beyond).
+    /// The longest value in bytes of its canonical encoding. Default: 64 MiB; at most 950 MiB
+    /// (`InvalidArgument` beyond).
     pub fn value_bytes_max(mut self, bytes: usize) -> Self {
         self.value_bytes_max = bytes;
         self
     }
 
-    /// The clock that versions and deadlines are taken from. Default: the system's. For tests and conformance.
+    /// The clock that versions and deadlines are taken from. Default: the system's. For tests and
+    /// conformance.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -105,8 +112,9 @@ impl Options {
 
     /// Opens the stash in that directory.
     ///
-    /// Nothing is opened or created but the directory: shard files are opened by the first operation that needs them.
-    /// Errors: `NoStash`, `NotAStash`, `NetworkFileSystem`, `PermissionDenied`, `ReadOnly`, `InvalidArgument`, `SqliteTooOld`, `Io`.
+    /// Nothing is opened or created but the directory: shard files are opened by the first operation that
+    /// needs them. Errors: `NoStash`, `NotAStash`, `NetworkFileSystem`, `PermissionDenied`, `ReadOnly`,
+    /// `InvalidArgument`, `SqliteTooOld`, `Io`.
     pub fn open(self, directory: impl AsRef<Path>) -> Result<LiteStash> {
         LiteStash::open_with(Some(directory.as_ref()), &self.checked()?)
     }

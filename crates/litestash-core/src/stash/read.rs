@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 impl LiteStash {
     /// The value of a key, or `None` if it is missing or expired. A stored nil is `Some(Value::Nil)`.
     ///
-    /// Errors of every read: `InvalidKey`, `TooLarge` (key), `Corrupt`, `NotAStash`, `UnsupportedFormat`, `Busy`, `Closed`, `Forked`, `Io`.
+    /// Errors of every read: `InvalidKey`, `TooLarge` (key), `Corrupt`, `NotAStash`, `UnsupportedFormat`,
+    /// `Busy`, `Closed`, `Forked`, `Io`.
     pub fn get(&self, key: impl ToKey) -> Result<Option<Value>> {
         key.with_key(|key| self.inner.read_row(key, |record| msgpack::decode(record.body)))
     }
@@ -50,7 +51,8 @@ impl LiteStash {
         })
     }
 
-    /// When a key ends: `None` if it is missing or expired, `Some(None)` if it has no deadline, else Unix time in microseconds.
+    /// When a key ends: `None` if it is missing or expired, `Some(None)` if it has no deadline, else Unix
+    /// time in microseconds.
     pub fn expires_at(&self, key: impl ToKey) -> Result<Option<Option<i64>>> {
         key.with_key(|key| self.inner.read_row(key, |record| Ok(record.expiry.expires_at)))
     }

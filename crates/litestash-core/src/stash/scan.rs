@@ -23,7 +23,8 @@ const PAGE_ROWS: usize = 256;
 /// Bytes of values after which a page ends early.
 const PAGE_BYTES: usize = 1 << 20;
 
-/// Where an iteration stands: behind the row with this hash. Valid for as long as the stash lives, whatever is written.
+/// Where an iteration stands: behind the row with this hash. Valid for as long as the stash lives, whatever
+/// is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cursor(Option<KeyHash>);
 
@@ -225,9 +226,9 @@ macro_rules! iterator {
     ($(#[doc = $doc:literal])+ $name:ident => $item:ty, |$row:ident| $map:expr) => {
         $(#[doc = $doc])+
         ///
-        /// Rows come in the order of shard, slot and hash, each at most once, in pages of short read transactions; rows written
-        /// meanwhile are seen if they lie ahead. An `Err` stands for one damaged row, or for the rest of a shard
-        /// that cannot be read; the iteration goes on behind it.
+        /// Rows come in the order of shard, slot and hash, each at most once, in pages of short read
+        /// transactions; rows written meanwhile are seen if they lie ahead. An `Err` stands for one damaged
+        /// row, or for the rest of a shard that cannot be read; the iteration goes on behind it.
         pub struct $name(Scan);
 
         impl $name {
@@ -309,7 +310,8 @@ impl LiteStash {
         }
     }
 
-    /// Deletes every row, one transaction per shard. The files stay; [`LiteStash::compact`] gives their space back.
+    /// Deletes every row, one transaction per shard. The files stay; [`LiteStash::compact`] gives their space
+    /// back.
     pub fn clear(&self) -> Result<()> {
         self.inner.usable()?;
         for shard in self.inner.shards() {

@@ -13,8 +13,9 @@ use serde::Serialize;
 impl LiteStash {
     /// Stores a value under a key, replacing what was there and its deadline. Returns the row's new version.
     ///
-    /// Errors of every write: those of reads, and `InvalidValue`, `TooLarge`, `ReadOnly`, `DiskFull`, `PermissionDenied`, and
-    /// `Indeterminate` if the commit failed. After any other error nothing was written.
+    /// Errors of every write: those of reads, and `InvalidValue`, `TooLarge`, `ReadOnly`, `DiskFull`,
+    /// `PermissionDenied`, and `Indeterminate` if the commit failed. After any other error nothing was
+    /// written.
     pub fn set<V: Serialize + ?Sized>(&self, key: impl ToKey, value: &V) -> Result<Version> {
         let set = Action::Set { encoded: typed::to_bytes(value)?, options: SetOptions::default() };
         match self.inner.write_key(key, &set)? {
@@ -23,7 +24,8 @@ impl LiteStash {
         }
     }
 
-    /// Stores a value with a deadline or on a condition. Returns the new version, or `None` if the condition did not hold.
+    /// Stores a value with a deadline or on a condition. Returns the new version, or `None` if the condition
+    /// did not hold.
     pub fn set_with<V: Serialize + ?Sized>(
         &self,
         key: impl ToKey,
@@ -74,9 +76,11 @@ impl LiteStash {
         }
     }
 
-    /// Adds `by` to a stored integer and returns the sum. A missing key counts as 0; a row keeps its deadline.
+    /// Adds `by` to a stored integer and returns the sum. A missing key counts as 0; a row keeps its
+    /// deadline.
     ///
-    /// `Overflow` if the stored integer or the sum is outside i64, `TypeMismatch` if no integer is stored; the row is unchanged then.
+    /// `Overflow` if the stored integer or the sum is outside i64, `TypeMismatch` if no integer is stored;
+    /// the row is unchanged then.
     pub fn increment(&self, key: impl ToKey, by: i64) -> Result<i64> {
         match self.inner.write_key(key, &Action::Increment(by))? {
             Outcome::Int(sum) => Ok(sum),
@@ -84,11 +88,11 @@ impl LiteStash {
         }
     }
 
-    /// Adds `by` to a stored number and returns the sum, which is stored as a float. A missing key counts as 0.0; a row keeps
-    /// its deadline. A stored integer is taken up to 2⁵³, where it is exact as a float.
+    /// Adds `by` to a stored number and returns the sum, which is stored as a float. A missing key counts as
+    /// 0.0; a row keeps its deadline. A stored integer is taken up to 2⁵³, where it is exact as a float.
     ///
-    /// `Overflow` if it is greater or the sum is not finite, `TypeMismatch` if no number is stored, `InvalidArgument` if `by` is
-    /// not finite; the row is unchanged then.
+    /// `Overflow` if it is greater or the sum is not finite, `TypeMismatch` if no number is stored,
+    /// `InvalidArgument` if `by` is not finite; the row is unchanged then.
     pub fn increment_float(&self, key: impl ToKey, by: f64) -> Result<f64> {
         match self.inner.write_key(key, &Action::IncrementFloat(by))? {
             Outcome::Float(sum) => Ok(sum),
@@ -96,8 +100,8 @@ impl LiteStash {
         }
     }
 
-    /// Stores `value` if the key holds `expected` (`None`: is missing or expired). Values are equal if their encodings are.
-    /// Returns whether it did.
+    /// Stores `value` if the key holds `expected` (`None`: is missing or expired). Values are equal if their
+    /// encodings are. Returns whether it did.
     pub fn compare_and_set<E: Serialize + ?Sized, V: Serialize + ?Sized>(
         &self,
         key: impl ToKey,
@@ -140,7 +144,8 @@ impl Inner {
         action.check(self.value_bytes_max, self.now_us())?;
         let place = Place::of(key);
         let shard = self.shard(place.route.shard);
-        // The clock is read under the writer's lock, so that versions of a process follow the order of its commits.
+        // The clock is read under the writer's lock, so that versions of a process follow the order of its
+        // commits.
         if let Action::Set { encoded, options } = action
             && *options == SetOptions::default()
         {

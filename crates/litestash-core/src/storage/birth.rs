@@ -1,8 +1,8 @@
 //! How a shard file comes into being: whole, synced, and under its name in one step.
 //!
-//! The image of an empty shard is made in memory, written to a file of another name and linked to its own. So no process ever sees
-//! half a shard, two creators cannot meet, and it costs one sync instead of the twelve of the same statements on the
-//! file. See `docs/adr/0004-birth-of-a-shard.md`.
+//! The image of an empty shard is made in memory, written to a file of another name and linked to its own. So
+//! no process ever sees half a shard, two creators cannot meet, and it costs one sync instead of the twelve
+//! of the same statements on the file. See `docs/adr/0004-birth-of-a-shard.md`.
 
 use super::connection;
 use super::directory::create_shard_file;
@@ -13,7 +13,8 @@ use std::io::{ErrorKind as Io, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Header fields that a database in memory leaves empty or cannot have (<https://www.sqlite.org/fileformat2.html>, 1.3).
+/// Header fields that a database in memory leaves empty or cannot have
+/// (<https://www.sqlite.org/fileformat2.html>, 1.3).
 mod header {
     use std::ops::Range;
 

@@ -27,8 +27,8 @@ const STATEMENTS_KEPT: usize = 64;
 /// What an acknowledged write has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// The shard's write-ahead log. Survives the death of the process (also `kill -9`). A power cut may take the newest
-    /// writes of each shard, never corrupt one. The default.
+    /// The shard's write-ahead log. Survives the death of the process (also `kill -9`). A power cut may take
+    /// the newest writes of each shard, never corrupt one. The default.
     #[default]
     Normal,
     /// Stable storage: each commit is synced. Survives a power cut.
@@ -42,13 +42,14 @@ pub(crate) enum Access {
     Write,
     /// Only reads, in a stash that may be written by this or another process.
     Read,
-    /// Only reads, with no right to write any file.
+    /// Only reads, in a stash whose handle refuses to write.
     ReadOnly,
     /// Only reads, of a file that nobody can be writing: no locks, no shared memory.
     Immutable,
 }
 
-/// Refuses to work with a SQLite that may lose commits. Asked once per stash, of the library that is really linked.
+/// Refuses to work with a SQLite that may lose commits. Asked once per stash, of the library that is really
+/// linked.
 pub(crate) fn check_sqlite_version() -> Result<()> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(Error::new(
@@ -79,11 +80,13 @@ pub(crate) fn open_in_memory(shard: ShardId) -> Result<Database> {
 }
 
 fn flags(access: Access) -> OpenFlags {
-    // No mutex: a connection is only ever used under a lock of ours or by the one thread that took it from the pool.
+    // No mutex: a connection is only ever used under a lock of ours or by the one thread that took it from
+    // the pool.
     let common = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     match access {
-        Access::Write | Access::Read => common | OpenFlags::SQLITE_OPEN_READ_WRITE,
-        Access::ReadOnly => common | OpenFlags::SQLITE_OPEN_READ_ONLY,
+        // A reader may write the lock page and the log's index, and the last one to close removes them; where
+        // it may not, SQLite falls back to reading. That it changes no row is for `query_only`.
+        Access::Write | Access::Read | Access::ReadOnly => common | OpenFlags::SQLITE_OPEN_READ_WRITE,
         Access::Immutable => common | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
     }
 }
@@ -155,7 +158,8 @@ fn finish(
         connection.pragma_update(None, "synchronous", synchronous)?;
         #[cfg(target_vendor = "apple")]
         {
-            // fsync alone does not reach the medium there (<https://www.sqlite.org/pragma.html#pragma_fullfsync>).
+            // fsync alone does not reach the medium there
+            // (<https://www.sqlite.org/pragma.html#pragma_fullfsync>).
             connection.pragma_update(None, "fullfsync", durability == Durability::Full)?;
             connection.pragma_update(None, "checkpoint_fullfsync", true)?;
         }
@@ -172,7 +176,8 @@ fn finish(
     Ok(Some(Database::new(connection, shares_index)))
 }
 
-/// Settings that keep a hostile or damaged file from doing more than failing (<https://www.sqlite.org/security.html>).
+/// Settings that keep a hostile or damaged file from doing more than failing
+/// (<https://www.sqlite.org/security.html>).
 fn harden(connection: &Connection) -> Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;

@@ -1,6 +1,7 @@
 //! A connection with the few statements of the hot path prepared once.
 //!
-//! rusqlite's own statement cache costs a hash of the SQL text and a list update per use, about a tenth of a get.
+//! rusqlite's own statement cache costs a hash of the SQL text and a list update per use, about a tenth of a
+//! get.
 
 use super::sql;
 use super::wal_index::{Header, WalIndex};
@@ -57,10 +58,11 @@ enum Reading {
 
 /// A SQLite connection and its hot statements.
 ///
-/// A reader keeps its read transaction open while nobody commits: beginning and ending one costs two system calls, most of a
-/// small read. The WAL index tells whether the transaction still shows the newest state.
+/// A reader keeps its read transaction open while nobody commits: beginning and ending one costs two system
+/// calls, most of a small read. The WAL index tells whether the transaction still shows the newest state.
 pub(crate) struct Database {
-    /// Borrow from `connection`; declared before it, so dropped before it. In a box, so that a database is cheap to move.
+    /// Borrow from `connection`; declared before it, so dropped before it. In a box, so that a database is
+    /// cheap to move.
     statements: Box<[Option<Statement<'static>>; HOT_STATEMENTS]>,
     /// In a box, so that it stays where it is when the database moves.
     connection: Box<Connection>,
@@ -73,9 +75,10 @@ pub(crate) struct Database {
     used: bool,
 }
 
-// SAFETY: `Connection` can be sent, and the mapped page belongs to the process and not to a thread; a `Statement` cannot only because it refers to a connection that could stay behind. Here
-// both move together, and every use of a statement goes through `&mut Database`, so no two threads use them at once,
-// which is all that SQLite asks for in multi-thread mode (<https://www.sqlite.org/threadsafe.html>).
+// SAFETY: `Connection` can be sent, and the mapped page belongs to the process and not to a thread; a
+// `Statement` cannot only because it refers to a connection that could stay behind. Here both move together,
+// and every use of a statement goes through `&mut Database`, so no two threads use them at once, which is all
+// that SQLite asks for in multi-thread mode (<https://www.sqlite.org/threadsafe.html>).
 #[expect(unsafe_code, reason = "see the safety comment")]
 unsafe impl Send for Database {}
 
@@ -108,8 +111,9 @@ impl Database {
             Some(statement) => statement,
             None => {
                 let statement = self.connection.prepare(which.sql())?;
-                // SAFETY: the statement refers to the boxed connection, which does not move or end before the statement:
-                // both are private to this struct, the statements are dropped first, and `f` cannot keep it beyond the call.
+                // SAFETY: the statement refers to the boxed connection, which does not move or end before the
+                // statement: both are private to this struct, the statements are dropped first, and `f`
+                // cannot keep it beyond the call.
                 #[expect(unsafe_code, reason = "see the safety comment")]
                 let statement =
                     unsafe { std::mem::transmute::<Statement<'_>, Statement<'static>>(statement) };
@@ -127,11 +131,12 @@ impl Database {
         })
     }
 
-    /// Reads with `f`, seeing everything committed before this call, and keeps a read transaction open for the next read if that
-    /// looks worthwhile. Returns whether one is open now.
+    /// Reads with `f`, seeing everything committed before this call, and keeps a read transaction open for
+    /// the next read if that looks worthwhile. Returns whether one is open now.
     ///
-    /// A transaction is begun by the second read that finds the same header, so that a key that is written and read in turn
-    /// costs nothing extra. It is kept only if the header is still the same afterwards: then it shows that very state.
+    /// A transaction is begun by the second read that finds the same header, so that a key that is written
+    /// and read in turn costs nothing extra. It is kept only if the header is still the same afterwards: then
+    /// it shows that very state.
     pub(super) fn read_keeping<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<(T, bool)> {
         self.used = true;
         let before = self.index.and_then(WalIndex::header);

@@ -79,8 +79,8 @@ fn make(path: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
-/// Creates an empty shard file with mode 0600, if there is none. Without a descriptor: closing one could drop the locks
-/// of another handle in this process that opened the file in between.
+/// Creates an empty shard file with mode 0600, if there is none. Without a descriptor: closing one could drop
+/// the locks of another handle in this process that opened the file in between.
 #[cfg(target_os = "linux")]
 pub(crate) fn create_shard_file(path: &Path) -> Result<()> {
     use rustix::fs::{CWD, FileType, Mode};
@@ -105,8 +105,8 @@ pub(crate) fn create_shard_file(path: &Path) -> Result<()> {
     }
 }
 
-/// File systems on which POSIX locks or shared memory do not work across their users. The numbers are those of
-/// `statfs(2)` and `linux/magic.h`.
+/// File systems on which POSIX locks or shared memory do not work across their users. The numbers are those
+/// of `statfs(2)` and `linux/magic.h`.
 const NETWORK_FILE_SYSTEMS: [(u32, &str); 9] = [
     (0x6969, "nfs"),
     (0x517b, "smb"),

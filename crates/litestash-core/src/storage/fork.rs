@@ -1,6 +1,7 @@
 //! Knowing that this process is a fork of the one that opened a stash, without asking the kernel each time.
 //!
-//! SQLite connections must not be used, nor even closed, in a forked child (<https://www.sqlite.org/howtocorrupt.html>, 2.6).
+//! SQLite connections must not be used, nor even closed, in a forked child
+//! (<https://www.sqlite.org/howtocorrupt.html>, 2.6).
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,8 +25,8 @@ fn register() {
     extern "C" fn in_child() {
         GENERATION.fetch_add(1, Ordering::Relaxed);
     }
-    // SAFETY: the handler is a plain function without captures that lives as long as the program, and it only adds to an
-    // atomic, which is async-signal-safe as POSIX asks of handlers in the child.
+    // SAFETY: the handler is a plain function without captures that lives as long as the program, and it only
+    // adds to an atomic, which is async-signal-safe as POSIX asks of handlers in the child.
     #[expect(unsafe_code, reason = "the standard library has no atfork")]
     let result = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     if result != 0 {

@@ -10,8 +10,8 @@ use std::time::Duration;
 /// How long a read transaction may stay open without being used: one to two of these.
 const TICK: Duration = Duration::from_millis(4);
 
-/// Watches over the readers of a stash. A thread is started by the first transaction that is kept, sleeps while there is none, and
-/// ends with the stash.
+/// Watches over the readers of a stash. A thread is started by the first transaction that is kept, sleeps
+/// while there is none, and ends with the stash.
 #[derive(Default)]
 pub(crate) struct IdleWatch {
     shards: OnceLock<Weak<[Shard; SHARDS]>>,
@@ -54,7 +54,8 @@ impl IdleWatch {
         let thread = std::thread::Builder::new().name("litestash-idle".into()).spawn(move || watch.run());
         match thread {
             Ok(_) => state.started = true,
-            // Without the thread, transactions end with the next commit or the next read; the next one tries again.
+            // Without the thread, transactions end with the next commit or the next read; the next one tries
+            // again.
             Err(error) => {
                 tracing::warn!(%error, "the thread that ends idle reads could not be started");
                 self.awake.store(false, Ordering::Relaxed);
@@ -80,7 +81,8 @@ impl IdleWatch {
                 return;
             }
             let Some(shards) = self.shards.get().and_then(Weak::upgrade) else { return };
-            // Set to false before looking: a reader that keeps a transaction from now on wakes the thread again.
+            // Set to false before looking: a reader that keeps a transaction from now on wakes the thread
+            // again.
             self.awake.store(false, Ordering::SeqCst);
             let left = shards.iter().fold(false, |left, shard| shard.end_idle(false) | left);
             if left {

@@ -1,10 +1,12 @@
 //! Shard files: opening, checking, reading and writing rows. Nothing here knows policy.
 //!
-//! What storage promises: a write is one `BEGIN IMMEDIATE … COMMIT` in one shard and is acknowledged only after COMMIT
-//! returned; a read sees one committed state; a missing file is a miss; a file that is not ours is refused and left alone.
+//! What storage promises: a write is one `BEGIN IMMEDIATE … COMMIT` in one shard and is acknowledged only
+//! after COMMIT returned; a read sees one committed state; a missing file is a miss; a file that is not ours
+//! is refused and left alone.
 //!
-//! A shard file, its `-wal` or its `-shm` is **never** opened, read or copied by hand here: closing any descriptor of it
-//! would drop every POSIX lock this process holds on it (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+//! A shard file, its `-wal` or its `-shm` is **never** opened, read or copied by hand here: closing any
+//! descriptor of it would drop every POSIX lock this process holds on it
+//! (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
 
 mod birth;
 pub(crate) mod connection;

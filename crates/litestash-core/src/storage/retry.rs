@@ -9,8 +9,8 @@ const LONGEST: Duration = Duration::from_millis(5);
 
 /// Calls `attempt` until it answers something else than `Busy`, for at most `timeout`.
 ///
-/// Pauses grow from 20 µs to 5 ms with jitter: SQLite's own handler grows to 100 ms, and then the holder of the lock takes it
-/// again long before anybody who waits wakes up.
+/// Pauses grow from 20 µs to 5 ms with jitter: SQLite's own handler grows to 100 ms, and then the holder of
+/// the lock takes it again long before anybody who waits wakes up.
 pub(crate) fn while_busy<T>(timeout: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     let mut waiting: Option<(Instant, Duration)> = None;
     loop {

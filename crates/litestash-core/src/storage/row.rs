@@ -1,5 +1,5 @@
-//! Reading and writing single rows on a connection. A function that writes is a method of [`WriteTxn`], which only exists
-//! inside a transaction.
+//! Reading and writing single rows on a connection. A function that writes is a method of [`WriteTxn`], which
+//! only exists inside a transaction.
 
 use super::database::{Database, Hot};
 use super::sql::{self, PerSlot};
@@ -119,8 +119,8 @@ impl ScannedRow<'_> {
     }
 }
 
-/// Calls `f` with up to `limit` rows behind the hash `after`, in the order of their hashes, until it answers `Break`. Returns
-/// the last hash seen, or `None` if the table ended.
+/// Calls `f` with up to `limit` rows behind the hash `after`, in the order of their hashes, until it answers
+/// `Break`. Returns the last hash seen, or `None` if the table ended.
 pub(crate) fn scan(
     connection: &Connection,
     slot: Slot,
@@ -182,8 +182,9 @@ pub(crate) fn count_expired(
     Ok(expired)
 }
 
-/// Writes a row without a deadline as a transaction of its own: one statement in autocommit, which takes the write lock with its
-/// first step as BEGIN IMMEDIATE would. `None`, and nothing written, if a row of the same or a greater version is there.
+/// Writes a row without a deadline as a transaction of its own: one statement in autocommit, which takes the
+/// write lock with its first step as BEGIN IMMEDIATE would. `None`, and nothing written, if a row of the same
+/// or a greater version is there.
 pub(super) fn put_alone(
     database: &mut Database,
     slot: Slot,
@@ -253,7 +254,8 @@ impl<'a> WriteTxn<'a> {
         Ok(version)
     }
 
-    /// Writes a row of that very version, if no row of the same or a greater version is there. Returns whether it did.
+    /// Writes a row of that very version, if no row of the same or a greater version is there. Returns
+    /// whether it did.
     pub(crate) fn put_if_newer(
         &mut self,
         slot: Slot,

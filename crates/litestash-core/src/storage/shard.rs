@@ -182,8 +182,8 @@ impl Shard {
         }
     }
 
-    /// Ends the read transactions that idle readers keep open: all of them, or those not used since the last time. Returns whether
-    /// any is left.
+    /// Ends the read transactions that idle readers keep open: all of them, or those not used since the last
+    /// time. Returns whether any is left.
     pub(crate) fn end_idle(&self, all: bool) -> bool {
         let mut readers = self.readers.lock();
         readers.idle.retain_mut(|database| {
@@ -196,8 +196,8 @@ impl Shard {
 
     /// Runs `f` in a write transaction of this shard and commits. The shard is created if it does not exist.
     ///
-    /// If `f` fails, nothing is written. If COMMIT fails the answer is `Indeterminate`, unless SQLite says for certain that it
-    /// wrote no commit record.
+    /// If `f` fails, nothing is written. If COMMIT fails the answer is `Indeterminate`, unless SQLite says
+    /// for certain that it wrote no commit record.
     pub(crate) fn write<T>(
         &self,
         settings: &Settings,
@@ -326,7 +326,8 @@ impl Shard {
         let opened = while_busy(settings.busy_timeout, || {
             connection::open(path, self.id, Access::Write, settings.durability)
         })?;
-        // Without it a power cut may take the file's name, which at `Normal` is a loss of newest writes like any other.
+        // Without it a power cut may take the file's name, which at `Normal` is a loss of newest writes like
+        // any other.
         if !born
             && settings.durability == Durability::Full
             && let Some(directory) = &settings.directory
@@ -350,7 +351,8 @@ impl Shard {
         matches!(*self.writer.lock(), Writer::Open(_))
     }
 
-    /// Closes every connection. The writer goes last and leaves no WAL behind if no other process uses the shard.
+    /// Closes every connection. The writer goes last and leaves no WAL behind if no other process uses the
+    /// shard.
     pub(crate) fn close(&self) -> Result<()> {
         let mut writer = self.writer.lock();
         {
@@ -421,8 +423,8 @@ fn transact<T>(
     let transaction = Transaction(database);
     let result = f(&mut WriteTxn::begun(transaction.0))?;
     if transaction.0.connection().is_autocommit() {
-        // Some errors roll the whole transaction back (<https://www.sqlite.org/lang_transaction.html>); one of them was
-        // swallowed on the way here.
+        // Some errors roll the whole transaction back (<https://www.sqlite.org/lang_transaction.html>); one
+        // of them was swallowed on the way here.
         return Err(Error::new(ErrorKind::Internal, "the transaction ended before its commit"));
     }
     transaction.0.run(Hot::Commit).map_err(commit_failed)?;
@@ -431,8 +433,8 @@ fn transact<T>(
 
 /// A commit that failed may still be found after a crash: part of it can have reached the WAL.
 ///
-/// Only a full disk is certain: SQLite reports it when a write was refused, and a commit counts only once its last
-/// frame is whole in the WAL. See `docs/adr/0003-failed-commit.md`.
+/// Only a full disk is certain: SQLite reports it when a write was refused, and a commit counts only once its
+/// last frame is whole in the WAL. See `docs/adr/0003-failed-commit.md`.
 fn commit_failed(error: Error) -> Error {
     if error.kind() == ErrorKind::DiskFull {
         return error;

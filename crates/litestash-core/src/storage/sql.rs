@@ -26,8 +26,8 @@ pub(super) const ROLLBACK: &str = "ROLLBACK";
 pub(super) const GET: PerSlot =
     per_slot!("SELECT value, timestamp, microsecond FROM ", " WHERE key_hash = ?1");
 
-/// Stores a row unless one of the same or a greater version is there: then it changes nothing, and the version has to be
-/// looked up. So the plain case costs one statement.
+/// Stores a row unless one of the same or a greater version is there: then it changes nothing, and the
+/// version has to be looked up. So the plain case costs one statement.
 pub(super) const PUT: PerSlot = per_slot!(
     "INSERT INTO ",
     " AS old (key_hash, key, value, timestamp, microsecond) VALUES (?1, ?2, ?3, ?4, ?5) \
@@ -50,7 +50,7 @@ pub(super) const SCAN: PerSlot = per_slot!(
 
 /// Bytes of keys and records of a table.
 pub(super) const SIZE: PerSlot = per_slot!(
-    "SELECT coalesce(sum(CASE typeof(key) WHEN 'text' THEN octet_length(key) WHEN 'blob' THEN octet_length(key) ELSE 8 END), 0), \
+    "SELECT coalesce(sum(CASE WHEN typeof(key) IN ('text', 'blob') THEN octet_length(key) ELSE 8 END), 0), \
      coalesce(sum(octet_length(value)), 0) FROM ",
     ""
 );
@@ -61,6 +61,7 @@ pub(super) const EXPIRY_CLEAR: &str = "DELETE FROM expiry";
 /// The hints that are due at a time.
 pub(super) const EXPIRY_DUE: &str = "SELECT expires_at, slot, key_hash FROM expiry WHERE expires_at <= ?1";
 
-pub(super) const SCHEMA: &str = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_autoindex\\_%' ESCAPE '\\' ORDER BY rowid";
+/// The tables, and whatever else a schema holds, but for the indexes SQLite makes by itself, which have no text.
+pub(super) const SCHEMA: &str = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid";
 pub(super) const META_ADD: &str = "INSERT INTO meta (name, value) VALUES (?1, ?2)";
 pub(super) const META_GET: &str = "SELECT value FROM meta WHERE name = ?1";

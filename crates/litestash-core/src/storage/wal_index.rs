@@ -1,8 +1,10 @@
-//! Looking at a shard's WAL-index header, which tells in a nanosecond whether any process has committed since.
+//! Looking at a shard's WAL-index header, which tells in a nanosecond whether any process has committed
+//! since.
 //!
 //! The header is the first 48 bytes of the `-shm` file, stored twice, and SQLite has that page mapped
-//! (<https://www.sqlite.org/walformat.html>, 2.1). A commit of any process changes it before it is acknowledged: the change counter, the frame
-//! count and the cumulative checksums. So equal headers mean that nothing happened in between.
+//! (<https://www.sqlite.org/walformat.html>, 2.1). A commit of any process changes it before it is
+//! acknowledged: the change counter, the frame count and the cumulative checksums. So equal headers mean that
+//! nothing happened in between.
 
 use rusqlite::{Connection, ffi};
 use std::ffi::c_void;
@@ -15,8 +17,8 @@ const HEADER_WORDS: usize = 2 * 48 / 8;
 /// Bytes of a page of the WAL index.
 const INDEX_PAGE_BYTES: i32 = 32_768;
 
-/// WAL frames beyond which read transactions are not kept open, unless the database file has all of them: a writer can start the
-/// log anew only in a moment without readers of it, so a long log needs such moments.
+/// WAL frames beyond which read transactions are not kept open, unless the database file has all of them: a
+/// writer can start the log anew only in a moment without readers of it, so a long log needs such moments.
 const FRAMES_KEPT_MAX: u32 = 1000;
 
 /// What the header said at some moment.
@@ -42,9 +44,11 @@ impl WalIndex {
     pub(super) fn of(connection: &Connection) -> Option<Self> {
         let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
         let mut page: *mut c_void = std::ptr::null_mut();
-        // SAFETY: the handle is that of an open connection; FILE_POINTER stores a pointer to its file object, which lives as long
-        // as the connection (<https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html>). The file object's methods are those of its
-        // VFS; version 2 and later have xShmMap, which is called as SQLite itself calls it for the first page, without extending.
+        // SAFETY: the handle is that of an open connection; FILE_POINTER stores a pointer to its file object,
+        // which lives as long as the connection
+        // (<https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html>). The file object's methods are
+        // those of its VFS; version 2 and later have xShmMap, which is called as SQLite itself calls it for
+        // the first page, without extending.
         #[expect(unsafe_code, reason = "SQLite's file methods have no safe form")]
         unsafe {
             let answer = ffi::sqlite3_file_control(
@@ -74,7 +78,8 @@ impl WalIndex {
         (first == second).then_some(header)
     }
 
-    /// Whether a read transaction on this state may be kept open without keeping the log from being started anew.
+    /// Whether a read transaction on this state may be kept open without keeping the log from being started
+    /// anew.
     pub(super) fn may_be_kept(self, header: &Header) -> bool {
         // Behind the header's copies: how many frames are in the database file, in the host's byte order.
         let backfilled = self.word(HEADER_WORDS).to_ne_bytes();
@@ -83,8 +88,9 @@ impl WalIndex {
     }
 
     fn word(self, word: usize) -> u64 {
-        // SAFETY: the page is mapped for as long as the connection is open, aligned to a memory page, and longer than the words read
-        // here. Other threads and processes write it; it is only read here, as atomic words.
+        // SAFETY: the page is mapped for as long as the connection is open, aligned to a memory page, and
+        // longer than the words read here. Other threads and processes write it; it is only read here, as
+        // atomic words.
         #[expect(unsafe_code, reason = "the page is memory that SQLite mapped")]
         unsafe {
             self.0.add(word).as_ref().load(Ordering::Acquire)

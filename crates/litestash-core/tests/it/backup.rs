@@ -2,8 +2,8 @@ use crate::support::{check_kind, stash};
 use litestash_core::{ErrorKind, LiteStash, Options, ScanOptions};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Writers raise two counters in different shards, always the first before the second. In no consistent copy is the
-/// second ahead of the first.
+/// Writers raise two counters in different shards, always the first before the second. In no consistent copy
+/// is the second ahead of the first.
 #[test]
 fn a_backup_is_one_moment_of_all_shards() {
     let (dir, stash) = stash();

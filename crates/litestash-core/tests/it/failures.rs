@@ -1,4 +1,5 @@
-//! What the surroundings can do to a stash: no permission, no space, no network file system, fork, locks held by others.
+//! What the surroundings can do to a stash: no permission, no space, no network file system, fork, locks held
+//! by others.
 
 use crate::support::{check_kind, stash};
 use litestash_core::{ErrorKind, LiteStash, Options, ScanOptions};
@@ -131,7 +132,8 @@ fn a_read_only_file_system_can_be_read_and_says_that_it_cannot_be_written() {
     });
 }
 
-/// What this test program does when it is started as somebody without rights: tries to use the stash in the directory given.
+/// What this test program does when it is started as somebody without rights: tries to use the stash in the
+/// directory given.
 #[test]
 #[cfg(unix)]
 fn no_permission_is_said() {
@@ -250,7 +252,8 @@ fn a_commit_that_fails_is_indeterminate_and_the_shard_recovers() {
         return;
     }
     #[expect(unsafe_code, reason = "SQLite's system calls are replaced through its C interface")]
-    // SAFETY: the default VFS lives as long as the process; the function has pwrite's signature (<https://www.sqlite.org/c3ref/vfs.html>).
+    // SAFETY: the default VFS lives as long as the process; the function has pwrite's signature
+    // (<https://www.sqlite.org/c3ref/vfs.html>).
     unsafe {
         use rusqlite::ffi;
         let vfs = ffi::sqlite3_vfs_find(std::ptr::null());

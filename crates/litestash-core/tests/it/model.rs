@@ -124,7 +124,8 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        // In memory where there is such a place: what is tested here is meaning, and syncs are most of the time elsewhere.
+        // In memory where there is such a place: what is tested here is meaning, and syncs are most of the
+        // time elsewhere.
         let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let (clock, model) = (FixedClock::new(1_000), Model { now: 1_000, ..Model::default() });
         let stash = Self::open(&dir, &clock);

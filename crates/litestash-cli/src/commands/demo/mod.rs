@@ -19,8 +19,8 @@ const RUNS: &str = "demo:runs";
 
 /// Try everything out on 5,000 real cities
 ///
-/// Makes a stash in ./litestash-demo, or in --dir DIR (LITESTASH_DIR is left alone), and shows what it does. Can be run again on the same
-/// directory; a stash that is not from a demo is refused.
+/// Makes a stash in ./litestash-demo, or in --dir DIR (LITESTASH_DIR is left alone), and shows what it does.
+/// Can be run again on the same directory; a stash that is not from a demo is refused.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {}
 

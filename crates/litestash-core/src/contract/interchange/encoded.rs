@@ -1,7 +1,7 @@
 //! A line straight to canonical bytes, without a tree of values in between.
 //!
-//! Almost every line can be written out as it is parsed. Whatever cannot (a tag, a number the parser may have got wrong, anything
-//! illegal) is read again by [`Line`], which has all the rules and all the messages.
+//! Almost every line can be written out as it is parsed. Whatever cannot (a tag, a number the parser may have
+//! got wrong, anything illegal) is read again by [`Line`], which has all the rules and all the messages.
 
 use super::line::Line;
 use super::read::is_doubtful;

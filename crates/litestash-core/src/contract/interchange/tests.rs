@@ -131,7 +131,11 @@ fn the_fast_path_has_the_errors_of_the_slow_one() {
 
 proptest! {
     #[test]
-    fn both_ways_to_read_a_line_agree(value in any_value(), key in ".{0,9}", version in proptest::option::of(any::<i64>())) {
+    fn both_ways_to_read_a_line_agree(
+        value in any_value(),
+        key in ".{0,9}",
+        version in proptest::option::of(any::<i64>()),
+    ) {
         let version = version.map(Version::from_micros);
         let line = Line { key: Key::from(key), value, expiry: Expiry::NEVER, version };
         let mut json = String::new();

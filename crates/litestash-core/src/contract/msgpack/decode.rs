@@ -42,8 +42,8 @@ fn decode_at(reader: &mut Reader<'_>, depth: usize, budget: &mut Budget) -> Resu
         Token::Array(len) => {
             let depth = deeper(depth)?;
             budget.values(len)?;
-            // A count costs the input at least a byte each, so room for it is at most a fixed multiple of the input;
-            // still, let nested claims pay as they go.
+            // A count costs the input at least a byte each, so room for it is at most a fixed multiple of the
+            // input; still, let nested claims pay as they go.
             let mut array = Vec::with_capacity(len.min(1024));
             for _ in 0..len {
                 array.push(decode_at(reader, depth, budget)?);

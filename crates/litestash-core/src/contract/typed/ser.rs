@@ -10,8 +10,8 @@ use std::ops::Range;
 
 /// The canonical encoding of `value`.
 ///
-/// `InvalidValue` if it cannot be represented (an integer of more than 64 bits, a map key that is no text, a duplicate key),
-/// `TooLarge` over the limits of depth and count.
+/// `InvalidValue` if it cannot be represented (an integer of more than 64 bits, a map key that is no text, a
+/// duplicate key), `TooLarge` over the limits of depth and count.
 pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
     let mut writer = Writer::with_capacity(128);
     value.serialize(&mut writer)?;

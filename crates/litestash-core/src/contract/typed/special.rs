@@ -1,7 +1,7 @@
 //! How the contract's own types ([`Value`], [`Timestamp`], [`Vector`]) pass through serde.
 //!
-//! Formats made for people get a readable form. The engine's own serializer gets a newtype of a private name around the
-//! encoded token, which it writes as it is; its deserializer hands the same token back.
+//! Formats made for people get a readable form. The engine's own serializer gets a newtype of a private name
+//! around the encoded token, which it writes as it is; its deserializer hands the same token back.
 
 use crate::contract::msgpack::{self, write};
 use crate::contract::value::{Map, Timestamp, Value, Vector};

@@ -1,0 +1,55 @@
+"""The runner of the conformance suite for the command line: `script FILE DIR` and `dump DIR` (PROTOCOL.md).
+
+LITESTASH_BIN names the program, which must be built with the feature `conformance`: its clock is that of the script.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+USAGE = "usage: runner.py script FILE DIR | dump DIR"
+
+# Exit codes of the program: all went well; some operations were refused.
+DONE, REFUSED = 0, 3
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["script", file, directory]:
+            with open(file, encoding="utf-8") as text:
+                script = json.load(text)
+            # Python keeps integers of any size and floats apart, and writes both so that they read back the same.
+            lines = "".join(json.dumps(operation) + "\n" for operation in script["operations"])
+            ended = litestash(script["clock"], ["--dir", directory, "apply"], lines)
+            return 0 if ended.returncode in (DONE, REFUSED) else 1
+        case ["dump", directory]:
+            ended = litestash(0, ["--dir", directory, "--read-only", "export", "-"], "")
+            nothing_there = "error[NoStash]" in ended.stderr
+            return 0 if ended.returncode == DONE or nothing_there else 1
+        case _:
+            print(USAGE, file=sys.stderr)
+            return 2
+
+
+def litestash(clock: int, arguments: list[str], lines: str) -> subprocess.CompletedProcess:
+    """One process for all lines; its standard output is this program's."""
+    surroundings = os.environ | {"LITESTASH_CONFORMANCE_CLOCK": str(clock)}
+    ended = subprocess.run(
+        [os.environ["LITESTASH_BIN"], *arguments],
+        input=lines,
+        stderr=subprocess.PIPE,
+        env=surroundings,
+        encoding="utf-8",
+        check=False,
+    )
+    sys.stderr.write(ended.stderr)
+    return ended
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(2)

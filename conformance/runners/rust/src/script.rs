@@ -1,0 +1,50 @@
+//! `script FILE DIR`: operations on a new stash, one result per line.
+
+use crate::Failure;
+use anyhow::anyhow;
+use litestash_cli::ops;
+use litestash_core::{FixedClock, Options};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::io::Write;
+use std::path::Path;
+
+#[derive(Deserialize)]
+struct Script<'a> {
+    clock: i64,
+    #[serde(borrow)]
+    operations: Vec<&'a RawValue>,
+}
+
+/// What concerns the runner itself of an operation.
+#[derive(Deserialize)]
+struct Operation {
+    op: String,
+    us: Option<i64>,
+}
+
+pub(crate) fn run(text: &str, directory: &Path, out: &mut impl Write) -> Result<(), Failure> {
+    let script: Script<'_> = serde_json::from_str(text).map_err(|error| Failure::Usage(error.into()))?;
+    let clock = FixedClock::new(script.clock);
+    let options = Options::new().clock(clock.clone());
+    let mut stash = options.clone().open(directory)?;
+    for operation in script.operations {
+        let Operation { op, us } = serde_json::from_str(operation.get())?;
+        match op.as_str() {
+            "tick" => {
+                clock.advance(us.ok_or_else(|| anyhow!("tick without us"))?);
+                writeln!(out, "null")?;
+            }
+            "reopen" => {
+                stash.close()?;
+                stash = options.clone().open(directory)?;
+                writeln!(out, "null")?;
+            }
+            _ => {
+                let result = ops::run_op(&stash, operation.get());
+                writeln!(out, "{}", result.unwrap_or_else(|error| ops::error_json(&error)))?;
+            }
+        }
+    }
+    Ok(stash.close()?)
+}

@@ -1,0 +1,100 @@
+//! The files of a stash that a runner left.
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Every file in the directory of a stash with its SHA-256, in hexadecimal. A missing directory has none.
+pub(super) fn digests(directory: &Path) -> Result<BTreeMap<String, String>> {
+    let entries = match directory.read_dir() {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error).with_context(|| directory.display().to_string()),
+    };
+    let mut digests = BTreeMap::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let digest = if entry.file_type()?.is_file() {
+            hex(&Sha256::digest(std::fs::read(entry.path())?))
+        } else {
+            "no regular file".to_owned()
+        };
+        digests.insert(name, digest);
+    }
+    Ok(digests)
+}
+
+/// What is there beside the shard files, where nothing else should be: the stash was closed.
+pub(super) fn extra_files(digests: &BTreeMap<String, String>) -> Vec<&str> {
+    digests.keys().map(String::as_str).filter(|name| !is_shard(name)).collect()
+}
+
+/// The shard files alone.
+pub(super) fn shards(digests: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    digests.iter().filter(|(name, _)| is_shard(name)).map(|(name, sha)| (name.clone(), sha.clone())).collect()
+}
+
+fn is_shard(name: &str) -> bool {
+    let digit = name.strip_prefix("shard-").and_then(|rest| rest.strip_suffix(".db"));
+    digit.is_some_and(|digit| matches!(digit.as_bytes(), [b'0'..=b'9' | b'a'..=b'f']))
+}
+
+/// Copies the shard files, so that a reader sees nothing that another reader left.
+pub(super) fn copy(from: &Path, digests: &BTreeMap<String, String>, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for name in digests.keys().filter(|name| is_shard(name)) {
+        std::fs::copy(from.join(name), to.join(name)).with_context(|| name.clone())?;
+    }
+    Ok(())
+}
+
+/// What changed between two looks at a directory.
+pub(super) fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
+    let names: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let describe = |name: &&String| match (before.get(*name), after.get(*name)) {
+        (Some(_), None) => Some(format!("{name} is gone")),
+        (None, Some(_)) => Some(format!("{name} is new")),
+        (old, new) => (old != new).then(|| format!("{name} changed")),
+    };
+    names.iter().filter_map(describe).collect()
+}
+
+/// Where a runner is to leave the stash of a script.
+pub(super) fn directory(root: &Path, language: &str, script: &str) -> PathBuf {
+    root.join(script).join(language)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_name_every_file_and_every_change() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(digests(&folder.path().join("missing")).unwrap().is_empty());
+        std::fs::write(folder.path().join("shard-a.db"), "abc").unwrap();
+        let before = digests(folder.path()).unwrap();
+        assert!(before["shard-a.db"].starts_with("ba7816bf8f01cfea"));
+        assert!(extra_files(&before).is_empty());
+        std::fs::write(folder.path().join("shard-a.db"), "abd").unwrap();
+        std::fs::write(folder.path().join("shard-a.db-wal"), "").unwrap();
+        let after = digests(folder.path()).unwrap();
+        assert_eq!(extra_files(&after), ["shard-a.db-wal"]);
+        assert_eq!(changes(&before, &after), ["shard-a.db changed", "shard-a.db-wal is new"]);
+        assert_eq!(shards(&after).len(), 1);
+        let copied = folder.path().join("copy");
+        copy(folder.path(), &after, &copied).unwrap();
+        assert_eq!(digests(&copied).unwrap(), shards(&after));
+    }
+}

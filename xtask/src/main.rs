@@ -1,0 +1,68 @@
+//! The commands of this repository's development. `cargo xtask --help` lists them.
+
+mod bench;
+mod codegen;
+mod conformance;
+mod crash;
+mod fuzz;
+mod process;
+mod setup;
+mod soak;
+mod table;
+mod test;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The commands of this repository's development.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Bench(bench::Arguments),
+    Codegen(codegen::Arguments),
+    Conformance(conformance::Arguments),
+    Crash(crash::Arguments),
+    Fuzz(fuzz::Arguments),
+    Soak(soak::Arguments),
+    Test(test::Arguments),
+    Tidy(tidy::Arguments),
+}
+
+fn main() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    match enter_root().and_then(|()| run(command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Codegen(arguments) => codegen::run(&arguments),
+        Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Crash(arguments) => crash::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Tidy(arguments) => tidy::run(&arguments),
+    }
+}
+
+/// All paths in this program are relative to the root of the repository.
+fn enter_root() -> anyhow::Result<()> {
+    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    let root = Path::new(&here).parent().unwrap_or(Path::new("."));
+    Ok(std::env::set_current_dir(root)?)
+}

@@ -1,0 +1,69 @@
+//! What the tests need besides Rust.
+
+use crate::process;
+use anyhow::Result;
+use std::path::Path;
+use std::process::Command;
+
+/// A program, the Debian package that has it, and what needs it.
+struct Need {
+    program: &'static str,
+    package: &'static str,
+    purpose: &'static str,
+}
+
+const NEEDS: &[Need] = &[
+    Need { program: "git", package: "git", purpose: "tidy lists the files of the repository" },
+    Need { program: "python3", package: "python3", purpose: "the conformance suite and its reference" },
+    Need { program: "cc", package: "gcc", purpose: "the bundled SQLite" },
+    Need { program: "c++", package: "g++", purpose: "the fuzzer's library" },
+];
+
+/// Installs what is missing where that is possible without asking, and returns what is still missing, in
+/// words.
+pub(crate) fn prepare() -> Result<Vec<String>> {
+    let absent = || NEEDS.iter().filter(|need| !on_path(need.program));
+    let packages: Vec<_> = absent().map(|need| need.package).collect();
+    if !packages.is_empty() && on_path("apt-get") && is_root() {
+        println!("installing {}", packages.join(", "));
+        let apt = |arguments: &[&str]| {
+            let mut apt = Command::new("apt-get");
+            apt.env("DEBIAN_FRONTEND", "noninteractive").arg("-qq").args(arguments);
+            process::succeeds(&mut apt)
+        };
+        apt(&["update"]);
+        apt(&[&["install", "--yes", "--no-install-recommends"], packages.as_slice()].concat());
+    }
+    Ok(absent().map(|need| format!("{} is missing: {}", need.program, need.purpose)).collect())
+}
+
+/// Why Python cannot run the reference, if it cannot.
+pub(crate) fn python_problem() -> Option<&'static str> {
+    const CHECK: &str = "import sqlite3, sys\n\
+        sys.exit(sys.version_info < (3, 11) or sqlite3.sqlite_version_info < (3, 37, 0))";
+    let found = process::succeeds(process::python().args(["-c", CHECK]));
+    (!found).then_some("needs Python 3.11 with SQLite 3.37 or newer")
+}
+
+/// Whether a program is on the search path.
+pub(crate) fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// `/proc/self` belongs to the user who runs this.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    Path::new("/proc/self").metadata().is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_looked_up_on_the_path() {
+        assert!(on_path("sh"));
+        assert!(!on_path("no-such-program-of-this-name"));
+    }
+}
