@@ -41,7 +41,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 .env("RUSTC_BOOTSTRAP", "1")
                 .args(["fuzz", "run", "--fuzz-dir", FUZZ, target, "--"])
                 .arg(format!("-max_total_time={seconds}"))
-                .args(["-rss_limit_mb=512", "-timeout=20", "-print_final_stats=1", "-verbosity=0"]),
+                // Long inputs from the start: in a short run the fuzzer would not get to them by itself.
+                .args(["-len_control=0", "-rss_limit_mb=512", "-timeout=20"])
+                .args(["-print_final_stats=1", "-verbosity=0"]),
         );
         if let Err(error) = result {
             eprintln!("{error:#}");

@@ -16,6 +16,9 @@ const BATCHES_AHEAD: usize = 2;
 /// Threads that write the shards of a batch.
 const WRITERS_MAX: usize = 4;
 
+/// Bytes of a line beside its value: the key, the other members, white space.
+const LINE_BYTES_SPARE: usize = 64 << 10;
+
 /// Rejected lines that a report keeps; further ones are only counted.
 const REJECTED_KEPT: usize = 1000;
 
@@ -94,7 +97,7 @@ impl LiteStash {
     /// written in large batches, each atomic per shard. Reading and parsing run beside writing. Lines of one
     /// key are written in their order.
     pub fn import(&self, input: impl BufRead + Send, options: ImportOptions<'_>) -> Result<ImportReport> {
-        self.import_encoded(LineReader { input, number: 0, text: Vec::new() }, options)
+        self.import_encoded(LineReader::new(input, self.inner.value_bytes_max), options)
     }
 
     /// [`LiteStash::import`] for rows from elsewhere, such as another file format: an iterator of line
@@ -282,24 +285,64 @@ impl Inner {
 struct LineReader<R> {
     input: R,
     number: u64,
+    /// Longer lines are rejected without being held in memory.
+    line_bytes_max: usize,
     text: Vec<u8>,
+}
+
+impl<R: BufRead> LineReader<R> {
+    fn new(input: R, value_bytes_max: usize) -> Self {
+        // A byte of a value is at most six of JSON: `\u0000`.
+        let line_bytes_max = value_bytes_max.saturating_mul(6).saturating_add(LINE_BYTES_SPARE);
+        Self { input, number: 0, line_bytes_max, text: Vec::new() }
+    }
+
+    /// Reads up to the end of the line, of which `text` keeps no more than the limit allows. Returns how many
+    /// bytes it had.
+    fn read_line(&mut self) -> std::io::Result<u64> {
+        self.text.clear();
+        let mut bytes = 0;
+        loop {
+            let available = match self.input.fill_buf() {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                available => available?,
+            };
+            let end = available.iter().position(|byte| *byte == b'\n');
+            let taken = end.map_or(available.len(), |end| end + 1);
+            if self.text.len() <= self.line_bytes_max {
+                self.text.extend_from_slice(&available[..taken]);
+            }
+            self.input.consume(taken);
+            bytes += taken as u64;
+            if end.is_some() || taken == 0 {
+                return Ok(bytes);
+            }
+        }
+    }
+
+    fn row(&self) -> Option<Result<EncodedLine>> {
+        if self.text.len() > self.line_bytes_max {
+            return Some(Err(Error::too_large("the line is longer than any value of this stash can be")));
+        }
+        match std::str::from_utf8(&self.text) {
+            Err(_) => Some(Err(Error::invalid_value("the line is not valid UTF-8"))),
+            Ok(text) if text.trim().is_empty() => None,
+            Ok(text) => Some(EncodedLine::from_json(text)),
+        }
+    }
 }
 
 impl<R: BufRead> Iterator for LineReader<R> {
     type Item = Numbered<EncodedLine>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.text.clear();
-        match self.input.read_until(b'\n', &mut self.text) {
-            Ok(0) => return None,
-            Err(error) => return Some(Err(Error::from(error).context("reading the import"))),
-            Ok(_) => self.number += 1,
+        match self.read_line() {
+            Ok(0) => None,
+            Err(error) => Some(Err(Error::from(error).context("reading the import"))),
+            Ok(bytes) => {
+                self.number += 1;
+                Some(Ok((self.number, bytes, self.row())))
+            }
         }
-        let row = match std::str::from_utf8(&self.text) {
-            Err(_) => Some(Err(Error::invalid_value("the line is not valid UTF-8"))),
-            Ok(text) if text.trim().is_empty() => None,
-            Ok(text) => Some(EncodedLine::from_json(text)),
-        };
-        Some(Ok((self.number, self.text.len() as u64, row)))
     }
 }

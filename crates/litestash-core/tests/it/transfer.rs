@@ -82,6 +82,17 @@ fn rejected_lines_are_named_and_the_others_stored() {
 }
 
 #[test]
+fn a_line_longer_than_any_value_is_rejected_and_the_next_one_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let stash = litestash_core::Options::new().value_bytes_max(1000).open(dir.path()).unwrap();
+    let text = format!("{{\"key\":1,\"value\":\"{}\"}}\n{{\"key\":2,\"value\":2}}\n", "x".repeat(1 << 20));
+    let report = stash.import(text.as_bytes(), ImportOptions::default()).unwrap();
+    assert_eq!((report.rows, report.rejected[0].line, report.rejected[0].error), (1, 1, "TooLarge"));
+    assert_eq!(report.bytes, text.len() as u64);
+    assert_eq!(stash.get_as(2).unwrap(), Some(2));
+}
+
+#[test]
 fn the_last_of_several_lines_of_one_key_wins() {
     let (_dir, stash) = stash();
     let text: String = (0..30_000).map(|n| format!("{{\"key\":{},\"value\":{n}}}\n", n % 100)).collect();
