@@ -61,8 +61,8 @@ impl Output {
     }
 }
 
-/// Runs a program to its end and keeps what it prints. One that takes longer than `limit` is killed, which is
-/// an error.
+/// Runs a program to its end and keeps what it prints. One that takes longer than `limit` is
+/// killed, which is an error.
 pub(crate) fn output(command: &mut Command, limit: Duration) -> Result<Output> {
     let name = text(command);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

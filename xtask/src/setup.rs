@@ -19,8 +19,8 @@ const NEEDS: &[Need] = &[
     Need { program: "c++", package: "g++", purpose: "the fuzzer's library" },
 ];
 
-/// Installs what is missing where that is possible without asking, and returns what is still missing, in
-/// words.
+/// Installs what is missing where that is possible without asking, and returns what is
+/// still missing, in words.
 pub(crate) fn prepare() -> Result<Vec<String>> {
     let absent = || NEEDS.iter().filter(|need| !on_path(need.program));
     let packages: Vec<_> = absent().map(|need| need.package).collect();

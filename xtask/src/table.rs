@@ -1,7 +1,7 @@
 //! Tables for the terminal.
 
-/// The rows with their cells in columns; the first row is the head. The last cell of a shorter row may run
-/// over.
+/// The rows with their cells in columns; the first row is the head. The last cell of a
+/// shorter row may run over.
 pub(crate) fn render(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

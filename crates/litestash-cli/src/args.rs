@@ -44,7 +44,7 @@ pub(crate) struct Global {
     /// The stash's directory [env: LITESTASH_DIR]
     #[arg(short, long, global = true, value_name = "DIR", help_heading = "Global options")]
     pub(crate) dir: Option<PathBuf>,
-    /// Change no file of the stash
+    /// Change no row of the stash
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) read_only: bool,
     /// Normal: a power cut may take the newest writes. Full: each write is synced

@@ -85,8 +85,8 @@ fn for_people(error: &Error, hint: Option<&str>, style: &Style) -> String {
     text
 }
 
-/// What to do about an error: by its kind where this program has the very command for it, else by whether to
-/// try again.
+/// What to do about an error: by its kind where this program has the very command for it,
+/// else by whether to try again.
 fn hint_for(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::NoStash => "check --dir; `litestash set` and `litestash import` create a stash",

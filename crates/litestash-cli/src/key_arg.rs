@@ -81,8 +81,8 @@ pub(crate) fn to_json(key: &Key) -> String {
     json
 }
 
-/// A key for people: text as it is, unless it is empty or would disturb the terminal; everything else as
-/// JSON.
+/// A key for people: text as it is, unless it is empty or would disturb the terminal;
+/// everything else as JSON.
 pub(crate) fn for_people(key: &Key) -> String {
     match key {
         Key::Text(text) if !text.is_empty() && !text.contains(char::is_control) => text.clone(),

@@ -1,8 +1,8 @@
 //! The engine against raw rusqlite, as ratios measured in one run.
 //!
-//! Raw rusqlite does the same upsert and select with prepared statements at the same pragmas, on one file.
-//! Rounds of both alternate, and the median of the rounds' ratios is printed, so a noisy machine disturbs
-//! both alike.
+//! Raw rusqlite does the same upsert and select with prepared statements at the same pragmas, on one
+//! file. Rounds of both alternate, and the median of the rounds' ratios is printed, so a noisy
+//! machine disturbs both alike.
 //!
 //! Arguments: `--full` for more rounds; a path after `--cities` for the import of a JSON Lines file.
 
@@ -42,8 +42,8 @@ struct Table {
 }
 
 impl Table {
-    /// Runs both sides in alternating rounds and prints the median time per operation of each, and the median
-    /// ratio.
+    /// Runs both sides in alternating rounds and prints the median time per operation of
+    /// each, and the median ratio.
     fn compare(
         &mut self,
         name: &str,
@@ -242,8 +242,8 @@ fn opening(table: &mut Table) -> Result<(), Error> {
     )
 }
 
-/// Import of a JSON Lines file, against raw rusqlite inserting the same encoded bytes in one transaction per
-/// shard.
+/// Import of a JSON Lines file, against raw rusqlite inserting the same encoded bytes in
+/// one transaction per shard.
 fn import(table: &mut Table, path: &Path) -> Result<(), Error> {
     let text = std::fs::read(path)?;
     let scratch = LiteStash::memory()?;

@@ -1,8 +1,8 @@
 //! kill -9 of a writing process, again and again: every acknowledged row is there afterwards.
 //!
-//! `crash [--cycles 100]`. The writing process prints each write only after the stash acknowledged it; the
-//! parent kills it at a random moment, also while it recovers, and compares. Each cycle goes on with the same
-//! directory.
+//! `crash [--cycles 100]`. The writing process prints each write only after the stash acknowledged
+//! it; the parent kills it at a random moment, also while it recovers, and compares. Each cycle goes
+//! on with the same directory.
 
 use litestash_core::{LiteStash, Value};
 use std::collections::BTreeMap;
@@ -119,8 +119,8 @@ fn parent(arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A row may be newer than its acknowledgement (committed, and killed before the line was printed), never
-/// older.
+/// A row may be newer than its acknowledgement (committed, and killed before the line
+/// was printed), never older.
 fn compare(dir: &Path, acknowledged: &BTreeMap<String, u64>) -> Result<(), Failure> {
     let stash = LiteStash::open(dir)?;
     for (key, value) in acknowledged {

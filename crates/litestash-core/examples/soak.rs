@@ -1,9 +1,9 @@
 //! Several processes with several threads write and read one directory for a while; no error, no lost row,
 //! `verify` clean.
 //!
-//! `soak [--seconds 20] [--processes 4] [--threads 2]`. Every thread owns keys that only it writes, and knows
-//! what each must hold; all raise shared counters. At the end the counters must equal the sum of what was
-//! acknowledged.
+//! `soak [--seconds 20] [--processes 4] [--threads 2]`. Every thread owns keys that only it writes,
+//! and knows what each must hold; all raise shared counters. At the end the counters must equal the
+//! sum of what was acknowledged.
 
 use litestash_core::{LiteStash, Op, ScanOptions, SetOptions, Value};
 use std::collections::BTreeMap;

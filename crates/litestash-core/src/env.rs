@@ -1,11 +1,11 @@
-//! What the engine takes from its surroundings: the wall clock. It is injected, so that tests and conformance
-//! can fix it.
+//! What the engine takes from its surroundings: the wall clock. It is injected, so that tests
+//! and conformance can fix it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// A wall clock: Unix time in microseconds, UTC. It may step backwards; versions do not (`docs/CONTRACT.md`
-/// 6).
+/// A wall clock: Unix time in microseconds, UTC. It may step backwards; versions do not
+/// (`docs/CONTRACT.md` 6).
 pub trait Clock: Send + Sync + 'static {
     /// Now, in microseconds since 1970-01-01T00:00:00Z.
     fn now_us(&self) -> i64;

@@ -15,8 +15,8 @@ pub enum Retry {
     Later,
     /// The outcome is unknown: read the key again before deciding.
     AfterReading,
-    /// The same call succeeds once the surroundings were mended (space freed, permission given, a process
-    /// stopped).
+    /// The same call succeeds once the surroundings were mended (space freed, permission
+    /// given, a process stopped).
     AfterRepair,
 }
 
@@ -91,8 +91,8 @@ error_table! {
     Indeterminate = 12, AfterReading;
     /// A shard file or a record is damaged. Damaged data is never returned; other shards stay usable.
     Corrupt = 13, AfterRepair;
-    /// The file is not a LiteStash shard: foreign SQLite database, other schema, renamed shard, or no
-    /// database.
+    /// The file is not a LiteStash shard: foreign SQLite database, other schema, renamed
+    /// shard, or no database.
     NotAStash = 14, Never;
     /// The file or record was written by a newer format, or needs a feature this build lacks.
     UnsupportedFormat = 15, Never;
@@ -102,8 +102,8 @@ error_table! {
     PermissionDenied = 17, AfterRepair;
     /// The operating system reported another input or output error.
     Io = 18, AfterRepair;
-    /// The directory is on a network or pass-through file system, where SQLite's locks and shared memory are
-    /// not safe.
+    /// The directory is on a network or pass-through file system, where SQLite's locks and
+    /// shared memory are not safe.
     NetworkFileSystem = 19, Never;
     /// There is no stash at that place and the options forbid creating one.
     NoStash = 20, AfterRepair;

@@ -1,5 +1,5 @@
-//! The LiteStash engine: an embedded key-value store over sharded SQLite files, with a byte-exact data
-//! contract.
+//! The LiteStash engine: an embedded key-value store over sharded SQLite files, with a
+//! byte-exact data contract.
 //!
 //! A stash is a directory. Keys are text, integers, floats or bytes; values are anything that `serde` or
 //! [`Value`] can express. Any number of threads and processes, in any of LiteStash's languages, use the same

@@ -1,5 +1,5 @@
-//! Known failures: `conformance/known_failures/LANGUAGE.txt`, one `check/case` on a line, `#` before a
-//! comment.
+//! Known failures: `conformance/known_failures/LANGUAGE.txt`, one `check/case` on a
+//! line, `#` before a comment.
 
 use super::outcome::{Outcome, Verdict};
 use anyhow::{Context, Result};

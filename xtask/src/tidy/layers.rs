@@ -1,5 +1,5 @@
-//! The direction of dependencies inside the engine: `error`, `env` ← `contract` ← `storage` ← `stash` ←
-//! `care`.
+//! The direction of dependencies inside the engine: `error`, `env` ← `contract` ←
+//! `storage` ← `stash` ← `care`.
 
 use super::{File, is_test, without_tests};
 use std::path::Path;

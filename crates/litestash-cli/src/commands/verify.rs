@@ -9,8 +9,8 @@ use litestash_core::{Problem, VerifyReport};
 
 /// Check every rule of the format on every row
 ///
-/// Prints what is wrong, and a summary. The exit code is 4 if anything is. Others can go on writing
-/// meanwhile.
+/// Prints what is wrong, and a summary. The exit code is 4 if anything is. Others can go
+/// on writing meanwhile.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {}
 

@@ -1,5 +1,5 @@
-//! Scripts of the conformance suite: the same operations under a clock that stands still, with `tick` and
-//! `reopen`.
+//! Scripts of the conformance suite: the same operations under a clock that stands still,
+//! with `tick` and `reopen`.
 
 use super::members::Members;
 use super::run_named;

@@ -1,5 +1,5 @@
-//! The key decoder: from a stored column and from JSON. What it accepts is in normal form and within the
-//! limits.
+//! The key decoder: from a stored column and from JSON. What it accepts is in normal
+//! form and within the limits.
 
 #![no_main]
 

@@ -23,8 +23,8 @@ fn sound() -> &'static Vec<Vec<u8>> {
     })
 }
 
-// The input is a list of changes: which file, where (3 bytes), and the byte to put there; the rest becomes a
-// WAL.
+// The input is a list of changes: which file, where (3 bytes), and the byte to put
+// there; the rest becomes a WAL.
 fuzz_target!(|input: &[u8]| {
     let mut files = sound().clone();
     let (changes, wal) = input.split_at(input.len().min(5 * 24));

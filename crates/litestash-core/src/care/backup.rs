@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::stash::LiteStash;
 use crate::storage::connection::{self, Access, Durability};
 use crate::storage::database::Database;
-use crate::storage::directory::Directory;
+use crate::storage::directory::{self, Directory};
 use crate::storage::shard::Settings;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -39,7 +39,7 @@ impl LiteStash {
         let destination = std::path::absolute(destination)?;
         refuse_occupied(&destination)?;
         let partial = partial_path(&destination)?;
-        std::fs::create_dir_all(&partial)?;
+        directory::make(&partial)?;
         let written = self.copy_into(&partial).and_then(|report| {
             sync_directory(&partial)?;
             std::fs::rename(&partial, &destination)?;
@@ -115,9 +115,9 @@ fn pin_all(settings: &Settings) -> Result<Vec<(ShardId, Database)>> {
             loop {
                 let shards = existing(settings)?;
                 let _locks = lock(settings, &shards)?;
-                // A shard that another process created since the list was made could hold a write that came
-                // before one in a locked shard; so the list must still be complete now that nobody else can
-                // write.
+                // A shard that another process created since the list was made could hold a write
+                // that came before one in a locked shard; so the list must still be complete now
+                // that nobody else can write.
                 if existing(settings)? == shards {
                     return pin(settings, &shards);
                 }
@@ -140,8 +140,8 @@ fn existing(settings: &Settings) -> Result<Vec<ShardId>> {
     settings.directory.as_ref().map_or(Ok(Vec::new()), Directory::existing)
 }
 
-/// Holds the write lock of each shard, taken in ascending order; dropping the connections rolls back and lets
-/// go.
+/// Holds the write lock of each shard, taken in ascending order; dropping the
+/// connections rolls back and lets go.
 fn lock(settings: &Settings, shards: &[ShardId]) -> Result<Vec<Database>> {
     let mut locks = Vec::with_capacity(shards.len());
     for shard in shards {
@@ -177,6 +177,7 @@ fn pin(settings: &Settings, shards: &[ShardId]) -> Result<Vec<(ShardId, Database
 }
 
 fn copy_shard(source: &Connection, target: &Path) -> Result<()> {
+    directory::create_shard_file(target)?;
     let mut copy = Connection::open(target)?;
     {
         let backup = Backup::new(source, &mut copy)?;

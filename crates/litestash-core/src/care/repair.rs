@@ -133,8 +133,8 @@ impl Salvage<'_> {
 
     fn table(&mut self, connection: &Connection, slot: Slot) -> std::result::Result<(), Failure> {
         let table = slot_table(slot);
-        // Row numbers, with the hash where the index gives it. The table and its index are walked from both
-        // ends.
+        // Row numbers, with the hash where the index gives it. The table and its index
+        // are walked from both ends.
         let mut found: BTreeMap<i64, Option<KeyHash>> = BTreeMap::new();
         let index = format!(
             "SELECT rowid, key_hash FROM {table} INDEXED BY sqlite_autoindex_{table}_1 ORDER BY key_hash"

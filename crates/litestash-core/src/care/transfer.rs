@@ -224,8 +224,8 @@ impl Inner {
     /// Writes rows, one transaction per shard, shards side by side. Returns how many were written and how
     /// many were older than what is there.
     pub(super) fn store(&self, mut rows: Vec<Parsed>, keep_versions: bool) -> Result<(u64, u64)> {
-        // In the order of the index a batch touches each page once; the sort is stable, so writes of one key
-        // keep theirs.
+        // In the order of the index a batch touches each page once; the sort is stable, so
+        // writes of one key keep theirs.
         rows.sort_by_key(|row| row.place.hash);
         let groups: Vec<_> = rows.chunk_by(|a, b| a.place.route.shard == b.place.route.shard).collect();
         let next = AtomicUsize::new(0);
@@ -297,8 +297,8 @@ impl<R: BufRead> LineReader<R> {
         Self { input, number: 0, line_bytes_max, text: Vec::new() }
     }
 
-    /// Reads up to the end of the line, of which `text` keeps no more than the limit allows. Returns how many
-    /// bytes it had.
+    /// Reads up to the end of the line, of which `text` keeps no more than the limit allows.
+    /// Returns how many bytes it had.
     fn read_line(&mut self) -> std::io::Result<u64> {
         self.text.clear();
         let mut bytes = 0;

@@ -45,8 +45,8 @@ impl Eq for Vector {}
 
 /// Any value of the contract.
 ///
-/// Two values are equal if their canonical encodings are: `1` and `1.0` differ, `0.0` and `-0.0` differ, NaN
-/// equals NaN.
+/// Two values are equal if their canonical encodings are: `1` and `1.0` differ, `0.0` and
+/// `-0.0` differ, NaN equals NaN.
 #[derive(Debug, Clone, Default)]
 pub enum Value {
     /// Nothing, as a stored value. Not the same as a miss.

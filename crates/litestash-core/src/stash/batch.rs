@@ -14,8 +14,8 @@ use serde::Serialize;
 impl LiteStash {
     /// The values of many keys, in the order of the keys.
     ///
-    /// Each shard is read once, so keys of one shard are seen in one committed state. Any error fails the
-    /// whole call.
+    /// Each shard is read once, so keys of one shard are seen in one committed state. Any
+    /// error fails the whole call.
     pub fn get_many<K: ToKey>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<Option<Value>>> {
         let ops = keys.into_iter().map(|key| Op::new(key, Action::Get)).collect::<Result<Vec<_>>>()?;
         let results = self.apply(&ops)?;
@@ -26,8 +26,8 @@ impl LiteStash {
         results.into_iter().map(decode).collect()
     }
 
-    /// Stores many values, in ascending order of shards and within a shard in the order given. Returns their
-    /// versions.
+    /// Stores many values, in ascending order of shards and within a shard in the order
+    /// given. Returns their versions.
     ///
     /// All keys and values are checked before anything is written. Each shard's part is one transaction: all
     /// of it or nothing. If a shard fails, the error is returned and the parts of other shards may have been

@@ -1,5 +1,5 @@
-//! One operation on one key, and what it does inside a write transaction. Single calls and batches both end
-//! here.
+//! One operation on one key, and what it does inside a write transaction. Single calls
+//! and batches both end here.
 
 use super::open::Place;
 use crate::contract::key::{Key, KeyRef, ToKey};
@@ -401,8 +401,8 @@ pub(super) fn execute(
     }
 }
 
-/// A stored body that is not canonical is damage, whoever wrote it; a value of another type than asked for is
-/// not.
+/// A stored body that is not canonical is damage, whoever wrote it; a value of another
+/// type than asked for is not.
 pub(crate) fn damaged(error: Error) -> Error {
     match error.kind() {
         ErrorKind::InvalidValue | ErrorKind::TooLarge => {

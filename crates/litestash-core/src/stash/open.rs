@@ -139,8 +139,8 @@ impl LiteStash {
     /// Closes the stash for all its handles: waits for operations that run, moves the write-ahead logs into
     /// the shard files and closes them. Every later operation is `Closed`; closing again does nothing.
     ///
-    /// The first error is returned, after every shard was closed. Nothing acknowledged is lost by an error
-    /// here.
+    /// The first error is returned, after every shard was closed. Nothing acknowledged
+    /// is lost by an error here.
     pub fn close(&self) -> Result<()> {
         self.inner.close()
     }

@@ -67,9 +67,9 @@ impl Options {
         self
     }
 
-    /// Read-only, and a promise that **nobody** is writing: no locks are taken and no `-shm` file is needed.
-    /// For stashes in a directory without write permission. Default: only on file systems that are mounted
-    /// read-only.
+    /// Read-only, and a promise that **nobody** is writing: no locks are taken and no `-shm` file is
+    /// needed. For stashes in a directory without write permission. Default: only on file systems
+    /// that are mounted read-only.
     pub fn immutable(mut self, immutable: bool) -> Self {
         self.immutable = immutable;
         self
@@ -103,8 +103,8 @@ impl Options {
         self
     }
 
-    /// The clock that versions and deadlines are taken from. Default: the system's. For tests and
-    /// conformance.
+    /// The clock that versions and deadlines are taken from. Default: the system's. For
+    /// tests and conformance.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

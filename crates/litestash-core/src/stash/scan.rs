@@ -23,8 +23,8 @@ const PAGE_ROWS: usize = 256;
 /// Bytes of values after which a page ends early.
 const PAGE_BYTES: usize = 1 << 20;
 
-/// Where an iteration stands: behind the row with this hash. Valid for as long as the stash lives, whatever
-/// is written.
+/// Where an iteration stands: behind the row with this hash. Valid for as long as the stash
+/// lives, whatever is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cursor(Option<KeyHash>);
 
@@ -310,8 +310,8 @@ impl LiteStash {
         }
     }
 
-    /// Deletes every row, one transaction per shard. The files stay; [`LiteStash::compact`] gives their space
-    /// back.
+    /// Deletes every row, one transaction per shard. The files stay;
+    /// [`LiteStash::compact`] gives their space back.
     pub fn clear(&self) -> Result<()> {
         self.inner.usable()?;
         for shard in self.inner.shards() {

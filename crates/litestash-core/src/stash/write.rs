@@ -13,9 +13,9 @@ use serde::Serialize;
 impl LiteStash {
     /// Stores a value under a key, replacing what was there and its deadline. Returns the row's new version.
     ///
-    /// Errors of every write: those of reads, and `InvalidValue`, `TooLarge`, `ReadOnly`, `DiskFull`,
-    /// `PermissionDenied`, and `Indeterminate` if the commit failed. After any other error nothing was
-    /// written.
+    /// Errors of every write: those of reads, and `InvalidValue`, `TooLarge`, `ReadOnly`,
+    /// `DiskFull`, `PermissionDenied`, and `Indeterminate` if the commit failed. After any other
+    /// error nothing was written.
     pub fn set<V: Serialize + ?Sized>(&self, key: impl ToKey, value: &V) -> Result<Version> {
         let set = Action::Set { encoded: typed::to_bytes(value)?, options: SetOptions::default() };
         match self.inner.write_key(key, &set)? {
@@ -24,8 +24,8 @@ impl LiteStash {
         }
     }
 
-    /// Stores a value with a deadline or on a condition. Returns the new version, or `None` if the condition
-    /// did not hold.
+    /// Stores a value with a deadline or on a condition. Returns the new version, or `None` if
+    /// the condition did not hold.
     pub fn set_with<V: Serialize + ?Sized>(
         &self,
         key: impl ToKey,
@@ -76,8 +76,8 @@ impl LiteStash {
         }
     }
 
-    /// Adds `by` to a stored integer and returns the sum. A missing key counts as 0; a row keeps its
-    /// deadline.
+    /// Adds `by` to a stored integer and returns the sum. A missing key counts as 0; a
+    /// row keeps its deadline.
     ///
     /// `Overflow` if the stored integer or the sum is outside i64, `TypeMismatch` if no integer is stored;
     /// the row is unchanged then.
@@ -144,8 +144,8 @@ impl Inner {
         action.check(self.value_bytes_max, self.now_us())?;
         let place = Place::of(key);
         let shard = self.shard(place.route.shard);
-        // The clock is read under the writer's lock, so that versions of a process follow the order of its
-        // commits.
+        // The clock is read under the writer's lock, so that versions of a process follow
+        // the order of its commits.
         if let Action::Set { encoded, options } = action
             && *options == SetOptions::default()
         {

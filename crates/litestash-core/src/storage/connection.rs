@@ -48,8 +48,8 @@ pub(crate) enum Access {
     Immutable,
 }
 
-/// Refuses to work with a SQLite that may lose commits. Asked once per stash, of the library that is really
-/// linked.
+/// Refuses to work with a SQLite that may lose commits. Asked once per stash, of the
+/// library that is really linked.
 pub(crate) fn check_sqlite_version() -> Result<()> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(Error::new(
@@ -80,8 +80,8 @@ pub(crate) fn open_in_memory(shard: ShardId) -> Result<Database> {
 }
 
 fn flags(access: Access) -> OpenFlags {
-    // No mutex: a connection is only ever used under a lock of ours or by the one thread that took it from
-    // the pool.
+    // No mutex: a connection is only ever used under a lock of ours or by the one thread
+    // that took it from the pool.
     let common = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     match access {
         // A reader may write the lock page and the log's index, and the last one to close removes them; where

@@ -1,7 +1,7 @@
 //! A connection with the few statements of the hot path prepared once.
 //!
-//! rusqlite's own statement cache costs a hash of the SQL text and a list update per use, about a tenth of a
-//! get.
+//! rusqlite's own statement cache costs a hash of the SQL text and a list update per
+//! use, about a tenth of a get.
 
 use super::sql;
 use super::wal_index::{Header, WalIndex};

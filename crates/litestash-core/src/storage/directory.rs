@@ -68,14 +68,16 @@ pub(crate) fn exists(path: &Path) -> Result<bool> {
     Ok(path.try_exists()?)
 }
 
+/// Creates a directory, and those above it, with mode 0700.
 #[cfg(unix)]
-fn make(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Creates a directory and those above it.
 #[cfg(not(unix))]
-fn make(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make(path: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(path)
 }
 

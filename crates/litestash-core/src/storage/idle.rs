@@ -54,8 +54,8 @@ impl IdleWatch {
         let thread = std::thread::Builder::new().name("litestash-idle".into()).spawn(move || watch.run());
         match thread {
             Ok(_) => state.started = true,
-            // Without the thread, transactions end with the next commit or the next read; the next one tries
-            // again.
+            // Without the thread, transactions end with the next commit or the next read;
+            // the next one tries again.
             Err(error) => {
                 tracing::warn!(%error, "the thread that ends idle reads could not be started");
                 self.awake.store(false, Ordering::Relaxed);
@@ -81,8 +81,8 @@ impl IdleWatch {
                 return;
             }
             let Some(shards) = self.shards.get().and_then(Weak::upgrade) else { return };
-            // Set to false before looking: a reader that keeps a transaction from now on wakes the thread
-            // again.
+            // Set to false before looking: a reader that keeps a transaction from now on
+            // wakes the thread again.
             self.awake.store(false, Ordering::SeqCst);
             let left = shards.iter().fold(false, |left, shard| shard.end_idle(false) | left);
             if left {

@@ -326,8 +326,8 @@ impl Shard {
         let opened = while_busy(settings.busy_timeout, || {
             connection::open(path, self.id, Access::Write, settings.durability)
         })?;
-        // Without it a power cut may take the file's name, which at `Normal` is a loss of newest writes like
-        // any other.
+        // Without it a power cut may take the file's name, which at `Normal` is a loss of
+        // newest writes like any other.
         if !born
             && settings.durability == Durability::Full
             && let Some(directory) = &settings.directory
@@ -351,8 +351,8 @@ impl Shard {
         matches!(*self.writer.lock(), Writer::Open(_))
     }
 
-    /// Closes every connection. The writer goes last and leaves no WAL behind if no other process uses the
-    /// shard.
+    /// Closes every connection. The writer goes last and leaves no WAL behind if no
+    /// other process uses the shard.
     pub(crate) fn close(&self) -> Result<()> {
         let mut writer = self.writer.lock();
         {

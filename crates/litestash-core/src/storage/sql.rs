@@ -61,8 +61,8 @@ pub(super) const EXPIRY_CLEAR: &str = "DELETE FROM expiry";
 /// The hints that are due at a time.
 pub(super) const EXPIRY_DUE: &str = "SELECT expires_at, slot, key_hash FROM expiry WHERE expires_at <= ?1";
 
-/// The tables, and whatever else a schema holds, but for the indexes SQLite makes by itself, which have no
-/// text.
+/// The tables, and whatever else a schema holds, but for the indexes SQLite makes by
+/// itself, which have no text.
 pub(super) const SCHEMA: &str = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid";
 pub(super) const META_ADD: &str = "INSERT INTO meta (name, value) VALUES (?1, ?2)";
 pub(super) const META_GET: &str = "SELECT value FROM meta WHERE name = ?1";

@@ -1,5 +1,5 @@
-//! Looking at a shard's WAL-index header, which tells in a nanosecond whether any process has committed
-//! since.
+//! Looking at a shard's WAL-index header, which tells in a nanosecond whether any
+//! process has committed since.
 //!
 //! The header is the first 48 bytes of the `-shm` file, stored twice, and SQLite has that page mapped
 //! (<https://www.sqlite.org/walformat.html>, 2.1). A commit of any process changes it before it is
@@ -78,8 +78,8 @@ impl WalIndex {
         (first == second).then_some(header)
     }
 
-    /// Whether a read transaction on this state may be kept open without keeping the log from being started
-    /// anew.
+    /// Whether a read transaction on this state may be kept open without keeping the log
+    /// from being started anew.
     pub(super) fn may_be_kept(self, header: &Header) -> bool {
         // Behind the header's copies: how many frames are in the database file, in the host's byte order.
         let backfilled = self.word(HEADER_WORDS).to_ne_bytes();
@@ -88,9 +88,9 @@ impl WalIndex {
     }
 
     fn word(self, word: usize) -> u64 {
-        // SAFETY: the page is mapped for as long as the connection is open, aligned to a memory page, and
-        // longer than the words read here. Other threads and processes write it; it is only read here, as
-        // atomic words.
+        // SAFETY: the page is mapped for as long as the connection is open, aligned to a memory
+        // page, and longer than the words read here. Other threads and processes write it; it is
+        // only read here, as atomic words.
         #[expect(unsafe_code, reason = "the page is memory that SQLite mapped")]
         unsafe {
             self.0.add(word).as_ref().load(Ordering::Acquire)

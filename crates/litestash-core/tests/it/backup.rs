@@ -51,6 +51,12 @@ fn a_backup_holds_files_that_are_whole_and_nothing_else() {
     names.sort();
     assert_eq!((names.len(), names[0].to_str()), (16, Some("shard-0.db")));
     assert_eq!(target.parent().unwrap().read_dir().unwrap().count(), 1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&target), mode(&target.join("shard-0.db"))), (0o700, 0o600));
+    }
     let copy = Options::new().read_only(true).open(&target).unwrap();
     let keys = |stash: &LiteStash| stash.keys(ScanOptions::default()).map(Result::unwrap).collect::<Vec<_>>();
     assert_eq!(keys(&copy), keys(&stash));

@@ -96,8 +96,8 @@ fn hot_readers_do_not_keep_the_log_from_being_started_anew() {
                     for key in &keys {
                         stash.get_encoded(key).unwrap().unwrap();
                     }
-                    // Readers that never pause hold up any SQLite; a kept transaction must not turn pauses
-                    // into none.
+                    // Readers that never pause hold up any SQLite; a kept transaction must
+                    // not turn pauses into none.
                     std::thread::sleep(Duration::from_micros(500));
                 }
             });

@@ -1,5 +1,5 @@
-//! What the surroundings can do to a stash: no permission, no space, no network file system, fork, locks held
-//! by others.
+//! What the surroundings can do to a stash: no permission, no space, no network file system,
+//! fork, locks held by others.
 
 use crate::support::{check_kind, stash};
 use litestash_core::{ErrorKind, LiteStash, Options, ScanOptions};

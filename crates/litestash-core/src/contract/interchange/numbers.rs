@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 /// JSON text in which integers beyond 64 bits are refused and the integer `-0` is `0`.
 ///
-/// The parser turns the former into floats and the latter into -0.0, so text with either is looked through
-/// once more.
+/// The parser turns the former into floats and the latter into -0.0, so text with either is
+/// looked through once more.
 pub(super) fn settle_integers(json: &str) -> Result<Cow<'_, str>> {
     let mut settled = Cow::Borrowed(json);
     let mut removed = 0;

@@ -12,8 +12,8 @@ use std::fmt;
 /// Deepest JSON that can still be a value: each map may be wrapped in a tag, around it the line's own object.
 const JSON_DEPTH_MAX: usize = 2 * DEPTH_MAX + 2;
 
-/// The value of a JSON text. `InvalidValue` names what is wrong; limits are checked when the value is
-/// encoded.
+/// The value of a JSON text. `InvalidValue` names what is wrong; limits are checked when
+/// the value is encoded.
 pub fn value_from_json(json: &str) -> Result<Value> {
     untag(plain_from_json(json)?)
 }

@@ -1,7 +1,7 @@
 //! Canonical MessagePack (`docs/CONTRACT.md` 8): every value has exactly one encoding.
 //!
-//! [`mod@write`] and [`read`] know single tokens; [`encode()`], [`decode()`] and [`validate()`] know whole
-//! values.
+//! [`mod@write`] and [`read`] know single tokens; [`encode()`], [`decode()`] and
+//! [`validate()`] know whole values.
 
 mod decode;
 mod encode;

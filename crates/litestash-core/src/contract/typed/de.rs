@@ -15,8 +15,8 @@ pub fn from_bytes<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T> {
     from_valid_bytes(bytes)
 }
 
-/// [`from_bytes`] for bytes that are already known to be canonical: their form is checked token by token, not
-/// as a whole.
+/// [`from_bytes`] for bytes that are already known to be canonical: their form is checked token
+/// by token, not as a whole.
 pub fn from_valid_bytes<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T> {
     T::deserialize(&mut Decoder { reader: Reader::new(bytes) })
 }
