@@ -1,7 +1,7 @@
 //! How a shard file comes into being: whole, synced, and under its name in one step.
 //!
 //! The image of an empty shard is made in memory, written to a file of another name and linked to its own. So
-//! no process ever sees half a shard, two creators cannot meet, and it costs one sync instead of the twelve
+//! no process ever sees half a shard, two creators cannot meet, and it costs one sync instead of the eight
 //! of the same statements on the file. See `docs/adr/0004-birth-of-a-shard.md`.
 
 use super::connection;
