@@ -39,10 +39,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 .env("PATH", &path)
                 // cargo-fuzz instruments with options that rustc calls unstable.
                 .env("RUSTC_BOOTSTRAP", "1")
+                // Freed memory that the sanitizer keeps would count against the limit.
+                .env("ASAN_OPTIONS", "quarantine_size_mb=16")
                 .args(["fuzz", "run", "--fuzz-dir", FUZZ, target, "--"])
                 .arg(format!("-max_total_time={seconds}"))
                 // Long inputs from the start: in a short run the fuzzer would not get to them by itself.
                 .args(["-len_control=0", "-rss_limit_mb=512", "-timeout=20"])
+                // The same inputs in every short run, so that a red one means the change at hand.
+                .args(arguments.short.then_some("-seed=1"))
                 .args(["-print_final_stats=1", "-verbosity=0"]),
         );
         if let Err(error) = result {

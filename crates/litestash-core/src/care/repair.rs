@@ -22,8 +22,11 @@ use std::path::Path;
 /// Rows written to the new stash in one go.
 const BATCH_ROWS: usize = 1000;
 
+/// More row numbers than a page can hold rows: a row takes over 64 bytes for its hash alone.
+const ROWS_PER_PAGE_MAX: u64 = 64;
+
 /// Row numbers tried one by one where pages are damaged.
-const PROBES_MAX: i64 = 1 << 20;
+const PROBES_MAX: u64 = 1 << 20;
 
 /// What [`repair`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -102,6 +105,12 @@ struct Salvage<'a> {
     report: &'a mut RepairReport,
 }
 
+/// What is known of a row number: the hash that the index gives it, and whether the table has it for certain.
+struct Expected {
+    hash: Option<KeyHash>,
+    certain: bool,
+}
+
 /// Which way a walk goes.
 #[derive(Clone, Copy)]
 enum Walk {
@@ -125,13 +134,24 @@ impl Salvage<'_> {
                 return Err(Failure { error, damage: true });
             }
         }
+        // Damage can make a tree of pages seem endless; the file's size tells how many rows there can be.
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let bytes = |path: &Path| path.metadata().map_or(0, |file| file.len());
+        let pages =
+            (bytes(path) + bytes(Path::new(&log))) / crate::contract::schema::PAGE_BYTES.unsigned_abs();
         for slot in Slot::all() {
-            self.table(&connection, slot)?;
+            self.table(&connection, slot, (pages + 1) * ROWS_PER_PAGE_MAX)?;
         }
         self.flush()
     }
 
-    fn table(&mut self, connection: &Connection, slot: Slot) -> std::result::Result<(), Failure> {
+    fn table(
+        &mut self,
+        connection: &Connection,
+        slot: Slot,
+        rows_max: u64,
+    ) -> std::result::Result<(), Failure> {
         let table = slot_table(slot);
         // Row numbers, with the hash where the index gives it. The table and its index
         // are walked from both ends.
@@ -140,7 +160,7 @@ impl Salvage<'_> {
             "SELECT rowid, key_hash FROM {table} INDEXED BY sqlite_autoindex_{table}_1 ORDER BY key_hash"
         );
         let index_whole = [Walk::Up, Walk::Down].into_iter().any(|way| {
-            walk(connection, &index, way, |row| {
+            walk(connection, &index, way, rows_max, |row| {
                 let hash = row.get_ref(1)?.as_blob().ok().and_then(KeyHash::from_slice);
                 found.insert(row.get(0)?, hash);
                 Ok(())
@@ -148,47 +168,58 @@ impl Salvage<'_> {
         });
         let rows = format!("SELECT rowid FROM {table} NOT INDEXED ORDER BY rowid");
         let (mut low, mut high) = (0, i64::MAX);
-        let up = walk(connection, &rows, Walk::Up, |row| {
+        let up = walk(connection, &rows, Walk::Up, rows_max, |row| {
             low = row.get(0)?;
             found.entry(low).or_default();
             Ok(())
         });
         let table_whole = up
-            || walk(connection, &rows, Walk::Down, |row| {
+            || walk(connection, &rows, Walk::Down, rows_max, |row| {
                 high = row.get(0)?;
                 found.entry(high).or_default();
                 Ok(())
             });
-        if !table_whole && !index_whole {
-            let end = if high == i64::MAX { low.saturating_add(PROBES_MAX) } else { high };
-            for number in (low + 1..end).take(PROBES_MAX as usize) {
-                found.entry(number).or_default();
-            }
-            self.lose(
-                slot,
-                None,
-                None,
-                "pages of the table and of its index are damaged; rows in them may be missing".into(),
-            );
-        }
         let one = format!(
             "SELECT key_hash, key, value, timestamp, microsecond FROM {table} NOT INDEXED WHERE rowid = ?1"
         );
-        for (number, hash) in found {
-            let fetched = connection
-                .prepare_cached(&one)
-                .and_then(|mut fetch| fetch.query_row([number], |row| Ok(sound_row(row))).optional());
-            match fetched {
-                Ok(Some(Ok(row))) => self.keep(row)?,
-                Ok(Some(Err(lost))) => self.lose(slot, lost.hash.or(hash), lost.key, lost.reason),
-                Ok(None) if hash.is_some() => {
-                    self.lose(slot, hash, None, "the index knows the row, the table does not".into());
-                }
-                Ok(None) => {}
-                // A number that was only a guess is no loss of its own.
-                Err(error) if hash.is_some() || table_whole => self.lose(slot, hash, None, error.to_string()),
-                Err(_) => {}
+        for (number, hash) in &found {
+            self.row(connection, &one, slot, *number, Expected { hash: *hash, certain: table_whole })?;
+        }
+        if !table_whole && !index_whole {
+            let probes = usize::try_from(rows_max.min(PROBES_MAX)).unwrap_or(usize::MAX);
+            for number in
+                (low.saturating_add(1)..high).take(probes).filter(|number| !found.contains_key(number))
+            {
+                self.row(connection, &one, slot, number, Expected { hash: None, certain: false })?;
             }
+            let reason = "pages of the table and of its index are damaged; rows in them may be missing";
+            self.lose(slot, None, None, reason.into());
+        }
+        Ok(())
+    }
+
+    /// Keeps the row of that number, or lists it as lost.
+    fn row(
+        &mut self,
+        connection: &Connection,
+        query: &str,
+        slot: Slot,
+        number: i64,
+        expected: Expected,
+    ) -> std::result::Result<(), Failure> {
+        let fetched = connection
+            .prepare_cached(query)
+            .and_then(|mut fetch| fetch.query_row([number], |row| Ok(sound_row(row))).optional());
+        let Expected { hash, certain } = expected;
+        match fetched {
+            Ok(Some(Ok(row))) => self.keep(row)?,
+            Ok(Some(Err(lost))) => self.lose(slot, lost.hash.or(hash), lost.key, lost.reason),
+            Ok(None) if hash.is_some() => {
+                self.lose(slot, hash, None, "the index knows the row, the table does not".into());
+            }
+            // A number that was only a guess is no loss of its own.
+            Err(error) if hash.is_some() || certain => self.lose(slot, hash, None, error.to_string()),
+            Ok(None) | Err(_) => {}
         }
         Ok(())
     }
@@ -221,11 +252,12 @@ impl Salvage<'_> {
     }
 }
 
-/// Walks over a query until it ends (true) or fails on damage (false).
+/// Walks over a query until it ends (true), or fails on damage or gives more rows than there can be (false).
 fn walk(
     connection: &Connection,
     query: &str,
     way: Walk,
+    rows_max: u64,
     mut visit: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
 ) -> bool {
     let query = match way {
@@ -235,12 +267,15 @@ fn walk(
     let walked = (|| {
         let mut statement = connection.prepare(&query)?;
         let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            visit(row)?;
+        for _ in 0..=rows_max {
+            match rows.next()? {
+                Some(row) => visit(row)?,
+                None => return Ok(true),
+            }
         }
-        Ok::<_, rusqlite::Error>(())
+        Ok::<_, rusqlite::Error>(false)
     })();
-    walked.is_ok()
+    walked.unwrap_or(false)
 }
 
 /// A row that proves nothing, with what is known of it.

@@ -134,6 +134,10 @@ pub(crate) fn scan(
     while let Some(row) = rows.next()? {
         let hash = row.get_ref(0)?.as_blob().ok().and_then(KeyHash::from_slice);
         let hash = hash.ok_or_else(|| Error::corrupt("the key_hash column is not 64 bytes"))?;
+        // SQLite trusts the order of its index. A damaged one could lead a scan round in circles.
+        if hash.as_bytes().as_slice() <= last.as_ref().map_or(after, |last: &KeyHash| last.as_bytes()) {
+            return Err(Error::corrupt("the table's index is not in order"));
+        }
         seen += 1;
         last = Some(hash);
         if f(ScannedRow { hash, row })?.is_break() {
