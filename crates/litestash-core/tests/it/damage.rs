@@ -196,6 +196,19 @@ fn repair_of_a_sound_stash_is_a_copy_and_a_lost_shard_is_listed() {
     check_kind(repair(dir.path().join("nowhere"), target.path().join("x")), ErrorKind::NoStash);
 }
 
+/// The fuzzer found a repair that tried a million row numbers in each table of a file of twelve pages.
+#[test]
+fn repair_of_tables_and_indexes_that_are_both_damaged_ends_and_says_what_may_be_missing() {
+    let dir = filled();
+    let pages = std::fs::metadata(shard(dir.path())).unwrap().len() / 4096;
+    ruin_pages(dir.path(), 3..pages + 1);
+    let target = tempfile::tempdir().unwrap();
+    let report = repair(dir.path(), target.path().join("new")).unwrap();
+    assert!((1700..2001).contains(&report.rows), "{}", report.rows);
+    let lost: Vec<_> = report.lost.iter().map(|lost| (lost.shard, lost.slot)).collect();
+    assert_eq!(lost, [(2, Some(0)), (2, Some(1)), (2, Some(2)), (2, Some(3))], "{report:?}");
+}
+
 #[test]
 fn repair_reads_what_only_the_log_has() {
     let (dir, stash) = stash();
