@@ -137,6 +137,12 @@ fn single_keys(table: &mut Table) -> Result<(), Error> {
             })
         },
     )?;
+    let mut raw_get = |_| {
+        time(ROWS, |n| {
+            black_box(select.query_row([key(n)], |row| row.get::<_, Vec<u8>>(0))?);
+            Ok(())
+        })
+    };
     table.compare(
         "get, encoded",
         "<= 1.3",
@@ -147,12 +153,7 @@ fn single_keys(table: &mut Table) -> Result<(), Error> {
                 Ok(())
             })
         },
-        |_| {
-            time(ROWS, |n| {
-                black_box(select.query_row([key(n)], |row| row.get::<_, Vec<u8>>(0))?);
-                Ok(())
-            })
-        },
+        &mut raw_get,
     )?;
     table.compare(
         "get, as a Value",
@@ -164,12 +165,7 @@ fn single_keys(table: &mut Table) -> Result<(), Error> {
                 Ok(())
             })
         },
-        |_| {
-            time(ROWS, |n| {
-                black_box(select.query_row([key(n)], |row| row.get::<_, Vec<u8>>(0))?);
-                Ok(())
-            })
-        },
+        &mut raw_get,
     )?;
     table.compare(
         "get, miss",

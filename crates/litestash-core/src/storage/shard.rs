@@ -86,30 +86,12 @@ impl Shard {
         settings: &Settings,
         mut f: impl FnMut(&mut Database) -> Result<T>,
     ) -> Result<Option<T>> {
-        if self.path.is_none() {
-            return self.read_in_memory(f);
-        }
         self.read_with(settings, |database| {
             let (result, keeps) = database.read_keeping(&mut f)?;
             if keeps {
                 self.idle.wake();
             }
             Ok(result)
-        })
-    }
-
-    /// [`Shard::read`] on a connection without a transaction of its own.
-    fn read_plainly<T>(
-        &self,
-        settings: &Settings,
-        mut f: impl FnMut(&mut Database) -> Result<T>,
-    ) -> Result<Option<T>> {
-        if self.path.is_none() {
-            return self.read_in_memory(f);
-        }
-        self.read_with(settings, |database| {
-            database.end_kept()?;
-            f(database)
         })
     }
 
@@ -122,12 +104,15 @@ impl Shard {
         }
     }
 
-    /// Runs `f` on a reader from the pool, and again while SQLite is busy.
+    /// Runs `f` on a reader from the pool, and again while SQLite is busy. `None` if the shard does not exist.
     fn read_with<T>(
         &self,
         settings: &Settings,
         mut f: impl FnMut(&mut Database) -> Result<T>,
     ) -> Result<Option<T>> {
+        if self.path.is_none() {
+            return self.read_in_memory(f);
+        }
         while_busy(settings.busy_timeout, || {
             let Some(mut database) = self.take_reader(settings)? else { return Ok(None) };
             let result = f(&mut database);
@@ -146,15 +131,15 @@ impl Shard {
         settings: &Settings,
         mut f: impl FnMut(&mut Database) -> Result<T>,
     ) -> Result<Option<T>> {
-        let snapshot = |database: &mut Database| {
+        self.read_with(settings, |database| {
+            database.end_kept()?;
             database.run(Hot::BeginRead)?;
             let transaction = Transaction(database);
             let result = f(transaction.0)?;
             // Dropping the transaction would end it as well; this way an error is heard.
             transaction.0.run(Hot::Commit)?;
             Ok(result)
-        };
-        self.read_plainly(settings, snapshot)
+        })
     }
 
     fn take_reader(&self, settings: &Settings) -> Result<Option<Database>> {
@@ -203,10 +188,8 @@ impl Shard {
         settings: &Settings,
         f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
     ) -> Result<T> {
-        match self.write_in(settings, true, f)? {
-            Some(result) => Ok(result),
-            None => Err(Error::new(ErrorKind::Internal, "a shard was not created")),
-        }
+        self.with_database(settings, true, |database| transact(database, settings, f))?
+            .ok_or_else(not_created)
     }
 
     /// [`Shard::write`], but `None` if the shard does not exist: then it is not created.
@@ -215,7 +198,7 @@ impl Shard {
         settings: &Settings,
         f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        self.write_in(settings, false, f)
+        self.with_database(settings, false, |database| transact(database, settings, f))
     }
 
     /// Writes one row without a deadline, as [`Shard::write`] with a single put would, in one statement.
@@ -228,40 +211,34 @@ impl Shard {
         body: &[u8],
         now_us: impl Fn() -> i64,
     ) -> Result<Version> {
-        let mut writer = self.writer.lock();
-        let Some(database) = self.open_writer(&mut writer, settings, true)? else {
-            return Err(Error::new(ErrorKind::Internal, "a shard was not created"));
-        };
-        let put = while_busy(settings.busy_timeout, || {
-            row::put_alone(database, slot, hash, key, body, Version::from_micros(now_us()))
-        });
-        // The statement commits by itself, so an I/O error may be that of the commit.
-        let put =
-            put.map_err(|error| if error.kind() == ErrorKind::Io { commit_failed(error) } else { error });
-        match put {
-            Ok(Some(version)) => return Ok(version),
-            // The row's version is not below the clock: it has to be looked up and exceeded.
-            Ok(None) => {}
-            Err(error) => {
-                if must_reopen(error.kind()) {
-                    *writer = Writer::Idle;
-                }
-                return Err(self.located(error));
+        let put = |database: &mut Database| {
+            let alone = while_busy(settings.busy_timeout, || {
+                row::put_alone(database, slot, hash, key, body, Version::from_micros(now_us()))
+            });
+            match alone {
+                Ok(Some(version)) => Ok(version),
+                // The row's version is not below the clock: it has to be looked up and exceeded.
+                Ok(None) => transact(database, settings, |txn| {
+                    txn.put(slot, hash, key, Expiry::NEVER, body, now_us())
+                }),
+                // The statement commits by itself, so an I/O error may be that of the commit.
+                Err(error) if error.kind() == ErrorKind::Io => Err(commit_failed(error)),
+                Err(error) => Err(error),
             }
-        }
-        drop(writer);
-        self.write(settings, |txn| txn.put(slot, hash, key, Expiry::NEVER, body, now_us()))
+        };
+        self.with_database(settings, true, put)?.ok_or_else(not_created)
     }
 
-    fn write_in<T>(
+    /// Runs `f`, which writes, on the writer connection. `None` if the shard does not exist and is not to be created.
+    fn with_database<T>(
         &self,
         settings: &Settings,
         create: bool,
-        f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
+        f: impl FnOnce(&mut Database) -> Result<T>,
     ) -> Result<Option<T>> {
         let mut writer = self.writer.lock();
         let Some(database) = self.open_writer(&mut writer, settings, create)? else { return Ok(None) };
-        let result = transact(database, settings, f);
+        let result = f(database);
         if let Err(error) = &result
             && must_reopen(error.kind())
         {
@@ -392,6 +369,10 @@ pub(crate) fn checkpoint(connection: &Connection) -> Result<()> {
 
 fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the stash is closed")
+}
+
+fn not_created() -> Error {
+    Error::new(ErrorKind::Internal, "a shard was not created")
 }
 
 /// After these the writer connection is dropped and opened anew by the next write.
