@@ -47,7 +47,7 @@ pub use stash::{
     Action, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome, ScanOptions,
     SetOptions, Values,
 };
-pub use storage::Durability;
+pub use storage::{CacheStats, Durability};
 
 /// The version of the SQLite that is linked into this program, such as `3.54.1`.
 pub fn sqlite_version() -> &'static str {

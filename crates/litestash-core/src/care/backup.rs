@@ -3,7 +3,7 @@
 use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stash::LiteStash;
-use crate::storage::connection::{self, Access, Durability};
+use crate::storage::connection::{self, Access};
 use crate::storage::database::Database;
 use crate::storage::directory::{self, Directory};
 use crate::storage::shard::Settings;
@@ -66,9 +66,12 @@ impl LiteStash {
         };
         if self.path().is_none() {
             for shard in self.inner.shards() {
-                shard.with_writer(&self.inner.settings, |source| copy(shard.id(), source))?;
+                shard.with_writer(|source| copy(shard.id(), source))?;
             }
         } else {
+            for shard in self.inner.shards() {
+                shard.flush()?;
+            }
             for (shard, source) in pin_all(&self.inner.settings)? {
                 copy(shard, source.connection())
                     .map_err(|error| error.context(format_args!("copying shard {shard}")))?;
@@ -147,7 +150,7 @@ fn lock(settings: &Settings, shards: &[ShardId]) -> Result<Vec<Database>> {
     for shard in shards {
         let path = shard_path(settings, *shard)?;
         let locked = crate::storage::while_busy(settings.busy_timeout, || {
-            let database = connection::open(&path, *shard, Access::Write, Durability::Normal)?;
+            let database = connection::open(&path, *shard, Access::Write)?;
             if let Some(database) = &database {
                 database.connection().execute_batch("BEGIN IMMEDIATE")?;
             }
@@ -164,7 +167,7 @@ fn pin(settings: &Settings, shards: &[ShardId]) -> Result<Vec<(ShardId, Database
     for shard in shards {
         let path = shard_path(settings, *shard)?;
         let opened = crate::storage::while_busy(settings.busy_timeout, || {
-            let database = connection::open(&path, *shard, access, Durability::Normal)?;
+            let database = connection::open(&path, *shard, access)?;
             if let Some(database) = &database {
                 // BEGIN alone pins nothing; the first read does.
                 database.connection().execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;

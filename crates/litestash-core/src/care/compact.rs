@@ -32,11 +32,10 @@ impl LiteStash {
     /// Other work goes on between the steps.
     pub fn compact(&self) -> Result<CompactReport> {
         self.inner.usable()?;
-        let settings = &self.inner.settings;
         let mut report = CompactReport::default();
         for shard in self.inner.shards() {
             loop {
-                let freed = shard.with_writer(settings, |connection| {
+                let freed = shard.with_writer(|connection| {
                     let free =
                         || connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
                     let before = free()?;
@@ -63,7 +62,7 @@ impl LiteStash {
                 }
             }
             shard.end_idle(true);
-            match while_busy(LOG_PATIENCE, || shard.with_writer(settings, checkpoint)) {
+            match while_busy(LOG_PATIENCE, || shard.with_writer(checkpoint)) {
                 Err(error) if error.kind() == ErrorKind::Busy => report.shards_busy += 1,
                 other => drop(other?),
             }

@@ -12,6 +12,7 @@ use crate::contract::schema::slot_table;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stash::{LiteStash, Options, Place};
+use crate::storage::Durability;
 use crate::storage::directory::Directory;
 use crate::storage::row::key_from_column;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
@@ -231,7 +232,7 @@ impl Salvage<'_> {
 
     fn flush(&mut self) -> std::result::Result<(), Failure> {
         let rows = std::mem::take(&mut self.batch);
-        let (written, _) = self.target.inner.store(rows, true).map_err(target_failed)?;
+        let (written, _) = self.target.inner.store(Durability::Normal, rows, true).map_err(target_failed)?;
         self.report.rows += written;
         Ok(())
     }

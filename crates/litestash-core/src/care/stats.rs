@@ -4,7 +4,7 @@ use crate::contract::limits::SLOTS;
 use crate::contract::route::Slot;
 use crate::error::Result;
 use crate::stash::LiteStash;
-use crate::storage::row;
+use crate::storage::{CacheStats, row};
 use serde::Serialize;
 
 /// Figures of a stash, as of the moment each shard was read.
@@ -21,6 +21,8 @@ pub struct Stats {
     pub record_bytes: u64,
     /// Bytes of the files, write-ahead logs included.
     pub file_bytes: u64,
+    /// The read cache of this process.
+    pub cache: CacheStats,
     /// The linked SQLite.
     pub sqlite_version: &'static str,
     /// The contract's version.
@@ -66,7 +68,7 @@ impl LiteStash {
         let now_us = self.inner.now_us();
         let mut shards = Vec::new();
         for shard in self.inner.shards() {
-            let figures = shard.read_snapshot(&self.inner.settings, |database| {
+            let figures = shard.read_snapshot(|database| {
                 let connection = database.connection();
                 let mut slots = [SlotStats::default(); SLOTS];
                 let expired = row::count_expired(connection, now_us)?;
@@ -105,6 +107,7 @@ impl LiteStash {
             key_bytes: slots().map(|slot| slot.key_bytes).sum(),
             record_bytes: slots().map(|slot| slot.record_bytes).sum(),
             file_bytes: shards.iter().map(|shard| shard.file_bytes + shard.wal_bytes).sum(),
+            cache: self.inner.cache.stats(),
             sqlite_version: crate::sqlite_version(),
             format: crate::contract::schema::FORMAT,
             shards,

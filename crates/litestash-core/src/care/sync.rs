@@ -15,6 +15,9 @@ impl LiteStash {
     pub fn sync(&self) -> Result<()> {
         self.inner.usable()?;
         let Some(directory) = &self.inner.settings.directory else { return Ok(()) };
+        for shard in self.inner.shards() {
+            shard.flush()?;
+        }
         for shard in ShardId::all() {
             let log = directory.path().join(shard.file_name() + "-wal");
             // SQLite keeps no POSIX lock on a `-wal` file (its locks are on the database and the `-shm`), so

@@ -4,6 +4,7 @@ use crate::contract::interchange::{EncodedLine, Line};
 use crate::contract::msgpack;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stash::{Inner, LiteStash, Place, Scan, ScanOptions, damaged};
+use crate::storage::Durability;
 use serde::Serialize;
 use std::io::{BufRead, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -148,7 +149,7 @@ impl LiteStash {
                         report.rejected.push(rejected);
                     }
                 }
-                let (written, older) = self.inner.store(batch.rows, options.keep_versions)?;
+                let (written, older) = self.inner.store(self.level, batch.rows, options.keep_versions)?;
                 report.rows += written;
                 report.older += older;
                 if let Some(progress) = &mut options.progress
@@ -229,7 +230,12 @@ impl<I: Iterator<Item = Numbered<EncodedLine>>> Batches<I> {
 impl Inner {
     /// Writes rows, one transaction per shard, shards side by side. Returns how many were written and how
     /// many were older than what is there.
-    pub(super) fn store(&self, mut rows: Vec<Parsed>, keep_versions: bool) -> Result<(u64, u64)> {
+    pub(super) fn store(
+        &self,
+        level: Durability,
+        mut rows: Vec<Parsed>,
+        keep_versions: bool,
+    ) -> Result<(u64, u64)> {
         // In the order of the index a batch touches each page once; the sort is stable, so
         // writes of one key keep theirs.
         rows.sort_by_key(|row| row.place.hash);
@@ -238,7 +244,7 @@ impl Inner {
         let work = || {
             let (mut written, mut older) = (0, 0);
             while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let done = self.store_in_shard(group, keep_versions)?;
+                let done = self.store_in_shard(level, group, keep_versions)?;
                 written += done.0;
                 older += done.1;
             }
@@ -262,9 +268,9 @@ impl Inner {
         })
     }
 
-    fn store_in_shard(&self, group: &[Parsed], keep_versions: bool) -> Result<(u64, u64)> {
+    fn store_in_shard(&self, level: Durability, group: &[Parsed], keep_versions: bool) -> Result<(u64, u64)> {
         let Some(first) = group.first() else { return Ok((0, 0)) };
-        self.shard(first.place.route.shard).write(&self.settings, |txn| {
+        self.shard(first.place.route.shard).write(level, |txn| {
             let (mut written, mut older) = (0, 0);
             let now_us = self.now_us();
             for Parsed { place, row } in group {

@@ -81,7 +81,7 @@ impl LiteStash {
         self.inner.usable()?;
         let mut report = VerifyReport::default();
         for shard in self.inner.shards() {
-            let checked = shard.read_snapshot(&self.inner.settings, |database| {
+            let checked = shard.read_snapshot(|database| {
                 let mut check = Check { shard: shard.id(), rows: 0, problems: Vec::new() };
                 let connection = database.connection();
                 check.file(connection)?;

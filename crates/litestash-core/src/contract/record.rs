@@ -39,6 +39,15 @@ impl Expiry {
         Self { expires_at: Some(expires_at), idle_us: None }
     }
 
+    /// The flags that say which of the fields a record has.
+    pub const fn flags(self) -> u8 {
+        match (self.expires_at, self.idle_us) {
+            (None, _) => 0,
+            (Some(_), None) => flags::EXPIRES,
+            (Some(_), Some(_)) => flags::EXPIRES | flags::SLIDING,
+        }
+    }
+
     /// Whether it has passed at `now_us`.
     pub fn passed(self, now_us: i64) -> bool {
         self.expires_at.is_some_and(|deadline| now_us >= deadline)
@@ -73,13 +82,11 @@ fn checksum(hash: &KeyHash, version: Version, flags: u8, rest: &[u8]) -> u32 {
 pub fn encode(hash: &KeyHash, version: Version, expiry: Expiry, body: &[u8], out: &mut Vec<u8>) {
     out.clear();
     out.reserve(HEADER_BYTES + 16 + body.len());
-    let mut flags = 0;
+    let flags = expiry.flags();
     out.extend_from_slice(&[0; HEADER_BYTES]);
     if let Some(deadline) = expiry.expires_at {
-        flags |= flags::EXPIRES;
         out.extend_from_slice(&deadline.to_be_bytes());
         if let Some(idle) = expiry.idle_us {
-            flags |= flags::SLIDING;
             out.extend_from_slice(&idle.to_be_bytes());
         }
     }

@@ -9,6 +9,7 @@ use crate::contract::route::ShardId;
 use crate::contract::value::Value;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::Durability;
 use serde::Serialize;
 
 impl LiteStash {
@@ -64,7 +65,7 @@ impl LiteStash {
     pub fn apply(&self, ops: &[Op]) -> Result<Vec<Result<Outcome>>> {
         self.inner.usable()?;
         check_batch(ops)?;
-        Ok(self.inner.apply(ops))
+        Ok(self.inner.apply(self.level, ops))
     }
 
     /// [`LiteStash::apply`], but nothing is done if any operation is refused before it touches a shard.
@@ -98,7 +99,7 @@ struct Placed<'a> {
 }
 
 impl Inner {
-    fn apply(&self, ops: &[Op]) -> Vec<Result<Outcome>> {
+    fn apply(&self, level: Durability, ops: &[Op]) -> Vec<Result<Outcome>> {
         let mut placed: Vec<_> = ops
             .iter()
             .enumerate()
@@ -107,7 +108,7 @@ impl Inner {
         placed.sort_by_key(|placed| placed.place.route.shard);
         let mut results: Vec<Option<Result<Outcome>>> = ops.iter().map(|_| None).collect();
         for group in placed.chunk_by(|a, b| a.place.route.shard == b.place.route.shard) {
-            let answers = self.apply_to_shard(group[0].place.route.shard, group);
+            let answers = self.apply_to_shard(level, group[0].place.route.shard, group);
             for (placed, answer) in group.iter().zip(answers) {
                 results[placed.index] = Some(answer);
             }
@@ -116,17 +117,22 @@ impl Inner {
         results.into_iter().map(|result| result.unwrap_or_else(missing)).collect()
     }
 
-    fn apply_to_shard(&self, shard: ShardId, group: &[Placed<'_>]) -> Vec<Result<Outcome>> {
+    fn apply_to_shard(
+        &self,
+        level: Durability,
+        shard: ShardId,
+        group: &[Placed<'_>],
+    ) -> Vec<Result<Outcome>> {
         let answered = if group.iter().all(|placed| placed.op.action.only_reads()) {
             self.read_group(shard, group)
         } else {
-            self.write_group(shard, group)
+            self.write_group(level, shard, group)
         };
         answered.unwrap_or_else(|error| group.iter().map(|_| Err(error.duplicate())).collect())
     }
 
     fn read_group(&self, shard: ShardId, group: &[Placed<'_>]) -> Result<Vec<Result<Outcome>>> {
-        let read = self.shard(shard).read_snapshot(&self.settings, |database| {
+        let read = self.shard(shard).read_snapshot(|database| {
             let now_us = self.now_us();
             group
                 .iter()
@@ -147,7 +153,12 @@ impl Inner {
         Ok(read.unwrap_or_else(|| group.iter().map(|placed| Ok(placed.op.action.on_missing())).collect()))
     }
 
-    fn write_group(&self, shard: ShardId, group: &[Placed<'_>]) -> Result<Vec<Result<Outcome>>> {
+    fn write_group(
+        &self,
+        level: Durability,
+        shard: ShardId,
+        group: &[Placed<'_>],
+    ) -> Result<Vec<Result<Outcome>>> {
         let run = |txn: &mut crate::storage::row::WriteTxn<'_>| {
             let now_us = self.now_us();
             let answer = |Placed { place, op, .. }: &Placed<'_>| {
@@ -167,12 +178,12 @@ impl Inner {
             placed.op.action.creates() && placed.op.action.check(self.value_bytes_max, now_us).is_ok()
         };
         if group.iter().any(creates) {
-            return self.shard(shard).write(&self.settings, run);
+            return self.shard(shard).write(level, run);
         }
         let missing = |placed: &Placed<'_>| {
             placed.op.action.check(self.value_bytes_max, now_us).map(|()| placed.op.action.on_missing())
         };
-        let done = self.shard(shard).write_existing(&self.settings, run)?;
+        let done = self.shard(shard).write_existing(level, run)?;
         Ok(done.unwrap_or_else(|| group.iter().map(missing).collect()))
     }
 }

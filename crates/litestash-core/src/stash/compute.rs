@@ -7,6 +7,7 @@ use crate::contract::key::{KeyRef, ToKey};
 use crate::contract::msgpack;
 use crate::contract::typed;
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::Durability;
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -110,25 +111,26 @@ impl LiteStash {
         options: SetOptions,
         compute: impl FnOnce() -> Result<Vec<u8>>,
     ) -> Result<Arc<Vec<u8>>> {
-        key.with_key(|key| self.inner.get_or_set(key, options, compute))
+        key.with_key(|key| self.inner.get_or_set(self.level, key, options, compute))
     }
 }
 
 impl Inner {
     fn get_or_set(
         &self,
+        level: Durability,
         key: KeyRef<'_>,
         options: SetOptions,
         compute: impl FnOnce() -> Result<Vec<u8>>,
     ) -> Result<Arc<Vec<u8>>> {
         let place = Place::of(key);
         loop {
-            if let Some(found) = self.stored(&place)? {
+            if let Some(found) = self.stored(key, &place)? {
                 return Ok(found);
             }
             match self.flights.join(place.hash) {
                 Role::Leads(pilot) => {
-                    let landed = self.lead(key, &place, options, compute);
+                    let landed = self.lead(level, key, &place, options, compute);
                     pilot.land(match &landed {
                         Ok(value) => Landing::Value(Arc::clone(value)),
                         Err(error) => Landing::Failed(error.duplicate()),
@@ -155,8 +157,8 @@ impl Inner {
         }
     }
 
-    fn stored(&self, place: &Place) -> Result<Option<Arc<Vec<u8>>>> {
-        match self.read_action(place, &Action::Get)? {
+    fn stored(&self, key: KeyRef<'_>, place: &Place) -> Result<Option<Arc<Vec<u8>>>> {
+        match self.read_action(key, Some(place), &Action::Get)? {
             Outcome::Value(Some(encoded)) => Ok(Some(Arc::new(encoded))),
             _ => Ok(None),
         }
@@ -164,13 +166,14 @@ impl Inner {
 
     fn lead(
         &self,
+        level: Durability,
         key: KeyRef<'_>,
         place: &Place,
         options: SetOptions,
         compute: impl FnOnce() -> Result<Vec<u8>>,
     ) -> Result<Arc<Vec<u8>>> {
         // Somebody may have landed between this caller's look and its turn to lead.
-        if let Some(found) = self.stored(place)? {
+        if let Some(found) = self.stored(key, place)? {
             return Ok(found);
         }
         let encoded = compute()?;
@@ -179,8 +182,8 @@ impl Inner {
             encoded: encoded.clone(),
             options: SetOptions { condition: Condition::Absent, keep_ttl: false, ..options },
         };
-        match self.write_action(key, &set)? {
-            Outcome::Version(None) => Ok(self.stored(place)?.unwrap_or_else(|| Arc::new(encoded))),
+        match self.write_action(level, key, &set)? {
+            Outcome::Version(None) => Ok(self.stored(key, place)?.unwrap_or_else(|| Arc::new(encoded))),
             _ => Ok(Arc::new(encoded)),
         }
     }

@@ -4,7 +4,7 @@
 use super::open::Place;
 use crate::contract::key::{Key, KeyRef, ToKey};
 use crate::contract::msgpack::{self, write};
-use crate::contract::record::Expiry;
+use crate::contract::record::{Expiry, Record};
 use crate::contract::typed;
 use crate::contract::value::Value;
 use crate::contract::version::Version;
@@ -198,15 +198,19 @@ impl Op {
 
     /// Bytes this operation counts as in a batch.
     pub(super) fn size_bytes(&self) -> usize {
-        let body = match &self.action {
-            Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } => encoded.len(),
-            _ => 0,
-        };
-        self.key.as_ref().size_bytes() + body
+        self.key.as_ref().size_bytes() + self.action.size_bytes()
     }
 }
 
 impl Action {
+    /// Bytes of the value that is to be stored.
+    pub(super) fn size_bytes(&self) -> usize {
+        match self {
+            Self::Set { encoded, .. } | Self::CompareAndSet { encoded, .. } => encoded.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether it stores a row where there is none, so that a missing shard must be created.
     pub(super) fn creates(&self) -> bool {
         match self {
@@ -292,8 +296,13 @@ impl Live {
         if record.expiry.expires_at.is_some() && record.expiry.passed(now_us()) {
             return Ok(None);
         }
-        msgpack::validate(record.body).map_err(damaged)?;
-        Ok(Some(Self { version: row.version, expiry: record.expiry, body: record.body.to_owned() }))
+        Self::of(row.version, &record).map(Some).map_err(damaged)
+    }
+
+    /// A row that is not expired.
+    pub(super) fn of(version: Version, record: &Record<'_>) -> Result<Self> {
+        msgpack::validate(record.body)?;
+        Ok(Self { version, expiry: record.expiry, body: record.body.to_owned() })
     }
 
     pub(super) fn entry(&self) -> Entry {
@@ -349,11 +358,11 @@ pub(super) fn execute(
                 Err(error) if error.kind() == ErrorKind::Corrupt && !error.is_from_sqlite() => true,
                 Err(error) => return Err(error),
             };
-            Ok(Outcome::Flag(txn.delete(slot, &place.hash)? && was_live))
+            Ok(Outcome::Flag(txn.delete(slot, &place.hash, key)? && was_live))
         }
         Action::Take => {
             let row = live(txn)?;
-            txn.delete(slot, &place.hash)?;
+            txn.delete(slot, &place.hash, key)?;
             Ok(Outcome::Value(row.map(|row| row.body)))
         }
         Action::Increment(by) => {

@@ -8,14 +8,15 @@ use crate::contract::limits::SHARDS;
 use crate::contract::route::{Route, ShardId};
 use crate::env::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::Durability;
+use crate::storage::cache::ReadCache;
 use crate::storage::connection::{self, Access};
 use crate::storage::directory::Directory;
 use crate::storage::fork;
-use crate::storage::idle::IdleWatch;
-use crate::storage::shard::{Settings, Shard};
+use crate::storage::shard::{Common, Settings, Shard, Workers};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 /// Threads that close the shards of a stash.
 const CLOSING_THREADS: usize = 4;
@@ -38,15 +39,20 @@ const CLOSING_THREADS: usize = 4;
 #[derive(Clone)]
 pub struct LiteStash {
     pub(crate) inner: Arc<Inner>,
+    /// What writes through this handle have reached when they are acknowledged.
+    pub(crate) level: Durability,
 }
 
 pub(crate) struct Inner {
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) value_bytes_max: usize,
+    pub(crate) cache: Arc<ReadCache>,
     pub(super) flights: Flights,
     shards: Arc<[Shard; SHARDS]>,
-    idle: Arc<IdleWatch>,
+    workers: Workers,
     clock: Arc<dyn Clock>,
+    /// The version of the last relaxed write.
+    pub(super) relaxed_us: AtomicI64,
     closed: AtomicBool,
     generation: u64,
 }
@@ -99,27 +105,29 @@ impl LiteStash {
         {
             return Err(Error::new(ErrorKind::NoStash, "the directory holds no shard file"));
         }
-        let settings = Settings {
-            directory,
-            read_access,
-            durability: options.durability,
-            busy_timeout: options.busy_timeout,
+        let common = Common {
+            settings: Arc::new(Settings { directory, read_access, busy_timeout: options.busy_timeout }),
+            cache: Arc::new(ReadCache::new(options.cache_bytes)),
+            workers: Workers::new(),
         };
-        let idle = Arc::new(IdleWatch::default());
-        let shards: Vec<_> = ShardId::all().map(|id| Shard::new(id, &settings, Arc::clone(&idle))).collect();
+        let shards: Vec<_> = ShardId::all().map(|id| Shard::new(id, &common)).collect();
         let Ok(shards) = <[Shard; SHARDS]>::try_from(shards) else {
             unreachable!("ShardId::all() has SHARDS members");
         };
         let shards = Arc::new(shards);
-        idle.watch(&shards);
+        let Common { settings, cache, workers } = common;
+        workers.all().iter().for_each(|worker| worker.watch(&shards));
         Ok(Self {
+            level: options.durability,
             inner: Arc::new(Inner {
                 settings,
                 value_bytes_max: options.value_bytes_max,
+                cache,
                 flights: Flights::default(),
                 shards,
-                idle,
+                workers,
                 clock: Arc::clone(&options.clock),
+                relaxed_us: AtomicI64::new(i64::MIN),
                 closed: AtomicBool::new(false),
                 generation: fork::watched_generation(),
             }),
@@ -129,6 +137,24 @@ impl LiteStash {
     /// The stash's directory as an absolute path, or `None` for a stash in memory.
     pub fn path(&self) -> Option<&Path> {
         self.inner.settings.directory.as_ref().map(Directory::path)
+    }
+
+    /// A handle of the same stash whose writes are acknowledged at that level. Costs as much as a clone.
+    ///
+    /// ```
+    /// # let stash = litestash_core::LiteStash::memory()?;
+    /// use litestash_core::Durability;
+    /// stash.with_durability(Durability::Full).set("order:17", "paid")?;
+    /// stash.with_durability(Durability::Relaxed).set("page:/", "<html>")?;
+    /// # Ok::<_, litestash_core::Error>(())
+    /// ```
+    pub fn with_durability(&self, level: Durability) -> Self {
+        Self { inner: Arc::clone(&self.inner), level }
+    }
+
+    /// What writes through this handle have reached when they are acknowledged.
+    pub fn durability(&self) -> Durability {
+        self.level
     }
 
     /// Whether writes are refused.
@@ -165,6 +191,11 @@ impl Inner {
         self.clock.now_us()
     }
 
+    /// The clock, for work that another thread may do.
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     /// Refuses a handle that was closed or came through a fork. The first thing every operation does.
     #[inline]
     pub(crate) fn usable(&self) -> Result<()> {
@@ -196,7 +227,12 @@ impl Inner {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.idle.stop();
+        let drained = self.shards.iter().map(Shard::drain).fold(Ok(()), Result::and);
+        self.workers.all().iter().for_each(|worker| worker.stop());
+        drained.and(self.close_shards())
+    }
+
+    fn close_shards(&self) -> Result<()> {
         let close_all = |shards: &[Shard]| shards.iter().map(Shard::close).fold(Ok(()), Result::and);
         if self.shards.iter().filter(|shard| shard.is_written()).count() < 2 {
             return close_all(self.shards.as_slice());

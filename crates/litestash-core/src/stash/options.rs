@@ -9,6 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// [`Options::cache_bytes`] unless it is set.
+const CACHE_BYTES_DEFAULT: usize = 16 << 20;
+
 /// Builder for opening a [`LiteStash`]. Each method states its default.
 ///
 /// ```
@@ -27,6 +30,7 @@ pub struct Options {
     pub(super) durability: Durability,
     pub(super) busy_timeout: Duration,
     pub(super) value_bytes_max: usize,
+    pub(super) cache_bytes: usize,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -40,6 +44,7 @@ impl Default for Options {
             durability: Durability::Normal,
             busy_timeout: Duration::from_secs(30),
             value_bytes_max: VALUE_BYTES_DEFAULT,
+            cache_bytes: CACHE_BYTES_DEFAULT,
             clock: Arc::new(SystemClock),
         }
     }
@@ -84,6 +89,7 @@ impl Options {
     }
 
     /// What an acknowledged write has reached. Default: [`Durability::Normal`].
+    /// [`LiteStash::with_durability`] gives handles with another level.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
@@ -100,6 +106,18 @@ impl Options {
     /// (`InvalidArgument` beyond).
     pub fn value_bytes_max(mut self, bytes: usize) -> Self {
         self.value_bytes_max = bytes;
+        self
+    }
+
+    /// How many bytes of rows are kept in memory, over the whole stash. Default: 16 MiB; 0 keeps none.
+    ///
+    /// A row counts as its key and value and 192 bytes more; rows of more than a 128th of the limit are not
+    /// kept. What is kept is never older than the files, whichever process writes them: before a row is used
+    /// its shard's WAL index is looked at. Nothing is kept of a stash in memory, nor where the index cannot
+    /// be seen. (SQLite's own page caches come on top: at most 2 MiB for each connection, of which a
+    /// shard has one that writes and up to four that read.)
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
         self
     }
 
@@ -145,6 +163,7 @@ impl std::fmt::Debug for Options {
             .field("durability", &self.durability)
             .field("busy_timeout", &self.busy_timeout)
             .field("value_bytes_max", &self.value_bytes_max)
+            .field("cache_bytes", &self.cache_bytes)
             .finish_non_exhaustive()
     }
 }

@@ -7,8 +7,8 @@ use crate::contract::msgpack;
 use crate::contract::record::Record;
 use crate::contract::typed;
 use crate::contract::value::Value;
+use crate::contract::version::Version;
 use crate::error::Result;
-use crate::storage::row;
 use serde::de::DeserializeOwned;
 
 impl LiteStash {
@@ -43,7 +43,7 @@ impl LiteStash {
     /// The value of a key with its version, deadline and size.
     pub fn entry(&self, key: impl ToKey) -> Result<Option<Entry>> {
         key.with_key(|key| {
-            let outcome = self.inner.read_action(&Place::of(key), &Action::Entry)?;
+            let outcome = self.inner.read_action(key, None, &Action::Entry)?;
             Ok(match outcome {
                 Outcome::Entry(entry) => entry,
                 _ => None,
@@ -70,26 +70,43 @@ impl LiteStash {
 impl Inner {
     /// Calls `f` with the record of a key that is there, not expired, and undamaged.
     fn read_row<T>(&self, key: KeyRef<'_>, f: impl Fn(Record<'_>) -> Result<T>) -> Result<Option<T>> {
+        self.read_version(key, None, |_, record| f(record))
+    }
+
+    fn read_version<T>(
+        &self,
+        key: KeyRef<'_>,
+        place: Option<&Place>,
+        f: impl Fn(Version, Record<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
         self.usable()?;
-        let Place { hash, route } = Place::of(key);
-        let found = self.shard(route.shard).read(&self.settings, |database| {
-            row::get(database, route.slot, &hash, |row| {
-                let record = row.record(&hash)?;
-                if record.expiry.expires_at.is_some() && record.expiry.passed(self.now_us()) {
-                    return Ok(None);
-                }
-                f(record).map(Some).map_err(damaged)
-            })
-        })?;
-        Ok(found.flatten().flatten())
+        let live = |version, record: Record<'_>| {
+            if record.expiry.expires_at.is_some() && record.expiry.passed(self.now_us()) {
+                return Ok(None);
+            }
+            f(version, record).map(Some).map_err(damaged)
+        };
+        // A key that is known costs no hash.
+        if let Some(known) = self.cache.get(key) {
+            return match &known.content {
+                Some(content) => live(content.version, content.record()),
+                None => Ok(None),
+            };
+        }
+        let place = place.copied().unwrap_or_else(|| Place::of(key));
+        let found = self.shard(place.route.shard).read_row(key, place.route.slot, &place.hash, live)?;
+        Ok(found.flatten())
     }
 
     /// The answer of an action that only reads.
-    pub(super) fn read_action(&self, place: &Place, action: &Action) -> Result<Outcome> {
-        self.usable()?;
-        let found = self.shard(place.route.shard).read(&self.settings, |database| {
-            row::get(database, place.route.slot, &place.hash, |row| Live::read(place, row, || self.now_us()))
-        })?;
-        Ok(found.flatten().flatten().map_or_else(|| action.on_missing(), |row| action.on_read(&row)))
+    pub(super) fn read_action(
+        &self,
+        key: KeyRef<'_>,
+        place: Option<&Place>,
+        action: &Action,
+    ) -> Result<Outcome> {
+        let found = self
+            .read_version(key, place, |version, record| Ok(action.on_read(&Live::of(version, &record)?)))?;
+        Ok(found.unwrap_or_else(|| action.on_missing()))
     }
 }

@@ -159,7 +159,7 @@ impl Scan {
         // Rows that the prefix leaves out count for the page but not for the limit.
         let limit = self.left.filter(|_| self.prefix.is_none()).map_or(PAGE_ROWS, |left| left.min(PAGE_ROWS));
         let mut rows = VecDeque::new();
-        let found = shard.read(&self.inner.settings, |database| {
+        let found = shard.read(|database| {
             rows.clear();
             let mut bytes = 0;
             row::scan(database.connection(), page.slot, &after, limit, |row| {
@@ -287,7 +287,7 @@ impl LiteStash {
         let now_us = self.inner.now_us();
         let mut rows = 0;
         for shard in self.inner.shards() {
-            let count = shard.read_snapshot(&self.inner.settings, |database| {
+            let count = shard.read_snapshot(|database| {
                 let connection = database.connection();
                 let mut stored = 0;
                 for slot in Slot::all() {
@@ -315,7 +315,7 @@ impl LiteStash {
     pub fn clear(&self) -> Result<()> {
         self.inner.usable()?;
         for shard in self.inner.shards() {
-            shard.write_existing(&self.inner.settings, |txn| txn.clear())?;
+            shard.write_existing(self.level, |txn| txn.clear())?;
         }
         Ok(())
     }

@@ -4,11 +4,16 @@ use super::op::{self, Action, Condition, Deadline, Outcome, SetOptions};
 use super::open::{Inner, LiteStash, Place};
 use crate::contract::key::{KeyRef, ToKey};
 use crate::contract::msgpack;
+use crate::contract::record::Expiry;
 use crate::contract::typed;
 use crate::contract::value::Value;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::Durability;
+use crate::storage::row::WriteTxn;
+use crate::storage::shard::{Later, Put, Submission};
 use serde::Serialize;
+use std::sync::atomic::Ordering;
 
 impl LiteStash {
     /// Stores a value under a key, replacing what was there and its deadline. Returns the row's new version.
@@ -18,7 +23,7 @@ impl LiteStash {
     /// error nothing was written.
     pub fn set<V: Serialize + ?Sized>(&self, key: impl ToKey, value: &V) -> Result<Version> {
         let set = Action::Set { encoded: typed::to_bytes(value)?, options: SetOptions::default() };
-        match self.inner.write_key(key, &set)? {
+        match self.write_key(key, &set)? {
             Outcome::Version(Some(version)) => Ok(version),
             other => Err(unexpected(&other)),
         }
@@ -47,7 +52,7 @@ impl LiteStash {
     }
 
     fn set_action(&self, key: impl ToKey, set: Action) -> Result<Option<Version>> {
-        match self.inner.write_key(key, &set)? {
+        match self.write_key(key, &set)? {
             Outcome::Version(version) => Ok(version),
             other => Err(unexpected(&other)),
         }
@@ -70,7 +75,7 @@ impl LiteStash {
 
     /// Takes a value out: get and delete in one step.
     pub fn take(&self, key: impl ToKey) -> Result<Option<Value>> {
-        match self.inner.write_key(key, &Action::Take)? {
+        match self.write_key(key, &Action::Take)? {
             Outcome::Value(encoded) => encoded.map(|encoded| msgpack::decode(&encoded)).transpose(),
             other => Err(unexpected(&other)),
         }
@@ -82,7 +87,7 @@ impl LiteStash {
     /// `Overflow` if the stored integer or the sum is outside i64, `TypeMismatch` if no integer is stored;
     /// the row is unchanged then.
     pub fn increment(&self, key: impl ToKey, by: i64) -> Result<i64> {
-        match self.inner.write_key(key, &Action::Increment(by))? {
+        match self.write_key(key, &Action::Increment(by))? {
             Outcome::Int(sum) => Ok(sum),
             other => Err(unexpected(&other)),
         }
@@ -94,7 +99,7 @@ impl LiteStash {
     /// `Overflow` if it is greater or the sum is not finite, `TypeMismatch` if no number is stored,
     /// `InvalidArgument` if `by` is not finite; the row is unchanged then.
     pub fn increment_float(&self, key: impl ToKey, by: f64) -> Result<f64> {
-        match self.inner.write_key(key, &Action::IncrementFloat(by))? {
+        match self.write_key(key, &Action::IncrementFloat(by))? {
             Outcome::Float(sum) => Ok(sum),
             other => Err(unexpected(&other)),
         }
@@ -123,7 +128,7 @@ impl LiteStash {
     }
 
     fn flag(&self, key: impl ToKey, action: &Action) -> Result<bool> {
-        match self.inner.write_key(key, action)? {
+        match self.write_key(key, action)? {
             Outcome::Flag(flag) => Ok(flag),
             other => Err(unexpected(&other)),
         }
@@ -134,30 +139,65 @@ fn unexpected(_outcome: &Outcome) -> Error {
     Error::new(ErrorKind::Internal, "an operation answered with another type than its own")
 }
 
-impl Inner {
+impl LiteStash {
     fn write_key(&self, key: impl ToKey, action: &Action) -> Result<Outcome> {
-        key.with_key(|key| self.write_action(key, action))
+        key.with_key(|key| self.inner.write_action(self.level, key, action))
+    }
+}
+
+impl Inner {
+    pub(super) fn write_action(
+        &self,
+        level: Durability,
+        key: KeyRef<'_>,
+        action: &Action,
+    ) -> Result<Outcome> {
+        self.usable()?;
+        let now_us = self.now_us();
+        action.check(self.value_bytes_max, now_us)?;
+        let place = Place::of(key);
+        let Place { hash, route } = &place;
+        let shard = self.shard(route.shard);
+        if let Action::Set { encoded, options } = action {
+            if level == Durability::Relaxed
+                && options.condition == Condition::Always
+                && !options.keep_ttl
+                && self.settings.directory.is_some()
+            {
+                let expiry = options.deadline.map(|deadline| deadline.resolve(now_us)).transpose()?;
+                let expiry = expiry.map_or(Expiry::NEVER, Expiry::at);
+                let version = self.relaxed_version(now_us);
+                shard.put_later(Later { slot: route.slot, hash: *hash, key, expiry, version }, encoded)?;
+                return Ok(Outcome::Version(Some(version)));
+            }
+            if *options == SetOptions::default() {
+                // The clock is read under the writer's lock, so that versions of a process follow the order
+                // of its commits.
+                let put = Put { slot: route.slot, hash, key, body: encoded };
+                let elsewhere = || -> Box<dyn Fn() -> i64 + Send> {
+                    let clock = self.clock();
+                    Box::new(move || clock.now_us())
+                };
+                let version = shard.put(level, put, &|| self.now_us(), elsewhere)?;
+                return Ok(Outcome::Version(Some(version)));
+            }
+        }
+        let bytes = key.size_bytes() + action.size_bytes();
+        let done = shard.submit(
+            Submission { level, creates: action.creates(), bytes },
+            |txn| op::execute(txn, &place, key, action, self.now_us()),
+            || {
+                let (key, action, clock) = (key.to_owned(), action.clone(), self.clock());
+                move |txn: &mut WriteTxn<'_>| op::execute(txn, &place, key.as_ref(), &action, clock.now_us())
+            },
+        )?;
+        Ok(done.unwrap_or_else(|| action.on_missing()))
     }
 
-    pub(super) fn write_action(&self, key: KeyRef<'_>, action: &Action) -> Result<Outcome> {
-        self.usable()?;
-        action.check(self.value_bytes_max, self.now_us())?;
-        let place = Place::of(key);
-        let shard = self.shard(place.route.shard);
-        // The clock is read under the writer's lock, so that versions of a process follow
-        // the order of its commits.
-        if let Action::Set { encoded, options } = action
-            && *options == SetOptions::default()
-        {
-            let put =
-                shard.put(&self.settings, place.route.slot, &place.hash, key, encoded, || self.now_us());
-            return put.map(|version| Outcome::Version(Some(version)));
-        }
-        if action.creates() {
-            return shard.write(&self.settings, |txn| op::execute(txn, &place, key, action, self.now_us()));
-        }
-        let done = shard
-            .write_existing(&self.settings, |txn| op::execute(txn, &place, key, action, self.now_us()))?;
-        Ok(done.unwrap_or_else(|| action.on_missing()))
+    /// Greater than every one before, so that relaxed writes of a key are in the order of their versions.
+    fn relaxed_version(&self, now_us: i64) -> Version {
+        let next = |last: i64| Some(now_us.max(last.saturating_add(1)));
+        let last = self.relaxed_us.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        Version::from_micros(last.map_or(now_us, |last| now_us.max(last.saturating_add(1))))
     }
 }

@@ -15,8 +15,8 @@ use std::path::Path;
 /// SQLite before 3.51.3 can lose commits when a WAL is reset (<https://www.sqlite.org/wal.html#walresetbug>).
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
-/// A backstop for the size of a WAL, in pages of 4096 bytes.
-const WAL_CHECKPOINT_PAGES: i64 = 1000;
+/// A backstop for the size of a WAL, in pages of 4096 bytes, should the background thread not keep up.
+const WAL_CHECKPOINT_PAGES: i64 = 8000;
 
 /// The WAL file is cut back to this many bytes when it restarts.
 const WAL_KEEP_BYTES: i64 = 64 << 20;
@@ -25,8 +25,15 @@ const WAL_KEEP_BYTES: i64 = 64 << 20;
 const STATEMENTS_KEPT: usize = 64;
 
 /// What an acknowledged write has reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Durability {
+    /// The memory of this process, which writes it within about ten milliseconds: for caches. The death of
+    /// the process may take the newest writes. Reads through the same handle see them at once, other handles
+    /// and processes once they are written.
+    ///
+    /// Only writes that need not look at the row are acknowledged so early: sets without a condition that do
+    /// not keep a deadline. Every other operation is done as at [`Durability::Normal`], after what waits.
+    Relaxed,
     /// The shard's write-ahead log. Survives the death of the process (also `kill -9`). A power cut may take
     /// the newest writes of each shard, never corrupt one. The default.
     #[default]
@@ -61,21 +68,16 @@ pub(crate) fn check_sqlite_version() -> Result<()> {
 }
 
 /// Opens a shard file, which exists. `None` if its creation was cut short and `access` is not for writing.
-pub(crate) fn open(
-    path: &Path,
-    shard: ShardId,
-    access: Access,
-    durability: Durability,
-) -> Result<Option<Database>> {
+pub(crate) fn open(path: &Path, shard: ShardId, access: Access) -> Result<Option<Database>> {
     let connection = Connection::open_with_flags(open_path(path, access), flags(access))
         .map_err(|error| explain_open(error.into(), path, access))?;
-    finish(connection, shard, access, durability).map_err(|error| explain_open(error, path, access))
+    finish(connection, shard, access).map_err(|error| explain_open(error, path, access))
 }
 
 /// Opens a new shard in memory.
 pub(crate) fn open_in_memory(shard: ShardId) -> Result<Database> {
     let connection = Connection::open_in_memory()?;
-    finish(connection, shard, Access::Write, Durability::Normal)?
+    finish(connection, shard, Access::Write)?
         .ok_or_else(|| Error::new(ErrorKind::Internal, "a shard in memory was not created"))
 }
 
@@ -136,12 +138,7 @@ fn explain_open(error: Error, path: &Path, access: Access) -> Error {
     error
 }
 
-fn finish(
-    connection: Connection,
-    shard: ShardId,
-    access: Access,
-    durability: Durability,
-) -> Result<Option<Database>> {
+fn finish(connection: Connection, shard: ShardId, access: Access) -> Result<Option<Database>> {
     // Waiting is done in `retry`, where it is fair and bounded.
     connection.busy_timeout(std::time::Duration::ZERO)?;
     harden(&connection)?;
@@ -154,15 +151,7 @@ fn finish(
     }
     if access == Access::Write {
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        let synchronous = if durability == Durability::Full { "FULL" } else { "NORMAL" };
-        connection.pragma_update(None, "synchronous", synchronous)?;
-        #[cfg(target_vendor = "apple")]
-        {
-            // fsync alone does not reach the medium there
-            // (<https://www.sqlite.org/pragma.html#pragma_fullfsync>).
-            connection.pragma_update(None, "fullfsync", durability == Durability::Full)?;
-            connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-        }
+        set_synchronous(&connection, false)?;
         connection.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", WAL_KEEP_BYTES)?;
         create(&connection, shard)?;
@@ -174,6 +163,18 @@ fn finish(
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     let shares_index = mode == "wal" && access != Access::Immutable;
     Ok(Some(Database::new(connection, shares_index)))
+}
+
+/// Whether commits are synced. A checkpoint is in either case.
+pub(super) fn set_synchronous(connection: &Connection, syncs: bool) -> Result<()> {
+    connection.pragma_update(None, "synchronous", if syncs { "FULL" } else { "NORMAL" })?;
+    #[cfg(target_vendor = "apple")]
+    {
+        // fsync alone does not reach the medium there (<https://www.sqlite.org/pragma.html#pragma_fullfsync>).
+        connection.pragma_update(None, "fullfsync", syncs)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    }
+    Ok(())
 }
 
 /// Settings that keep a hostile or damaged file from doing more than failing

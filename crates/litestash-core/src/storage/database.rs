@@ -156,11 +156,16 @@ impl Database {
             _ => {}
         }
         let read = f(self)?;
+        self.reading = Reading::Plain(self.header());
+        Ok((read, false))
+    }
+
+    /// The header of the WAL index, if it can be seen: after a first read, on a file in WAL mode.
+    pub(super) fn header(&mut self) -> Option<Header> {
         if self.index.is_none() && self.shares_index {
             self.index = WalIndex::of(&self.connection);
         }
-        self.reading = Reading::Plain(self.index.and_then(WalIndex::header));
-        Ok((read, false))
+        self.index.and_then(WalIndex::header)
     }
 
     fn may_keep(&self, header: &Header) -> bool {

@@ -9,17 +9,22 @@
 //! (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
 
 mod birth;
+pub(crate) mod cache;
 pub(crate) mod connection;
 pub(crate) mod database;
 pub(crate) mod directory;
 pub(crate) mod failure;
 pub(crate) mod fork;
-pub(crate) mod idle;
+mod pending;
+mod queue;
 mod retry;
 pub(crate) mod row;
 pub(crate) mod shard;
 mod sql;
+mod sync;
 mod wal_index;
+mod worker;
 
+pub use cache::CacheStats;
 pub use connection::Durability;
 pub(crate) use retry::while_busy;

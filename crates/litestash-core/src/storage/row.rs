@@ -1,12 +1,13 @@
 //! Reading and writing single rows on a connection. A function that writes is a method of [`WriteTxn`], which
 //! only exists inside a transaction.
 
+use super::cache::{Changes, Content, Entry};
 use super::database::{Database, Hot};
 use super::sql::{self, PerSlot};
 use crate::contract::hash::KeyHash;
 use crate::contract::key::{Key, KeyRef, StoredKey};
 use crate::contract::record::{self, Expiry, Record};
-use crate::contract::route::Slot;
+use crate::contract::route::{ShardId, Slot};
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -219,12 +220,27 @@ fn upsert(
 pub(crate) struct WriteTxn<'a> {
     database: &'a mut Database,
     record: Vec<u8>,
+    shard: ShardId,
+    /// What the cache has to hear of, if there is one.
+    changes: Option<Changes>,
 }
 
 impl<'a> WriteTxn<'a> {
     /// Only for `Shard::write`, after BEGIN IMMEDIATE.
-    pub(super) fn begun(database: &'a mut Database) -> Self {
-        Self { database, record: Vec::new() }
+    pub(super) fn begun(database: &'a mut Database, shard: ShardId, changes: Option<Changes>) -> Self {
+        Self { database, record: Vec::new(), shard, changes }
+    }
+
+    /// What was changed.
+    pub(super) fn into_changes(self) -> Option<Changes> {
+        self.changes
+    }
+
+    fn changed(&mut self, key: KeyRef<'_>, content: impl FnOnce() -> Option<Content>) {
+        let shard = self.shard;
+        if let Some(changes) = &mut self.changes {
+            changes.push(|| Entry { key: key.to_owned(), shard, content: content() });
+        }
     }
 
     /// Calls `f` with the row of that hash, if it is there.
@@ -247,11 +263,26 @@ impl<'a> WriteTxn<'a> {
         body: &[u8],
         now_us: i64,
     ) -> Result<Version> {
+        let version = self.put_unrecorded(slot, hash, key, expiry, body, now_us)?;
+        self.changed(key, || Some(Content { version, expiry, body: body.into() }));
+        Ok(version)
+    }
+
+    /// [`WriteTxn::put`] of a row that the cache knows.
+    pub(super) fn put_unrecorded(
+        &mut self,
+        slot: Slot,
+        hash: &KeyHash,
+        key: KeyRef<'_>,
+        expiry: Expiry,
+        body: &[u8],
+        now_us: i64,
+    ) -> Result<Version> {
         let mut version = Version::from_micros(now_us);
-        if !self.put_if_newer(slot, hash, key, expiry, body, version)? {
+        if !self.upsert(slot, hash, key, expiry, body, version)? {
             let old = self.get(slot, hash, |row| Ok(row.version))?;
             version = old.map_or(Ok(version), |old| old.next(now_us))?;
-            if !self.put_if_newer(slot, hash, key, expiry, body, version)? {
+            if !self.upsert(slot, hash, key, expiry, body, version)? {
                 return Err(Error::new(crate::ErrorKind::Internal, "a row refused a version above its own"));
             }
         }
@@ -261,6 +292,22 @@ impl<'a> WriteTxn<'a> {
     /// Writes a row of that very version, if no row of the same or a greater version is there. Returns
     /// whether it did.
     pub(crate) fn put_if_newer(
+        &mut self,
+        slot: Slot,
+        hash: &KeyHash,
+        key: KeyRef<'_>,
+        expiry: Expiry,
+        body: &[u8],
+        version: Version,
+    ) -> Result<bool> {
+        let written = self.upsert(slot, hash, key, expiry, body, version)?;
+        if written {
+            self.changed(key, || Some(Content { version, expiry, body: body.into() }));
+        }
+        Ok(written)
+    }
+
+    fn upsert(
         &mut self,
         slot: Slot,
         hash: &KeyHash,
@@ -283,9 +330,11 @@ impl<'a> WriteTxn<'a> {
         Ok(changed > 0)
     }
 
-    /// Deletes the row of that hash. Returns whether it was there.
-    pub(crate) fn delete(&mut self, slot: Slot, hash: &KeyHash) -> Result<bool> {
-        self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))
+    /// Deletes the row of a key. Returns whether it was there.
+    pub(crate) fn delete(&mut self, slot: Slot, hash: &KeyHash, key: KeyRef<'_>) -> Result<bool> {
+        let deleted = self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))?;
+        self.changed(key, || None);
+        Ok(deleted)
     }
 
     /// Deletes every row.
@@ -294,6 +343,7 @@ impl<'a> WriteTxn<'a> {
             cached(self.database.connection(), &sql::CLEAR, slot)?.execute([])?;
         }
         self.database.connection().prepare_cached(sql::EXPIRY_CLEAR)?.execute([])?;
+        self.changes = self.changes.take().map(|_| Changes::All);
         Ok(())
     }
 }

@@ -11,31 +11,59 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-/// Both copies of the header, as 8-byte words.
-const HEADER_WORDS: usize = 2 * 48 / 8;
+/// The header in 8-byte words; a second copy of it follows.
+pub(super) const HEADER_WORDS: usize = 48 / 8;
 
 /// Bytes of a page of the WAL index.
 const INDEX_PAGE_BYTES: i32 = 32_768;
 
 /// WAL frames beyond which read transactions are not kept open, unless the database file has all of them: a
 /// writer can start the log anew only in a moment without readers of it, so a long log needs such moments.
-const FRAMES_KEPT_MAX: u32 = 1000;
+const FRAMES_KEPT_MAX: u32 = 3000;
 
 /// What the header said at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header([u64; HEADER_WORDS]);
 
 impl Header {
-    /// The number of valid frames in the log: bytes 16 to 19, in the host's byte order.
-    fn frames(&self) -> u32 {
-        let bytes = self.0[2].to_ne_bytes();
-        u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+    /// The header as it is.
+    pub(super) fn words(&self) -> &[u64; HEADER_WORDS] {
+        &self.0
     }
+
+    /// The number of valid frames in the log: bytes 16 to 19, in the host's byte order.
+    pub(super) fn frames(&self) -> u32 {
+        first_half(self.0[2])
+    }
+
+    /// The change counter, bytes 8 to 11: one more with every commit, from zero after a recovery.
+    fn changes(&self) -> u32 {
+        first_half(self.0[1])
+    }
+
+    /// Whether exactly one commit lies between the two, given that `before` was seen under the write lock, or
+    /// that the caller's own commit is one of those between.
+    pub(super) fn is_one_commit_after(&self, before: &Self) -> bool {
+        self.changes() == before.changes().wrapping_add(1)
+    }
+}
+
+/// The 32-bit integer in the first four bytes of a word.
+fn first_half(word: u64) -> u32 {
+    let [a, b, c, d, ..] = word.to_ne_bytes();
+    u32::from_ne_bytes([a, b, c, d])
 }
 
 /// The mapped first page of a connection's WAL index.
 #[derive(Clone, Copy)]
 pub(super) struct WalIndex(NonNull<AtomicU64>);
+
+// SAFETY: the page belongs to the process and not to a thread, and is only read, as atomic words.
+#[expect(unsafe_code, reason = "see the safety comment")]
+unsafe impl Send for WalIndex {}
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "see the safety comment")]
+unsafe impl Sync for WalIndex {}
 
 impl WalIndex {
     /// The page, if this connection has it mapped: it is on a file, in WAL mode, and has read before.
@@ -74,17 +102,22 @@ impl WalIndex {
         let header = Header(std::array::from_fn(|word| self.word(word)));
         // The second copy is written first and read last; equal copies are a whole header.
         fence(Ordering::Acquire);
-        let (first, second) = header.0.split_at(HEADER_WORDS / 2);
-        (first == second).then_some(header)
+        let same = (0..HEADER_WORDS)
+            .fold(true, |same, word| same & (self.word(HEADER_WORDS + word) == header.0[word]));
+        fence(Ordering::Acquire);
+        // Before a log exists the page is all zeros.
+        (same && header.0[0] != 0).then_some(header)
+    }
+
+    /// How many frames of the log are in the database file: the four bytes behind the header's copies.
+    pub(super) fn backfilled(self) -> u32 {
+        first_half(self.word(2 * HEADER_WORDS))
     }
 
     /// Whether a read transaction on this state may be kept open without keeping the log
     /// from being started anew.
     pub(super) fn may_be_kept(self, header: &Header) -> bool {
-        // Behind the header's copies: how many frames are in the database file, in the host's byte order.
-        let backfilled = self.word(HEADER_WORDS).to_ne_bytes();
-        let backfilled = u32::from_ne_bytes([backfilled[0], backfilled[1], backfilled[2], backfilled[3]]);
-        header.frames() < FRAMES_KEPT_MAX || header.frames() == backfilled
+        header.frames() < FRAMES_KEPT_MAX || header.frames() == self.backfilled()
     }
 
     fn word(self, word: usize) -> u64 {
@@ -93,7 +126,7 @@ impl WalIndex {
         // only read here, as atomic words.
         #[expect(unsafe_code, reason = "the page is memory that SQLite mapped")]
         unsafe {
-            self.0.add(word).as_ref().load(Ordering::Acquire)
+            self.0.add(word).as_ref().load(Ordering::Relaxed)
         }
     }
 }

@@ -1,0 +1,38 @@
+//! What the cache holds of a row.
+
+use crate::contract::key::Key;
+use crate::contract::record::{Expiry, Record};
+use crate::contract::route::ShardId;
+use crate::contract::version::Version;
+
+/// A key and what its row holds; `None` if there is no row.
+pub(crate) struct Entry {
+    pub(crate) key: Key,
+    pub(crate) shard: ShardId,
+    pub(crate) content: Option<Content>,
+}
+
+/// A row, its checksum and its canonical form checked.
+pub(crate) struct Content {
+    pub(crate) version: Version,
+    pub(crate) expiry: Expiry,
+    pub(crate) body: Box<[u8]>,
+}
+
+impl Entry {
+    /// Bytes of key and body.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.key.as_ref().size_bytes() + self.content.as_ref().map_or(0, |content| content.body.len())
+    }
+}
+
+impl Content {
+    pub(crate) fn of(version: Version, record: &Record<'_>) -> Self {
+        Self { version, expiry: record.expiry, body: record.body.into() }
+    }
+
+    /// The row as if it had just been read.
+    pub(crate) fn record(&self) -> Record<'_> {
+        Record { flags: self.expiry.flags(), expiry: self.expiry, body: &self.body }
+    }
+}

@@ -1,0 +1,221 @@
+//! Rows kept in memory, never older than the files: a hit costs no system call and sees every process's
+//! commits.
+//!
+//! A row is valid while the header of its shard's WAL index is what it was when the row was read, or what our
+//! own commits made of it since. [`publication`] has the rules, [`segment`] the rows.
+
+mod entry;
+mod publication;
+mod segment;
+
+use super::wal_index::{HEADER_WORDS, Header, WalIndex};
+use crate::contract::key::KeyRef;
+use crate::contract::limits::SHARDS;
+use crate::contract::route::ShardId;
+use hashbrown::DefaultHashBuilder;
+use parking_lot::{Mutex, MutexGuard};
+use publication::Publication;
+use segment::{PINNED, Segment};
+use serde::Serialize;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+pub(crate) use entry::{Content, Entry};
+
+/// Parts with a lock each.
+const SEGMENTS: usize = 32;
+
+/// Figures of the read cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct CacheStats {
+    /// Reads of one key that were answered from memory.
+    pub hits: u64,
+    /// Reads of one key that had to ask SQLite.
+    pub misses: u64,
+    /// Rows held, and keys known to be missing.
+    pub entries: u64,
+    /// Bytes they are counted as.
+    pub bytes: u64,
+    /// The limit of those bytes; 0 if the cache is off.
+    pub bytes_max: u64,
+}
+
+/// The cache of one stash.
+pub(crate) struct ReadCache {
+    segments: [Padded; SEGMENTS],
+    hasher: DefaultHashBuilder,
+    shards: [ShardView; SHARDS],
+    bytes_max: usize,
+    /// Rows that wait to be written.
+    pinned: AtomicUsize,
+}
+
+/// On a cache line of its own.
+#[repr(align(128))]
+struct Padded(Mutex<Segment>);
+
+struct ShardView {
+    publication: Publication<HEADER_WORDS>,
+    /// Where the header can be seen, once the shard is open.
+    index: OnceLock<WalIndex>,
+}
+
+/// A row that a commit changed.
+pub(crate) struct Change {
+    pub(crate) entry: Arc<Entry>,
+}
+
+/// What a commit changed.
+pub(crate) enum Changes {
+    Rows(Vec<Change>),
+    /// More than is worth naming: every row of the shard.
+    All,
+}
+
+/// Rows beyond which a commit's changes are not named one by one.
+const CHANGES_MAX: usize = 1024;
+
+impl Changes {
+    pub(crate) fn push(&mut self, entry: impl FnOnce() -> Entry) {
+        match self {
+            Self::Rows(rows) if rows.len() < CHANGES_MAX => rows.push(Change { entry: Arc::new(entry()) }),
+            _ => *self = Self::All,
+        }
+    }
+}
+
+impl ReadCache {
+    /// A cache of that many bytes over the whole stash; 0 turns it off.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self {
+            segments: std::array::from_fn(|_| Padded(Mutex::new(Segment::new(bytes_max / SEGMENTS)))),
+            hasher: DefaultHashBuilder::default(),
+            shards: std::array::from_fn(|_| ShardView {
+                publication: Publication::new(),
+                index: OnceLock::new(),
+            }),
+            bytes_max,
+            pinned: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether rows are kept that are not waiting to be written.
+    pub(crate) fn is_on(&self) -> bool {
+        self.bytes_max > 0
+    }
+
+    /// Says where a shard's header can be seen, for as long as this cache is used.
+    pub(super) fn attach(&self, shard: ShardId, index: WalIndex) {
+        // The first one is as good as any later one: they show the same memory.
+        let _ = self.shards[shard.index()].index.set(index);
+    }
+
+    /// The shard's header now, if rows of it can be kept.
+    pub(super) fn header(&self, shard: ShardId) -> Option<Header> {
+        if !self.is_on() {
+            return None;
+        }
+        self.shards[shard.index()].index.get()?.header()
+    }
+
+    fn hash(&self, key: KeyRef<'_>) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    fn segment(&self, hash: u64) -> MutexGuard<'_, Segment> {
+        // The table uses the upper and the lowest bits.
+        self.segments[(hash >> 24) as usize % SEGMENTS].0.lock()
+    }
+
+    /// The newest state of a key, if it is known.
+    #[inline]
+    pub(crate) fn get(&self, key: KeyRef<'_>) -> Option<Arc<Entry>> {
+        if !self.is_on() && self.pinned.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let hash = self.hash(key);
+        self.segment(hash).hit(hash, key, |epoch, entry| {
+            let view = &self.shards[entry.shard.index()];
+            let header = view.index.get().and_then(|index| index.header());
+            header.is_some_and(|header| view.publication.epoch_at(header.words()) == Some(epoch))
+        })
+    }
+
+    /// Keeps what was read at `header`, unless it was changed since.
+    pub(super) fn fill(&self, header: &Header, entry: Entry) {
+        let view = &self.shards[entry.shard.index()];
+        let is_current = || self.header(entry.shard).as_ref() == Some(header);
+        let Some(epoch) = view.publication.adopt(header.words(), is_current) else { return };
+        let hash = self.hash(entry.key.as_ref());
+        let entry = Arc::new(entry);
+        let mut segment = self.segment(hash);
+        let pinned = segment.epoch_of(hash, entry.key.as_ref()) == Some(PINNED);
+        if !pinned && view.publication.may_fill(header.words(), epoch) {
+            segment.put(hash, entry, epoch);
+        }
+    }
+
+    /// Takes in a commit of our own, which made `after` of the header `before`; `released` are rows that were
+    /// pinned and are written now. If anybody else committed as well, the shard's rows are out of date
+    /// instead.
+    ///
+    /// Only for the holder of the shard's writer lock, and before the commit is acknowledged.
+    pub(super) fn publish(
+        &self,
+        shard: ShardId,
+        released: &[Arc<Entry>],
+        changes: Changes,
+        before: Option<Header>,
+        after: Option<Header>,
+    ) {
+        let publication = &self.shards[shard.index()].publication;
+        let publishing = match (before, after) {
+            (Some(before), Some(after)) if self.is_on() && after.is_one_commit_after(&before) => {
+                publication.begin(before.words())
+            }
+            _ => None,
+        };
+        for entry in released {
+            let hash = self.hash(entry.key.as_ref());
+            self.segment(hash).release(hash, entry, publishing.as_ref().map(|publishing| publishing.epoch()));
+        }
+        self.pinned.fetch_sub(released.len(), Ordering::Release);
+        let (Some(publishing), Some(after)) = (publishing, after) else { return };
+        let Changes::Rows(rows) = changes else {
+            drop(publishing);
+            publication.drop_rows();
+            return;
+        };
+        for Change { entry } in rows {
+            let hash = self.hash(entry.key.as_ref());
+            let mut segment = self.segment(hash);
+            // What waits to be written is newer than what was written.
+            if segment.epoch_of(hash, entry.key.as_ref()) != Some(PINNED) {
+                segment.put(hash, entry, publishing.epoch());
+            }
+        }
+        publishing.finish(after.words());
+    }
+
+    /// Holds a row that waits to be written: reads of its key find it from now on.
+    pub(super) fn pin(&self, entry: &Arc<Entry>) {
+        self.pinned.fetch_add(1, Ordering::AcqRel);
+        let hash = self.hash(entry.key.as_ref());
+        self.segment(hash).put(hash, Arc::clone(entry), PINNED);
+    }
+
+    pub(crate) fn stats(&self) -> CacheStats {
+        let mut stats = CacheStats { bytes_max: self.bytes_max as u64, ..CacheStats::default() };
+        for Padded(segment) in &self.segments {
+            let segment = segment.lock();
+            let (entries, bytes) = segment.size();
+            stats.entries += entries as u64;
+            stats.bytes += bytes as u64;
+            stats.hits += segment.hits;
+            stats.misses += segment.misses;
+        }
+        stats
+    }
+}

@@ -1,0 +1,128 @@
+//! Moving the write-ahead log into the file, in the background and at close.
+//!
+//! A checkpoint waits for the disk, twice. Done by a writer, as SQLite does by itself, it is most of the cost
+//! of a write. Here writers only notice that the log has grown; `wal_autocheckpoint` stays as a backstop.
+
+use super::{OpenWriter, Shard, Writer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::database::Database;
+use crate::storage::wal_index::Header;
+use crate::storage::worker::When;
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Frames between two background checkpoints: 4 MB of pages.
+const FRAMES_STEP: u32 = 1000;
+
+/// Frames from which the log should be started anew, for which writers of the shard wait for a moment.
+const FRAMES_RESTARTED: u32 = 3000;
+
+/// Frames that may be left to move while writers wait.
+const FRAMES_LEFT_MAX: u32 = 400;
+
+/// Frames from which an idle log is cut off. A shorter one is only moved, and written over by the next commit.
+const FRAMES_TRUNCATED: u32 = 1000;
+
+/// What is remembered of a shard's log.
+#[derive(Default)]
+pub(super) struct Log {
+    /// Frames when the last background checkpoint began.
+    moved: AtomicU32,
+    /// The header when the worker last came by.
+    seen: Mutex<Option<Header>>,
+}
+
+impl Log {
+    /// Whether a log of that many frames has grown by a step.
+    pub(super) fn wants_checkpoint(&self, frames: u32) -> bool {
+        let moved = self.moved.load(Ordering::Relaxed);
+        frames >= FRAMES_STEP && (frames < moved || frames - moved >= FRAMES_STEP)
+    }
+}
+
+/// How far a checkpoint came.
+#[derive(Debug, Clone, Copy)]
+struct Progress {
+    frames: u32,
+    moved: u32,
+}
+
+impl Shard {
+    /// The worker's part: moves a grown log now; finishes with an idle one later. Returns whether to come
+    /// back.
+    pub(crate) fn checkpoint_in_background(&self, when: When) -> bool {
+        let done = match when {
+            When::Now => self.move_log().map(|_| true),
+            When::Later => self.tidy_log(),
+        };
+        done.unwrap_or_else(|error| {
+            if !matches!(error.kind(), ErrorKind::Busy | ErrorKind::Closed) {
+                tracing::warn!(%error, "a background checkpoint failed");
+            }
+            error.kind() != ErrorKind::Closed
+        })
+    }
+
+    fn move_log(&self) -> Result<()> {
+        let Some(mut reader) = self.take_reader()? else { return Ok(()) };
+        let moved = passive(&mut reader);
+        self.return_reader(reader);
+        let progress = moved?;
+        self.log.moved.store(progress.frames, Ordering::Relaxed);
+        if progress.frames >= FRAMES_RESTARTED && progress.frames - progress.moved <= FRAMES_LEFT_MAX {
+            let mut writer = self.writer.lock();
+            if let Writer::Open(open) = &mut *writer {
+                self.end_idle(true);
+                // With all frames moved, the next commit starts the log anew.
+                let progress = passive(&mut open.database)?;
+                self.log.moved.store(progress.frames, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Once nobody has committed for a period, moves what is left. Returns whether to come back.
+    fn tidy_log(&self) -> Result<bool> {
+        let mut writer = self.writer.lock();
+        let Writer::Open(open) = &mut *writer else { return Ok(false) };
+        let Some(header) = open.database.header() else { return Ok(true) };
+        let idle = self.log.seen.lock().replace(header) == Some(header);
+        if !idle {
+            return Ok(true);
+        }
+        self.end_idle(true);
+        if header.frames() >= FRAMES_TRUNCATED {
+            checkpoint(open.database.connection())?;
+            return Ok(false);
+        }
+        let progress = passive(&mut open.database)?;
+        Ok(progress.moved < progress.frames)
+    }
+
+    /// Empties the log on the way out.
+    pub(super) fn checkpoint_at_close(&self, open: &OpenWriter) -> Result<()> {
+        match checkpoint(open.database.connection()) {
+            // A checkpoint that others keep from finishing loses nothing: the log stays and they finish it.
+            Err(error) if error.kind() == ErrorKind::Busy => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// Moves what can be moved without waiting for anybody (<https://www.sqlite.org/c3ref/wal_checkpoint_v2.html>).
+fn passive(database: &mut Database) -> Result<Progress> {
+    database.end_kept()?;
+    let count =
+        |row: &rusqlite::Row<'_>, index| row.get::<_, i64>(index).map(|n| u32::try_from(n).unwrap_or(0));
+    let progress = database.connection().query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok(Progress { frames: count(row, 1)?, moved: count(row, 2)? })
+    })?;
+    Ok(progress)
+}
+
+/// Copies the WAL into the database file and empties it. `Busy` if readers or other processes are in the way.
+pub(crate) fn checkpoint(connection: &Connection) -> Result<()> {
+    let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy { Err(Error::new(ErrorKind::Busy, "the checkpoint could not finish")) } else { Ok(()) }
+}

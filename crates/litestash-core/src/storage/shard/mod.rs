@@ -1,0 +1,220 @@
+//! One shard: its writer connection, its pool of readers, and how an operation gets one of them.
+
+mod checkpoint;
+mod commit;
+mod readers;
+mod relaxed;
+mod submit;
+
+use super::cache::ReadCache;
+use super::connection::Access;
+use super::database::Database;
+use super::directory::Directory;
+use super::pending::Pending;
+use super::queue::CommitQueue;
+use super::sql;
+use super::worker::Worker;
+use crate::contract::route::ShardId;
+use crate::error::{Error, ErrorKind, Result};
+use checkpoint::Log;
+use parking_lot::Mutex;
+use readers::Readers;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use checkpoint::checkpoint;
+pub(crate) use commit::Put;
+pub(crate) use relaxed::Later;
+pub(crate) use submit::Submission;
+
+/// Bytes of writes that wait for another thread's commit, per shard.
+const QUEUE_BYTES_MAX: usize = 16 << 20;
+
+/// How a stash uses its shards.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The directory, or `None` for a stash in memory.
+    pub(crate) directory: Option<Directory>,
+    pub(crate) read_access: Access,
+    pub(crate) busy_timeout: Duration,
+}
+
+impl Settings {
+    pub(crate) fn writable(&self) -> bool {
+        matches!(self.read_access, Access::Read)
+    }
+}
+
+/// What the shards of a stash share.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) cache: Arc<ReadCache>,
+    pub(crate) workers: Workers,
+}
+
+/// The threads of a stash. None of them runs before there is something for it to do.
+#[derive(Clone)]
+pub(crate) struct Workers {
+    /// Ends read transactions that are kept open and not used, so that checkpoints are not held up.
+    idle: Arc<Worker>,
+    /// Writes what waits.
+    flushes: Arc<Worker>,
+    checkpoints: Arc<Worker>,
+}
+
+impl Workers {
+    pub(crate) fn new() -> Self {
+        let worker = |name, period, work| Arc::new(Worker::new(name, Duration::from_millis(period), work));
+        Self {
+            idle: worker("litestash-idle", 4, |shard, _| shard.end_idle(false)),
+            flushes: worker("litestash-flush", 5, |shard, _| shard.flush_in_background()),
+            checkpoints: worker("litestash-checkpoint", 500, Shard::checkpoint_in_background),
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> [&Arc<Worker>; 3] {
+        [&self.idle, &self.flushes, &self.checkpoints]
+    }
+}
+
+/// The state of the one writer connection. Everything that writes in this process goes through its lock.
+enum Writer {
+    /// Not opened yet, or dropped after a failure.
+    Idle,
+    Open(Box<OpenWriter>),
+    /// Closed for good.
+    Closed,
+}
+
+struct OpenWriter {
+    database: Database,
+    /// Whether its commits are synced.
+    syncs: bool,
+    /// Whether the names of the file and its log were made durable.
+    names_synced: bool,
+}
+
+/// One shard of a stash.
+pub(crate) struct Shard {
+    id: ShardId,
+    path: Option<PathBuf>,
+    settings: Arc<Settings>,
+    cache: Arc<ReadCache>,
+    queue: CommitQueue<submit::Job>,
+    pending: Pending,
+    writer: Mutex<Writer>,
+    readers: Mutex<Readers>,
+    log: Log,
+    workers: Workers,
+    anchor: Mutex<Option<Database>>,
+}
+
+impl Shard {
+    pub(crate) fn new(id: ShardId, common: &Common) -> Self {
+        let Common { settings, cache, workers } = common.clone();
+        Self {
+            id,
+            path: settings.directory.as_ref().map(|directory| directory.shard_path(id)),
+            settings,
+            cache,
+            queue: CommitQueue::new(QUEUE_BYTES_MAX),
+            pending: Pending::default(),
+            writer: Mutex::new(Writer::Idle),
+            readers: Mutex::new(Readers::default()),
+            log: Log::default(),
+            workers,
+            anchor: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// Called after every opening of a connection, which has read by then.
+    fn opened(&self, _database: Option<&Database>) -> Result<()> {
+        let mut anchor = self.anchor.lock();
+        if anchor.is_none()
+            && self.settings.read_access != Access::Immutable
+            && let Some(path) = &self.path
+            && let Some(database) = super::connection::open(path, self.id, self.settings.read_access)?
+        {
+            if let Some(index) = super::wal_index::WalIndex::of(database.connection()) {
+                self.cache.attach(self.id, index);
+            }
+            *anchor = Some(database);
+        }
+        Ok(())
+    }
+
+    /// Says in which shard it was, unless the caller is about to hear that the handle is closed.
+    fn located(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Closed | ErrorKind::ReadOnly => error,
+            _ if error.message().contains("shard") => error,
+            _ => error.context(format_args!("shard {}", self.id)),
+        }
+    }
+
+    /// Whether this handle has a connection open that writes.
+    pub(crate) fn is_written(&self) -> bool {
+        matches!(*self.writer.lock(), Writer::Open(_))
+    }
+
+    /// Refuses small writes from now on, waits until those under way are done, and writes what waits.
+    pub(crate) fn drain(&self) -> Result<()> {
+        self.queue.close();
+        self.pending.close();
+        self.flush()
+    }
+
+    /// Closes every connection. The writer goes last and leaves no WAL behind if no
+    /// other process uses the shard.
+    pub(crate) fn close(&self) -> Result<()> {
+        let mut writer = self.writer.lock();
+        drop(self.readers.lock().close());
+        *self.anchor.lock() = None;
+        let Writer::Open(open) = std::mem::replace(&mut *writer, Writer::Closed) else { return Ok(()) };
+        if self.path.is_some() {
+            self.checkpoint_at_close(&open).map_err(|error| self.located(error))?;
+        }
+        open.database.close().map_err(|error| self.located(error))
+    }
+
+    /// Lets go of every connection without a single call into SQLite: all that is safe in a forked child.
+    pub(crate) fn abandon(&self) {
+        // The locks may be held by threads that do not exist in the child.
+        if let Some(mut writer) = self.writer.try_lock() {
+            std::mem::forget(std::mem::replace(&mut *writer, Writer::Closed));
+        }
+        if let Some(mut readers) = self.readers.try_lock() {
+            std::mem::forget(readers.close());
+        }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the stash is closed")
+}
+
+fn not_created() -> Error {
+    Error::new(ErrorKind::Internal, "a shard was not created")
+}
+
+/// Rolls back when dropped, also by a panic, unless the transaction has ended.
+struct Transaction<'a>(&'a mut Database);
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        let connection = self.0.connection();
+        if !connection.is_autocommit()
+            && let Err(error) =
+                connection.prepare_cached(sql::ROLLBACK).and_then(|mut rollback| rollback.execute([]))
+        {
+            tracing::warn!(%error, "a rollback failed");
+        }
+    }
+}
