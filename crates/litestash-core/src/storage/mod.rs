@@ -14,11 +14,13 @@ pub(crate) mod database;
 pub(crate) mod directory;
 pub(crate) mod failure;
 pub(crate) mod fork;
+mod futex;
 pub(crate) mod idle;
 mod retry;
 pub(crate) mod row;
 pub(crate) mod shard;
 mod sql;
+pub(crate) mod ticket;
 mod wal_index;
 
 pub use connection::Durability;

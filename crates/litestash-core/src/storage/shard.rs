@@ -212,7 +212,7 @@ impl Shard {
         now_us: impl Fn() -> i64,
     ) -> Result<Version> {
         let put = |database: &mut Database| {
-            let alone = while_busy(settings.busy_timeout, || {
+            let alone = database.in_turn(settings.busy_timeout, |database| {
                 row::put_alone(database, slot, hash, key, body, Version::from_micros(now_us()))
             });
             match alone {
@@ -400,7 +400,7 @@ fn transact<T>(
     settings: &Settings,
     f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
 ) -> Result<T> {
-    while_busy(settings.busy_timeout, || database.run(Hot::Begin))?;
+    database.in_turn(settings.busy_timeout, |database| database.run(Hot::Begin))?;
     let transaction = Transaction(database);
     let result = f(&mut WriteTxn::begun(transaction.0))?;
     if transaction.0.connection().is_autocommit() {
