@@ -1,8 +1,8 @@
 //! How several processes share one shard, with the engine as it is, without its turns, and with plain SQLite.
 //!
-//! `fairness [--seconds 3]`. Every process writes keys of one shard as fast as it can. Printed are
-//! the commits per second of each, the greatest ratio between two of them within one second, the longest wait for a commit, and
-//! the total against that of a process alone.
+//! `fairness [--seconds 3]`. Every process writes keys of one shard as fast as it can. Printed are the commits
+//! per second of each, the greatest ratio between two of them within one second, the longest wait for a
+//! commit, and the total against that of one process with as many threads.
 
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::route::Route;
@@ -39,14 +39,18 @@ fn main() -> ExitCode {
 }
 
 fn parent(seconds: usize) -> Result<(), Failure> {
-    println!("| setup | processes x threads | commits/s of each | worst second | longest wait | total | against one |");
+    println!(
+        "| setup | processes x threads | commits/s of each | worst second | longest wait | total | against one |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for setup in SETUPS {
         let mut alone = 0.0;
         for (processes, threads) in LOADS {
             let figures = measure(setup, processes, threads, seconds)?;
-            let each: Vec<f64> =
-                figures.iter().map(|figures| figures.counts.iter().sum::<u64>() as f64 / seconds as f64).collect();
+            let each: Vec<f64> = figures
+                .iter()
+                .map(|figures| figures.counts.iter().sum::<u64>() as f64 / seconds as f64)
+                .collect();
             let total: f64 = each.iter().sum();
             if processes == 1 {
                 alone = total;
@@ -182,7 +186,8 @@ impl Writer {
                 stash.set(&keys[at], &value)?;
             }
             Self::Raw(connection) => {
-                let upsert = "INSERT INTO kv (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+                let upsert = "INSERT INTO kv (key, value) VALUES (?1, ?2) \
+                              ON CONFLICT (key) DO UPDATE SET value = excluded.value";
                 connection.prepare_cached(upsert)?.execute((at as i64, value.as_bytes()))?;
             }
         }

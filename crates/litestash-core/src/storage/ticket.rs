@@ -9,7 +9,7 @@
 //! any moment, nobody waits on them for longer than some milliseconds.
 
 use super::futex;
-use super::retry::{self, jitter};
+use super::retry::{jitter, timed_out};
 use super::wal_index::WalIndex;
 use crate::error::{ErrorKind, Result};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -33,7 +33,7 @@ const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(1);
 
 /// Points and spans of the system's monotonic clock, in units of 4.096 µs. It wraps around.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Ticks(u32);
 
 impl Ticks {
@@ -98,6 +98,13 @@ struct Own {
     since: Ticks,
 }
 
+/// A turn that was given away, as the number says.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    number: u16,
+    at: Ticks,
+}
+
 /// A writer connection's place among those of other processes, and of other handles in this one.
 #[derive(Clone, Copy)]
 pub(super) struct Ticket {
@@ -155,30 +162,18 @@ impl Ticket {
         mut attempt: impl FnMut() -> Result<T>,
     ) -> Result<T> {
         let mut now = Ticks::now();
-        let mut given = None;
-        if !refused {
-            let words = self.words();
-            let announced = words.announced.load(Relaxed);
-            if !Ticks(announced).is_within(ANNOUNCED, now) {
-                // Of somebody who has got what it waited for, or ended. Another may have renewed it meanwhile.
-                let _ = words.announced.compare_exchange(announced, 0, Relaxed, Relaxed);
-            }
-            given = self.give_away_if_used_up(now);
-        }
+        let given = if refused { None } else { self.make_way(now) };
+        let mut may_try = !refused;
         let mut waiting: Option<(Instant, Duration)> = None;
-        let mut skip = refused;
         loop {
-            let turn = Turn(self.words().turn.load(Relaxed));
-            let was_given = given
-                .is_some_and(|(number, at): (u16, Ticks)| turn.number() == number && at.elapsed(now).0 <= PATIENCE.0);
-            let others = was_given || turn.is_active(now) && !self.owns(turn);
-            let late = waiting.is_some_and(|(since, _)| since.elapsed() >= timeout);
+            let turn = self.turn();
             // At the end of its time it tries once more, whoever's turn it is.
-            if late || timeout.is_zero() || !others && !skip {
+            let is_last = waiting.map_or(timeout.is_zero(), |(since, _)| since.elapsed() >= timeout);
+            if is_last || may_try && !self.must_wait(turn, given, now) {
                 match attempt() {
                     Err(error) if error.kind() == ErrorKind::Busy => {
-                        if late || timeout.is_zero() {
-                            return Err(retry::timed_out(timeout, error));
+                        if is_last {
+                            return Err(timed_out(timeout, error));
                         }
                     }
                     other => {
@@ -189,7 +184,7 @@ impl Ticket {
                     }
                 }
             }
-            skip = false;
+            may_try = true;
             let (_, pause) = waiting.get_or_insert_with(|| (Instant::now(), SHORTEST));
             let words = self.words();
             words.announced.store(now.plus(ANNOUNCED).0.max(1), Relaxed);
@@ -199,41 +194,47 @@ impl Ticket {
         }
     }
 
-    fn owns(&self, turn: Turn) -> bool {
-        self.own.is_some_and(|own| own.number == turn.number())
+    fn turn(&self) -> Turn {
+        Turn(self.words().turn.load(Relaxed))
     }
 
-    /// Ends this connection's turn if it was long enough and somebody sleeps until it ends. Returns the number
-    /// that says so, and when.
-    fn give_away_if_used_up(&mut self, now: Ticks) -> Option<(u16, Ticks)> {
-        let turn = Turn(self.words().turn.load(Relaxed));
-        let own = self.own.filter(|own| own.number == turn.number() && turn.is_active(now))?;
-        if own.since.elapsed(now).0 < QUANTUM.0 {
+    /// Whether it is somebody else's turn, who writes right now or is about to.
+    fn must_wait(&self, turn: Turn, given: Option<Given>, now: Ticks) -> bool {
+        let is_given =
+            given.is_some_and(|given| given.number == turn.number() && given.at.elapsed(now) <= PATIENCE);
+        is_given || turn.is_active(now) && self.own_turn(turn).is_none()
+    }
+
+    fn own_turn(&self, turn: Turn) -> Option<Own> {
+        self.own.filter(|own| own.number == turn.number())
+    }
+
+    /// Ends this connection's turn if it was long enough and somebody sleeps until it ends.
+    fn make_way(&mut self, now: Ticks) -> Option<Given> {
+        let words = self.words();
+        let announced = words.announced.load(Relaxed);
+        if !Ticks(announced).is_within(ANNOUNCED, now) {
+            // From somebody who got what it waited for, or ended. If it was renewed meanwhile it stays.
+            let _ = words.announced.compare_exchange(announced, 0, Relaxed, Relaxed);
             return None;
         }
-        let given = Turn::new(own.number.wrapping_add(1), now);
-        let words = self.words();
-        words.turn.store(given.0, Relaxed);
+        let turn = self.turn();
+        let own = self.own_turn(turn).filter(|own| own.since.elapsed(now) >= QUANTUM)?;
+        let given = Given { number: own.number.wrapping_add(1), at: now };
+        words.turn.store(Turn::new(given.number, now).0, Relaxed);
         if futex::wake_one(words.turn) {
-            return Some((given.number(), now));
+            return Some(given);
         }
-        // Nobody sleeps; whoever is between two pauses gets the next one.
+        // Nobody sleeps. Whoever is between two pauses is heard at the next write.
         words.turn.store(turn.0, Relaxed);
-        self.own = Some(Own { since: now, ..own });
         None
     }
 
     /// Notes that this connection has begun to write: in its own turn, or in one that it has thereby taken.
     fn begun(&mut self, turn: Turn, now: Ticks) {
-        let number = match self.own {
-            Some(own) if own.number == turn.number() && turn.is_active(now) => own.number,
-            _ => {
-                let number = turn.next();
-                self.own = Some(Own { number, since: now });
-                number
-            }
-        };
-        let stamped = Turn::new(number, now);
+        let own = self.own_turn(turn).unwrap_or(Own { number: turn.next(), since: now });
+        self.own = Some(own);
+        let stamped = Turn::new(own.number, now);
         if stamped != turn {
             self.words().turn.store(stamped.0, Relaxed);
         }
@@ -247,4 +248,151 @@ pub mod testing {
 
     /// Whether connections opened from now on take no turns.
     pub static WITHOUT: AtomicBool = AtomicBool::new(false);
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use rusqlite::Connection;
+    use std::sync::atomic::AtomicBool;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn connection(dir: &tempfile::TempDir) -> (Connection, Ticket) {
+        let connection = Connection::open(dir.path().join("a.db")).unwrap();
+        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+        connection.execute_batch("CREATE TABLE IF NOT EXISTS t (x)").unwrap();
+        let ticket = Ticket::new(WalIndex::of(&connection).unwrap()).unwrap();
+        (connection, ticket)
+    }
+
+    fn busy() -> Error {
+        Error::new(ErrorKind::Busy, "")
+    }
+
+    /// Also a guard for new versions of SQLite.
+    #[test]
+    fn sqlite_leaves_the_words_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, ticket) = connection(&dir);
+        assert_eq!(ticket.words().announced.load(Relaxed), 0);
+        ticket.words().announced.store(0x0123_4567, Relaxed);
+        ticket.words().turn.store(u32::MAX, Relaxed);
+        let (two, other) = connection(&dir);
+        for connection in [&one, &two, &one] {
+            connection
+                .execute_batch("BEGIN IMMEDIATE; INSERT INTO t VALUES (zeroblob(100000)); COMMIT")
+                .unwrap();
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        }
+        assert_eq!(other.words().announced.load(Relaxed), 0x0123_4567);
+        assert_eq!(other.words().turn.load(Relaxed), u32::MAX);
+        let sound: String = two.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(sound, "ok");
+    }
+
+    #[test]
+    fn alone_it_touches_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_connection, mut ticket) = connection(&dir);
+        for n in 0..1000 {
+            assert_eq!(ticket.in_turn(LONG, || Ok(n)).unwrap(), n);
+        }
+        let words = ticket.words();
+        assert_eq!((words.announced.load(Relaxed), words.turn.load(Relaxed)), (0, 0));
+    }
+
+    /// What a killed process left, or anybody wrote there, costs milliseconds at most.
+    #[test]
+    fn no_content_of_the_words_stops_a_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_connection, mut ticket) = connection(&dir);
+        let now = Ticks::now();
+        for announced in [1, now.0, now.plus(ANNOUNCED).0, now.plus(Ticks(u32::MAX / 2)).0, u32::MAX] {
+            for turn in
+                [0, 1 << 16, 1 << 16 | now.0 & 0xffff, 2 << 16, u32::MAX, 0xfffe_0000 | now.0 & 0xffff]
+            {
+                ticket.words().announced.store(announced, Relaxed);
+                ticket.words().turn.store(turn, Relaxed);
+                let started = Instant::now();
+                for _ in 0..3 {
+                    ticket.in_turn(LONG, || Ok(())).unwrap();
+                }
+                assert!(started.elapsed() < Duration::from_secs(2), "{announced:#x} {turn:#x}");
+            }
+        }
+        std::thread::sleep(Duration::from_millis(10));
+        ticket.in_turn(LONG, || Ok(())).unwrap();
+        assert_eq!(ticket.words().announced.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn waiting_ends_with_its_time_and_other_errors_are_passed_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_connection, mut ticket) = connection(&dir);
+        for timeout in [Duration::ZERO, Duration::from_millis(3)] {
+            let mut attempts = 0;
+            let stuck: Result<()> = ticket.in_turn(timeout, || {
+                attempts += 1;
+                Err(busy())
+            });
+            assert_eq!(stuck.unwrap_err().kind(), ErrorKind::Busy);
+            assert!(attempts >= 2);
+        }
+        let failed: Result<()> = ticket.in_turn(LONG, || Err(Error::new(ErrorKind::Io, "")));
+        assert_eq!(failed.unwrap_err().kind(), ErrorKind::Io);
+        // Without time to wait it tries at once, in the turn of another.
+        let now = Ticks::now();
+        ticket.words().announced.store(now.plus(ANNOUNCED).0, Relaxed);
+        ticket.words().turn.store(Turn::new(77, now).0, Relaxed);
+        assert!(ticket.in_turn(Duration::ZERO, || Ok(())).is_ok());
+    }
+
+    /// Two connections that write without a pause, on a lock that goes to whoever asks at the right moment.
+    #[test]
+    fn who_waits_gets_its_turn() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_one, first) = connection(&dir);
+        let (_two, second) = connection(&dir);
+        let tickets = [first.index, second.index].map(SendIndex);
+        let lock = AtomicBool::new(false);
+        let until = Instant::now() + Duration::from_millis(400);
+        let counts = std::thread::scope(|scope| {
+            let threads = tickets.map(|index| {
+                let lock = &lock;
+                scope.spawn(move || {
+                    let mut ticket = Ticket::new(index.get()).unwrap();
+                    let mut count = 0u32;
+                    while Instant::now() < until {
+                        let taken = ticket
+                            .in_turn(LONG, || if lock.swap(true, Relaxed) { Err(busy()) } else { Ok(()) });
+                        taken.unwrap();
+                        let started = Instant::now();
+                        while started.elapsed() < Duration::from_micros(5) {}
+                        lock.store(false, Relaxed);
+                        count += 1;
+                    }
+                    count
+                })
+            });
+            threads.map(|thread| thread.join().unwrap())
+        });
+        let ratio = f64::from(counts[0].max(counts[1])) / f64::from(counts[0].min(counts[1]).max(1));
+        println!("{counts:?}, {ratio:.2} : 1");
+        assert!(ratio < 5.0, "{counts:?}");
+    }
+
+    struct SendIndex(WalIndex);
+
+    impl SendIndex {
+        fn get(&self) -> WalIndex {
+            self.0
+        }
+    }
+
+    // SAFETY: the mapped page belongs to the process, and both connections outlive the threads.
+    #[expect(unsafe_code, reason = "see the safety comment")]
+    unsafe impl Send for SendIndex {}
 }
