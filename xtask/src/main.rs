@@ -4,6 +4,7 @@ mod bench;
 mod codegen;
 mod conformance;
 mod crash;
+mod fairness;
 mod fuzz;
 mod process;
 mod setup;
@@ -30,6 +31,7 @@ enum Command {
     Codegen(codegen::Arguments),
     Conformance(conformance::Arguments),
     Crash(crash::Arguments),
+    Fairness(fairness::Arguments),
     Fuzz(fuzz::Arguments),
     Soak(soak::Arguments),
     Test(test::Arguments),
@@ -53,6 +55,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
+        Command::Fairness(arguments) => fairness::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

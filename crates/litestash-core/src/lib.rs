@@ -49,6 +49,11 @@ pub use stash::{
 };
 pub use storage::{CacheStats, Durability};
 
+/// Switches for measurements. No part of the interface.
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub use storage::ticket::testing;
+
 /// The version of the SQLite that is linked into this program, such as `3.54.1`.
 pub fn sqlite_version() -> &'static str {
     rusqlite::version()

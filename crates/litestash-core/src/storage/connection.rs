@@ -162,7 +162,8 @@ fn finish(connection: Connection, shard: ShardId, access: Access) -> Result<Opti
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     let shares_index = mode == "wal" && access != Access::Immutable;
-    Ok(Some(Database::new(connection, shares_index)))
+    let database = Database::new(connection, shares_index);
+    Ok(Some(if access == Access::Write { database.with_ticket() } else { database }))
 }
 
 /// Whether commits are synced. A checkpoint is in either case.

@@ -3,12 +3,15 @@
 //! rusqlite's own statement cache costs a hash of the SQL text and a list update per
 //! use, about a tenth of a get.
 
+use super::retry::while_busy;
 use super::sql;
+use super::ticket::Ticket;
 use super::wal_index::{Header, WalIndex};
 use crate::contract::limits::SLOTS;
 use crate::contract::route::Slot;
 use crate::error::Result;
 use rusqlite::{Connection, Statement};
+use std::time::Duration;
 
 /// The statements of the hot path.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +74,8 @@ pub(crate) struct Database {
     /// The connection's own mapped page of it; looked up by the first read.
     index: Option<WalIndex>,
     reading: Reading,
+    /// Only of a connection that writes.
+    ticket: Option<Ticket>,
     /// Set by every read, cleared by whoever looks for idle transactions.
     used: bool,
 }
@@ -91,8 +96,30 @@ impl Database {
             shares_index,
             index: None,
             reading: Reading::Plain(None),
+            ticket: None,
             used: false,
         }
+    }
+
+    /// Takes part in taking turns with the writers of other processes.
+    pub(super) fn with_ticket(mut self) -> Self {
+        if self.shares_index {
+            self.ticket = WalIndex::of(&self.connection).and_then(Ticket::new);
+        }
+        self
+    }
+
+    /// Calls `attempt`, which begins a write, when it is this process's turn to write the shard, and again
+    /// while it answers `Busy`, for at most `timeout`.
+    pub(super) fn in_turn<T>(
+        &mut self,
+        timeout: Duration,
+        mut attempt: impl FnMut(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let Some(mut ticket) = self.ticket else { return while_busy(timeout, || attempt(self)) };
+        let result = ticket.in_turn(timeout, || attempt(self));
+        self.ticket = Some(ticket);
+        result
     }
 
     /// The connection, for everything that is not hot.

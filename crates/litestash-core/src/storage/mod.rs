@@ -15,6 +15,7 @@ pub(crate) mod database;
 pub(crate) mod directory;
 pub(crate) mod failure;
 pub(crate) mod fork;
+mod futex;
 mod pending;
 mod queue;
 mod retry;
@@ -22,6 +23,7 @@ pub(crate) mod row;
 pub(crate) mod shard;
 mod sql;
 mod sync;
+pub(crate) mod ticket;
 mod wal_index;
 mod worker;
 

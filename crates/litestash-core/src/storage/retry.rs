@@ -20,19 +20,24 @@ pub(crate) fn while_busy<T>(timeout: Duration, mut attempt: impl FnMut() -> Resu
         };
         let (since, pause) = waiting.get_or_insert_with(|| (Instant::now(), SHORTEST));
         if since.elapsed() >= timeout {
-            return Err(Error::new(
-                ErrorKind::Busy,
-                format!("another process or thread held the shard for more than {} ms", timeout.as_millis()),
-            )
-            .with_source(error));
+            return Err(timed_out(timeout, error));
         }
         std::thread::sleep(jitter(*pause));
         *pause = (*pause * 2).min(LONGEST);
     }
 }
 
+/// The answer to who has waited in vain.
+pub(super) fn timed_out(timeout: Duration, error: Error) -> Error {
+    Error::new(
+        ErrorKind::Busy,
+        format!("another process or thread held the shard for more than {} ms", timeout.as_millis()),
+    )
+    .with_source(error)
+}
+
 /// Half to one and a half times `pause`.
-fn jitter(pause: Duration) -> Duration {
+pub(super) fn jitter(pause: Duration) -> Duration {
     let random = RandomState::new().hash_one(0u8) % 1024;
     pause / 2 + pause * random as u32 / 1024
 }

@@ -9,13 +9,19 @@
 use rusqlite::{Connection, ffi};
 use std::ffi::c_void;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// The header in 8-byte words; a second copy of it follows.
 pub(super) const HEADER_WORDS: usize = 48 / 8;
 
 /// Bytes of a page of the WAL index.
 const INDEX_PAGE_BYTES: i32 = 32_768;
+
+/// The version of the index's layout; the first four bytes of the header.
+const INDEX_VERSION: u32 = 3_007_000;
+
+/// Where SQLite's locks are. The bytes are never read or written, because on some systems they cannot be.
+const LOCK_BYTES: usize = 120;
 
 /// WAL frames beyond which read transactions are not kept open, unless the database file has all of them: a
 /// writer can start the log anew only in a moment without readers of it, so a long log needs such moments.
@@ -118,6 +124,25 @@ impl WalIndex {
     /// from being started anew.
     pub(super) fn may_be_kept(self, header: &Header) -> bool {
         header.frames() < FRAMES_KEPT_MAX || header.frames() == self.backfilled()
+    }
+
+    /// Whether the page is laid out as this module knows it.
+    pub(super) fn has_known_layout(self) -> bool {
+        let version = self.word(0).to_ne_bytes();
+        u32::from_ne_bytes([version[0], version[1], version[2], version[3]]) == INDEX_VERSION
+    }
+
+    /// The eight bytes that SQLite's locks stand for, as two words that all processes share. SQLite gives them
+    /// no meaning; they are zero when the first connection of all processes has opened the index.
+    pub(super) fn lock_words(&self) -> [&AtomicU32; 2] {
+        let words = self.0.cast::<AtomicU32>();
+        // SAFETY: the page is mapped for as long as the connection is open, which outlives the borrow, for
+        // writing too, or `of` would have had another answer; it is aligned to a memory page and longer than
+        // the words, and everybody uses these only as atomic words.
+        #[expect(unsafe_code, reason = "the page is memory that SQLite mapped")]
+        unsafe {
+            [words.add(LOCK_BYTES / 4).as_ref(), words.add(LOCK_BYTES / 4 + 1).as_ref()]
+        }
     }
 
     fn word(self, word: usize) -> u64 {

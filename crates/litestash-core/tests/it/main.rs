@@ -8,6 +8,7 @@ mod coherence;
 mod compute;
 mod damage;
 mod failures;
+mod fairness;
 mod model;
 mod processes;
 mod support;

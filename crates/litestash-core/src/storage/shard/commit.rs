@@ -65,9 +65,9 @@ impl Shard {
         self.with_open(true, |shard, open| {
             open.set_level(level)?;
             let before = open.database.header();
-            let alone = while_busy(shard.settings.busy_timeout, || {
+            let alone = open.database.in_turn(shard.settings.busy_timeout, |database| {
                 let version = Version::from_micros(now_us());
-                row::put_alone(&mut open.database, put.slot, put.hash, put.key, put.body, version)
+                row::put_alone(database, put.slot, put.hash, put.key, put.body, version)
             });
             let version = match alone {
                 Ok(Some(version)) => version,
@@ -161,7 +161,7 @@ impl Shard {
         f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
     ) -> Result<T> {
         open.set_level(level)?;
-        while_busy(self.settings.busy_timeout, || open.database.run(Hot::Begin))?;
+        open.database.in_turn(self.settings.busy_timeout, |database| database.run(Hot::Begin))?;
         let before = open.database.header();
         let transaction = Transaction(&mut open.database);
         let mut txn = WriteTxn::begun(transaction.0, self.id, self.changes());
