@@ -8,6 +8,7 @@ use crate::contract::limits::SHARDS;
 use crate::contract::route::{Route, ShardId};
 use crate::env::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::armour;
 use crate::storage::connection::{self, Access};
 use crate::storage::directory::Directory;
 use crate::storage::fork;
@@ -83,6 +84,7 @@ impl LiteStash {
 
     pub(super) fn open_with(path: Option<&Path>, options: &Options) -> Result<Self> {
         connection::check_sqlite_version()?;
+        armour::install();
         let read_only = options.read_only || options.immutable;
         let create = options.create && !read_only;
         let directory =

@@ -95,6 +95,11 @@ impl Database {
         }
     }
 
+    /// Whether the connection has a log and an index that other connections share.
+    pub(super) fn shares_index(&self) -> bool {
+        self.shares_index
+    }
+
     /// The connection, for everything that is not hot.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection

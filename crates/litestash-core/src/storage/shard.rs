@@ -1,5 +1,6 @@
 //! One shard: its writer connection, its pool of readers, and how an operation gets one of them.
 
+use super::armour::Guard;
 use super::birth;
 use super::connection::{self, Access, Durability};
 use super::database::{Database, Hot};
@@ -60,6 +61,8 @@ pub(crate) struct Shard {
     path: Option<PathBuf>,
     writer: Mutex<Writer>,
     readers: Mutex<Readers>,
+    /// Taken with the first connection to the file, given up with the last.
+    guard: Mutex<Option<Guard>>,
     idle: Arc<IdleWatch>,
 }
 
@@ -70,6 +73,7 @@ impl Shard {
             path: settings.directory.as_ref().map(|directory| directory.shard_path(id)),
             writer: Mutex::new(Writer::Idle),
             readers: Mutex::new(Readers { idle: Vec::new(), closed: false }),
+            guard: Mutex::new(None),
             idle,
         }
     }
@@ -153,11 +157,26 @@ impl Shard {
             }
         }
         match &self.path {
-            Some(path) if exists(path)? => {
-                connection::open(path, self.id, settings.read_access, settings.durability)
-            }
+            Some(path) if exists(path)? => self.open_connection(path, settings, settings.read_access),
             _ => Ok(None),
         }
+    }
+
+    /// Opens a connection, and guards the shard with the first one.
+    fn open_connection(
+        &self,
+        path: &std::path::Path,
+        settings: &Settings,
+        access: Access,
+    ) -> Result<Option<Database>> {
+        let opened = connection::open(path, self.id, access, settings.durability)?;
+        if opened.as_ref().is_some_and(Database::shares_index) {
+            let mut guard = self.guard.lock();
+            if guard.is_none() {
+                *guard = Guard::take(path)?;
+            }
+        }
+        Ok(opened)
     }
 
     fn return_reader(&self, database: Database) {
@@ -300,9 +319,8 @@ impl Shard {
             }
             birth::create(path, self.id)?;
         }
-        let opened = while_busy(settings.busy_timeout, || {
-            connection::open(path, self.id, Access::Write, settings.durability)
-        })?;
+        let opened =
+            while_busy(settings.busy_timeout, || self.open_connection(path, settings, Access::Write))?;
         // Without it a power cut may take the file's name, which at `Normal` is a loss of
         // newest writes like any other.
         if !born
@@ -335,9 +353,18 @@ impl Shard {
         {
             let mut readers = self.readers.lock();
             readers.closed = true;
-            readers.idle.clear();
+            // The last connection goes after the guard was released, so that it can remove the log.
+            let last = usize::from(!matches!(*writer, Writer::Open(_)));
+            readers.idle.truncate(last);
+            if let Some(reader) = readers.idle.pop() {
+                self.release_guard();
+                drop(reader);
+            }
         }
-        let Writer::Open(database) = std::mem::replace(&mut *writer, Writer::Closed) else { return Ok(()) };
+        let Writer::Open(database) = std::mem::replace(&mut *writer, Writer::Closed) else {
+            self.guard.lock().take();
+            return Ok(());
+        };
         if self.path.is_some() {
             // A checkpoint that others keep from finishing loses nothing: the WAL stays and they finish it.
             match checkpoint(database.connection()) {
@@ -345,7 +372,16 @@ impl Shard {
                 _ => {}
             }
         }
-        database.close().map_err(|error| self.located(error))
+        self.release_guard();
+        let closed = database.close().map_err(|error| self.located(error));
+        self.guard.lock().take();
+        closed
+    }
+
+    fn release_guard(&self) {
+        if let Some(guard) = &*self.guard.lock() {
+            guard.release();
+        }
     }
 
     /// Lets go of every connection without a single call into SQLite: all that is safe in a forked child.
