@@ -1,5 +1,6 @@
 //! The commands of this repository's development. `cargo xtask --help` lists them.
 
+mod armour;
 mod bench;
 mod codegen;
 mod conformance;
@@ -27,6 +28,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Armour(armour::Arguments),
     Bench(bench::Arguments),
     Codegen(codegen::Arguments),
     Conformance(conformance::Arguments),
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Armour(arguments) => armour::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),

@@ -5,8 +5,9 @@ use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 
-/// A program, the Debian package that has it, and what needs it.
+/// A program or library, the Debian package that has it, and what needs it.
 struct Need {
+    /// A library by its file name, which has `.so` in it.
     program: &'static str,
     package: &'static str,
     purpose: &'static str,
@@ -17,12 +18,17 @@ const NEEDS: &[Need] = &[
     Need { program: "python3", package: "python3", purpose: "the conformance suite and its reference" },
     Need { program: "cc", package: "gcc", purpose: "the bundled SQLite" },
     Need { program: "c++", package: "g++", purpose: "the fuzzer's library" },
+    Need {
+        program: "libsqlite3.so.0",
+        package: "libsqlite3-0",
+        purpose: "a second copy of SQLite, for the test of the lock armour",
+    },
 ];
 
 /// Installs what is missing where that is possible without asking, and returns what is
 /// still missing, in words.
 pub(crate) fn prepare() -> Result<Vec<String>> {
-    let absent = || NEEDS.iter().filter(|need| !on_path(need.program));
+    let absent = || NEEDS.iter().filter(|need| !is_there(need.program));
     let packages: Vec<_> = absent().map(|need| need.package).collect();
     if !packages.is_empty() && on_path("apt-get") && is_root() {
         println!("installing {}", packages.join(", "));
@@ -45,6 +51,20 @@ pub(crate) fn python_problem() -> Option<&'static str> {
     (!found).then_some("needs Python 3.11 with SQLite 3.37 or newer")
 }
 
+fn is_there(program: &str) -> bool {
+    if program.contains(".so") { is_library(program) } else { on_path(program) }
+}
+
+/// Whether a library lies in a folder where the dynamic linker looks, or one below, as Debian has them.
+fn is_library(name: &str) -> bool {
+    let folders = ["/lib", "/usr/lib", "/usr/lib64", "/usr/local/lib"].map(Path::new);
+    let holds = |folder: &Path| folder.join(name).exists();
+    folders.iter().any(|folder| {
+        let below = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        holds(folder) || below.map(|entry| entry.path()).any(|folder| holds(&folder))
+    })
+}
+
 /// Whether a program is on the search path.
 pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -65,5 +85,11 @@ mod tests {
     fn programs_are_looked_up_on_the_path() {
         assert!(on_path("sh"));
         assert!(!on_path("no-such-program-of-this-name"));
+    }
+
+    #[test]
+    fn libraries_are_looked_up_where_the_linker_looks() {
+        assert!(is_library("libc.so.6"));
+        assert!(!is_there("no-such-library.so.0"));
     }
 }

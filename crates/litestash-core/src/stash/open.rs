@@ -9,6 +9,7 @@ use crate::contract::route::{Route, ShardId};
 use crate::env::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
+use crate::storage::armour;
 use crate::storage::cache::ReadCache;
 use crate::storage::connection::{self, Access};
 use crate::storage::directory::Directory;
@@ -89,6 +90,7 @@ impl LiteStash {
 
     pub(super) fn open_with(path: Option<&Path>, options: &Options) -> Result<Self> {
         connection::check_sqlite_version()?;
+        armour::install();
         let read_only = options.read_only || options.immutable;
         let create = options.create && !read_only;
         let directory =
@@ -229,6 +231,7 @@ impl Inner {
         }
         let drained = self.shards.iter().map(Shard::drain).fold(Ok(()), Result::and);
         self.workers.all().iter().for_each(|worker| worker.stop());
+        self.cache.close();
         drained.and(self.close_shards())
     }
 

@@ -71,7 +71,7 @@ pub(crate) struct Database {
     connection: Box<Connection>,
     /// Whether the connection has a WAL index that other connections share.
     shares_index: bool,
-    /// The connection's own mapped page of it; looked up by the first read.
+    /// The connection's own mapped page of it.
     index: Option<WalIndex>,
     reading: Reading,
     /// Only of a connection that writes.
@@ -88,24 +88,28 @@ pub(crate) struct Database {
 unsafe impl Send for Database {}
 
 impl Database {
-    /// `shares_index`: the connection is to a file in WAL mode and takes part in its locking.
+    /// `shares_index`: the connection is to a file in WAL mode and takes part in its locking. It has read.
     pub(crate) fn new(connection: Connection, shares_index: bool) -> Self {
+        let index = if shares_index { WalIndex::of(&connection) } else { None };
         Self {
             statements: Box::new(std::array::from_fn(|_| None)),
             connection: Box::new(connection),
             shares_index,
-            index: None,
+            index,
             reading: Reading::Plain(None),
             ticket: None,
             used: false,
         }
     }
 
+    /// Whether the connection has a log and an index that other connections share.
+    pub(super) fn shares_index(&self) -> bool {
+        self.shares_index
+    }
+
     /// Takes part in taking turns with the writers of other processes.
     pub(super) fn with_ticket(mut self) -> Self {
-        if self.shares_index {
-            self.ticket = WalIndex::of(&self.connection).and_then(Ticket::new);
-        }
+        self.ticket = self.index.and_then(Ticket::new);
         self
     }
 
@@ -166,14 +170,14 @@ impl Database {
     /// it shows that very state.
     pub(super) fn read_keeping<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<(T, bool)> {
         self.used = true;
-        let before = self.index.and_then(WalIndex::header);
+        let before = self.header();
         match (self.reading, before) {
             (Reading::Kept(kept), Some(now)) if kept == now => return f(self).map(|read| (read, true)),
             (Reading::Kept(_), _) => self.end_kept()?,
             (Reading::Plain(Some(seen)), Some(now)) if seen == now && self.may_keep(&now) => {
                 self.run(Hot::BeginRead)?;
                 let read = f(self);
-                if read.is_ok() && self.index.and_then(WalIndex::header) == before {
+                if read.is_ok() && self.header() == before {
                     self.reading = Reading::Kept(now);
                 } else {
                     self.end_kept()?;
@@ -187,11 +191,8 @@ impl Database {
         Ok((read, false))
     }
 
-    /// The header of the WAL index, if it can be seen: after a first read, on a file in WAL mode.
-    pub(super) fn header(&mut self) -> Option<Header> {
-        if self.index.is_none() && self.shares_index {
-            self.index = WalIndex::of(&self.connection);
-        }
+    /// The header of the WAL index, if it can be seen: on a file in WAL mode.
+    pub(super) fn header(&self) -> Option<Header> {
         self.index.and_then(WalIndex::header)
     }
 

@@ -2,12 +2,17 @@
 
 use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
+use std::io::ErrorKind as Io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A directory that was found fit to hold a stash, as an absolute path without symbolic links.
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     path: PathBuf,
+    /// Whether the names of the directory and of those above it were made durable.
+    is_named: Arc<AtomicBool>,
 }
 
 impl Directory {
@@ -29,7 +34,7 @@ impl Directory {
         if !allow_network {
             refuse_network(&path)?;
         }
-        Ok(Self { path })
+        Ok(Self { path, is_named: Arc::default() })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -46,9 +51,25 @@ impl Directory {
         ShardId::all().filter_map(|shard| found(shard).transpose()).collect()
     }
 
-    /// Makes the directory's entries durable. Opening a directory is safe: no lock is held on it.
+    /// Makes the directory's entries durable, and the first time its own name and those above it, of which any
+    /// may be new. Opening a directory is safe: no lock is held on it.
     pub(crate) fn sync(&self) -> Result<()> {
-        std::fs::File::open(&self.path).and_then(|directory| directory.sync_all()).map_err(Error::from)
+        sync(&self.path)?;
+        if !self.is_named.load(Ordering::Acquire) {
+            for above in self.path.ancestors().skip(1) {
+                match sync(above).map_err(|error| (error.kind(), error)) {
+                    // Not ours to sync, or not a place where names change.
+                    Err((
+                        Io::PermissionDenied | Io::InvalidInput | Io::Unsupported | Io::ReadOnlyFilesystem,
+                        _,
+                    )) => {}
+                    Err((_, error)) => return Err(error.into()),
+                    Ok(()) => {}
+                }
+            }
+            self.is_named.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Whether the whole file system is mounted read-only, so that nobody can be writing.
@@ -61,6 +82,10 @@ impl Directory {
         #[cfg(not(unix))]
         false
     }
+}
+
+fn sync(directory: &Path) -> std::io::Result<()> {
+    std::fs::File::open(directory)?.sync_all()
 }
 
 /// Whether there is a file of that name. Not being allowed to look is an error, not a no.

@@ -8,6 +8,7 @@
 //! descriptor of it would drop every POSIX lock this process holds on it
 //! (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
 
+pub(crate) mod armour;
 mod birth;
 pub(crate) mod cache;
 pub(crate) mod connection;

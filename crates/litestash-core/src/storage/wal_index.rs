@@ -64,13 +64,6 @@ fn first_half(word: u64) -> u32 {
 #[derive(Clone, Copy)]
 pub(super) struct WalIndex(NonNull<AtomicU64>);
 
-// SAFETY: the page belongs to the process and not to a thread, and is only read, as atomic words.
-#[expect(unsafe_code, reason = "see the safety comment")]
-unsafe impl Send for WalIndex {}
-// SAFETY: as above.
-#[expect(unsafe_code, reason = "see the safety comment")]
-unsafe impl Sync for WalIndex {}
-
 impl WalIndex {
     /// The page, if this connection has it mapped: it is on a file, in WAL mode, and has read before.
     ///
@@ -100,6 +93,11 @@ impl WalIndex {
             }
         }
         NonNull::new(page.cast()).map(Self)
+    }
+
+    /// The page at that address, where a guard has mapped it. The result must not be used longer than it is.
+    pub(super) fn at(page: NonNull<AtomicU64>) -> Self {
+        Self(page)
     }
 
     /// The header now, or `None` while it is being written.

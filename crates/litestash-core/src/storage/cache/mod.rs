@@ -8,6 +8,7 @@ mod entry;
 mod publication;
 mod segment;
 
+use super::armour::IndexPage;
 use super::wal_index::{HEADER_WORDS, Header, WalIndex};
 use crate::contract::key::KeyRef;
 use crate::contract::limits::SHARDS;
@@ -18,8 +19,9 @@ use publication::Publication;
 use segment::{PINNED, Segment};
 use serde::Serialize;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 pub(crate) use entry::{Content, Entry};
 
@@ -50,6 +52,8 @@ pub(crate) struct ReadCache {
     bytes_max: usize,
     /// Rows that wait to be written.
     pinned: AtomicUsize,
+    /// Whether the pages may still be looked at.
+    closed: AtomicBool,
 }
 
 /// On a cache line of its own.
@@ -58,8 +62,10 @@ struct Padded(Mutex<Segment>);
 
 struct ShardView {
     publication: Publication<HEADER_WORDS>,
-    /// Where the header can be seen, once the shard is open.
-    index: OnceLock<WalIndex>,
+    /// Where the header can be seen: null before the shard is open, and when it is not to be looked at any more.
+    /// Read under the lock of a segment only, so that `close` can wait for it.
+    index: AtomicPtr<AtomicU64>,
+    page: Mutex<Option<IndexPage>>,
 }
 
 /// A row that a commit changed.
@@ -94,10 +100,12 @@ impl ReadCache {
             hasher: DefaultHashBuilder::default(),
             shards: std::array::from_fn(|_| ShardView {
                 publication: Publication::new(),
-                index: OnceLock::new(),
+                index: AtomicPtr::default(),
+                page: Mutex::new(None),
             }),
             bytes_max,
             pinned: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -106,18 +114,34 @@ impl ReadCache {
         self.bytes_max > 0
     }
 
-    /// Says where a shard's header can be seen, for as long as this cache is used.
-    pub(super) fn attach(&self, shard: ShardId, index: WalIndex) {
-        // The first one is as good as any later one: they show the same memory.
-        let _ = self.shards[shard.index()].index.set(index);
+    /// Says where a shard's header can be seen, until `close`.
+    pub(super) fn attach(&self, shard: ShardId, page: IndexPage) {
+        let view = &self.shards[shard.index()];
+        let mut attached = view.page.lock();
+        if attached.is_none() && !self.closed.load(Ordering::Acquire) {
+            view.index.store(page.as_ptr().as_ptr(), Ordering::Release);
+            *attached = Some(page);
+        }
     }
 
-    /// The shard's header now, if rows of it can be kept.
-    pub(super) fn header(&self, shard: ShardId) -> Option<Header> {
-        if !self.is_on() {
-            return None;
+    /// Answers nothing of a shard from now on, because its files were replaced.
+    pub(super) fn lose(&self, shard: ShardId) {
+        self.shards[shard.index()].index.store(std::ptr::null_mut(), Ordering::Release);
+    }
+
+    /// Answers nothing from now on, and lets go of the files.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for view in &self.shards {
+            view.index.store(std::ptr::null_mut(), Ordering::SeqCst);
         }
-        self.shards[shard.index()].index.get()?.header()
+        // A read that had seen a page has its segment's lock.
+        for Padded(segment) in &self.segments {
+            drop(segment.lock());
+        }
+        for view in &self.shards {
+            view.page.lock().take();
+        }
     }
 
     fn hash(&self, key: KeyRef<'_>) -> u64 {
@@ -138,15 +162,15 @@ impl ReadCache {
         let hash = self.hash(key);
         self.segment(hash).hit(hash, key, |epoch, entry| {
             let view = &self.shards[entry.shard.index()];
-            let header = view.index.get().and_then(|index| index.header());
+            let index = NonNull::new(view.index.load(Ordering::SeqCst)).map(WalIndex::at);
+            let header = index.and_then(WalIndex::header);
             header.is_some_and(|header| view.publication.epoch_at(header.words()) == Some(epoch))
         })
     }
 
-    /// Keeps what was read at `header`, unless it was changed since.
-    pub(super) fn fill(&self, header: &Header, entry: Entry) {
+    /// Keeps what was read at `header`, unless `is_current` denies that the header still is that.
+    pub(super) fn fill(&self, header: &Header, is_current: impl Fn() -> bool, entry: Entry) {
         let view = &self.shards[entry.shard.index()];
-        let is_current = || self.header(entry.shard).as_ref() == Some(header);
         let Some(epoch) = view.publication.adopt(header.words(), is_current) else { return };
         let hash = self.hash(entry.key.as_ref());
         let entry = Arc::new(entry);

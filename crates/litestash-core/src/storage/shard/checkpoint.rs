@@ -65,6 +65,13 @@ impl Shard {
     }
 
     fn move_log(&self) -> Result<()> {
+        if !self.is_in_place() {
+            self.reopen_later();
+            return Err(Error::new(
+                ErrorKind::Io,
+                "the shard's files were replaced or deleted while they were open; what was written to them is lost",
+            ));
+        }
         let Some(mut reader) = self.take_reader()? else { return Ok(()) };
         let moved = passive(&mut reader);
         self.return_reader(reader);

@@ -244,10 +244,7 @@ impl Shard {
             }
             birth::create(path, self.id)?;
         }
-        let opened =
-            while_busy(self.settings.busy_timeout, || connection::open(path, self.id, Access::Write))?;
-        self.opened(opened.as_ref())?;
-        Ok(opened)
+        while_busy(self.settings.busy_timeout, || self.open_connection(path, Access::Write))
     }
 }
 

@@ -6,8 +6,9 @@ mod readers;
 mod relaxed;
 mod submit;
 
+use super::armour::Guard;
 use super::cache::ReadCache;
-use super::connection::Access;
+use super::connection::{self, Access};
 use super::database::Database;
 use super::directory::Directory;
 use super::pending::Pending;
@@ -19,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use checkpoint::Log;
 use parking_lot::Mutex;
 use readers::Readers;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,7 +110,8 @@ pub(crate) struct Shard {
     readers: Mutex<Readers>,
     log: Log,
     workers: Workers,
-    anchor: Mutex<Option<Database>>,
+    /// Taken with the first connection to the file, given up with the last.
+    guard: Mutex<Option<Guard>>,
 }
 
 impl Shard {
@@ -126,7 +128,7 @@ impl Shard {
             readers: Mutex::new(Readers::default()),
             log: Log::default(),
             workers,
-            anchor: Mutex::new(None),
+            guard: Mutex::new(None),
         }
     }
 
@@ -134,20 +136,32 @@ impl Shard {
         self.id
     }
 
-    /// Called after every opening of a connection, which has read by then.
-    fn opened(&self, _database: Option<&Database>) -> Result<()> {
-        let mut anchor = self.anchor.lock();
-        if anchor.is_none()
-            && self.settings.read_access != Access::Immutable
-            && let Some(path) = &self.path
-            && let Some(database) = super::connection::open(path, self.id, self.settings.read_access)?
-        {
-            if let Some(index) = super::wal_index::WalIndex::of(database.connection()) {
-                self.cache.attach(self.id, index);
+    /// Opens a connection to the shard's file, and guards the shard with the first one.
+    fn open_connection(&self, path: &Path, access: Access) -> Result<Option<Database>> {
+        let opened = connection::open(path, self.id, access)?;
+        if opened.as_ref().is_some_and(Database::shares_index) {
+            let mut guard = self.guard.lock();
+            if guard.is_none() {
+                let taken = Guard::take(path)?;
+                if let Some(page) = taken.as_ref().and_then(Guard::index_page) {
+                    self.cache.attach(self.id, page);
+                }
+                *guard = taken;
             }
-            *anchor = Some(database);
         }
-        Ok(())
+        Ok(opened)
+    }
+
+    fn release_guard(&self) {
+        if let Some(guard) = &*self.guard.lock() {
+            guard.release();
+        }
+    }
+
+    /// Whether the shard's files are still those that were opened. If not, a commit would go to files that
+    /// nobody finds again.
+    fn is_in_place(&self) -> bool {
+        self.guard.lock().as_ref().is_none_or(Guard::still_named)
     }
 
     /// Says in which shard it was, unless the caller is about to hear that the handle is closed.
@@ -171,17 +185,38 @@ impl Shard {
         self.flush()
     }
 
+    /// Drops every connection, so that the next operation opens the files that are there then.
+    fn reopen_later(&self) {
+        let mut writer = self.writer.lock();
+        self.cache.lose(self.id);
+        self.release_guard();
+        drop(self.readers.lock().take_idle());
+        if let Writer::Open(_) = &*writer {
+            *writer = Writer::Idle;
+        }
+        self.guard.lock().take();
+    }
+
     /// Closes every connection. The writer goes last and leaves no WAL behind if no
-    /// other process uses the shard.
+    /// other process uses the shard. Only after the cache was closed.
     pub(crate) fn close(&self) -> Result<()> {
         let mut writer = self.writer.lock();
-        drop(self.readers.lock().close());
-        *self.anchor.lock() = None;
-        let Writer::Open(open) = std::mem::replace(&mut *writer, Writer::Closed) else { return Ok(()) };
-        if self.path.is_some() {
-            self.checkpoint_at_close(&open).map_err(|error| self.located(error))?;
-        }
-        open.database.close().map_err(|error| self.located(error))
+        let mut readers = self.readers.lock().close();
+        let open = match std::mem::replace(&mut *writer, Writer::Closed) {
+            Writer::Open(open) => Some(open),
+            _ => None,
+        };
+        // The last connection goes after the guard was released, so that it can remove the log.
+        readers.truncate(usize::from(open.is_none()));
+        let closed = open.map_or(Ok(()), |open| {
+            let moved = if self.path.is_some() { self.checkpoint_at_close(&open) } else { Ok(()) };
+            self.release_guard();
+            moved.and(open.database.close()).map_err(|error| self.located(error))
+        });
+        self.release_guard();
+        drop(readers);
+        self.guard.lock().take();
+        closed
     }
 
     /// Lets go of every connection without a single call into SQLite: all that is safe in a forked child.

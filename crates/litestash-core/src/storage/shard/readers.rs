@@ -8,7 +8,6 @@ use crate::contract::route::Slot;
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
 use crate::storage::cache::{Content, Entry};
-use crate::storage::connection;
 use crate::storage::database::{Database, Hot};
 use crate::storage::directory::exists;
 use crate::storage::retry::while_busy;
@@ -29,6 +28,10 @@ pub(super) struct Readers {
 impl Readers {
     pub(super) fn close(&mut self) -> Vec<Database> {
         self.closed = true;
+        self.take_idle()
+    }
+
+    pub(super) fn take_idle(&mut self) -> Vec<Database> {
         std::mem::take(&mut self.idle)
     }
 }
@@ -47,7 +50,7 @@ impl Shard {
     ) -> Result<Option<T>> {
         let found = self.read_with(|database| {
             // Before the reader decides whether its transaction is new enough.
-            let before = self.cache.header(self.id);
+            let before = database.header().filter(|_| self.cache.is_on());
             let mut content = None;
             let (found, keeps) = database.read_keeping(|database| {
                 row::get(database, slot, hash, |row| {
@@ -60,10 +63,12 @@ impl Shard {
             if keeps {
                 self.workers.idle.want(self.id, When::Later);
             }
+            let is_current = || database.header() == before;
             if let Some(before) = before
-                && self.cache.header(self.id) == Some(before)
+                && is_current()
             {
-                self.cache.fill(&before, Entry { key: key.to_owned(), shard: self.id, content });
+                let entry = Entry { key: key.to_owned(), shard: self.id, content };
+                self.cache.fill(&before, is_current, entry);
             }
             Ok(found)
         })?;
@@ -139,11 +144,7 @@ impl Shard {
             }
         }
         match &self.path {
-            Some(path) if exists(path)? => {
-                let opened = connection::open(path, self.id, self.settings.read_access)?;
-                self.opened(opened.as_ref())?;
-                Ok(opened)
-            }
+            Some(path) if exists(path)? => self.open_connection(path, self.settings.read_access),
             _ => Ok(None),
         }
     }
