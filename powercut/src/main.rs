@@ -1,0 +1,106 @@
+//! Power cuts: a workload's writes are recorded, and replayed without those that no sync had covered.
+
+mod campaign;
+mod disk;
+#[expect(dead_code, reason = "the recorder encodes")]
+#[path = "../recorder/src/event.rs"]
+mod event;
+mod history;
+mod inspect;
+mod level;
+mod workload;
+
+use anyhow::{Result, ensure};
+use campaign::{Bug, Campaign, Tally};
+use clap::{Parser, Subcommand};
+use level::{LEVELS, Level};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// States replayed for each bug on purpose.
+const BUG_STATES: u64 = 120;
+
+#[derive(Parser)]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    child: Option<Child>,
+    /// How many states, over all levels
+    #[arg(long, default_value_t = 20_000)]
+    states: u64,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only this level
+    #[arg(long)]
+    level: Option<Level>,
+    /// Only this bug on purpose, which must be found
+    #[arg(long)]
+    seed_bug: Option<Bug>,
+    /// Where bad states are kept
+    #[arg(long, default_value = "target/powercut")]
+    keep: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Child {
+    /// The workload that is recorded
+    #[command(hide = true)]
+    Child(workload::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match &arguments.child {
+        Some(Child::Child(workload)) => workload::run(workload),
+        None => run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("powercut: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    match arguments.seed_bug {
+        Some(bug) => return find(bug, arguments),
+        None => [Bug::DropSync, Bug::AckEarly].into_iter().try_for_each(|bug| find(bug, arguments))?,
+    }
+    let started = Instant::now();
+    let levels: Vec<_> =
+        LEVELS.iter().filter(|level| arguments.level.is_none_or(|only| only.name == level.name)).collect();
+    let mut all = Tally::default();
+    let mut parts = Vec::new();
+    for (index, level) in (0..).zip(&levels) {
+        let count = levels.len() as u64;
+        let states = arguments.states / count + u64::from(index < arguments.states % count);
+        let tally = campaign(arguments, **level, states, None).run()?;
+        parts.push(format!("{}: {} lost, {} not a prefix", level.name, tally.lost, tally.not_prefix));
+        all.add(tally);
+    }
+    println!(
+        "powercut: {} states, {} corrupt; {}; {:.0} states/s, seed {}",
+        all.states,
+        all.corrupt,
+        parts.join("; "),
+        all.states as f64 / started.elapsed().as_secs_f64(),
+        arguments.seed
+    );
+    ensure!(all.bad() == 0, "{} states break a promise", all.bad());
+    Ok(())
+}
+
+/// A test of this test: a bug on purpose must be found as a loss.
+fn find(bug: Bug, arguments: &Arguments) -> Result<()> {
+    let tally = campaign(arguments, LEVELS[0], BUG_STATES, Some(bug)).run()?;
+    println!("powercut: the bug {bug:?} on purpose: lost in {} of {} states", tally.lost, tally.states);
+    ensure!(tally.lost > 0, "the bug {bug:?} was not found");
+    Ok(())
+}
+
+fn campaign(arguments: &Arguments, level: Level, states: u64, bug: Option<Bug>) -> Campaign {
+    Campaign { level, states, seed: arguments.seed, bug, keep: arguments.keep.clone() }
+}
