@@ -34,6 +34,8 @@ pub(crate) struct Campaign {
     pub(crate) states: u64,
     pub(crate) seed: u64,
     pub(crate) bug: Option<Bug>,
+    /// Only this recording.
+    pub(crate) recording: Option<u64>,
     /// Where the first bad state of a recording is kept.
     pub(crate) keep: PathBuf,
 }
@@ -79,10 +81,14 @@ struct Cut {
 impl Campaign {
     pub(crate) fn run(&self) -> Result<Tally> {
         let kinds = SHAPES.len() as u64;
-        let recordings = self.states.div_ceil(STATES_PER_RECORDING).next_multiple_of(kinds).min(self.states);
+        let recordings = self.states.div_ceil(STATES_PER_RECORDING).max(1).next_multiple_of(kinds);
+        // Which states are whose: of every round of all kinds each has its weight.
+        let weight = |number: u64| SHAPES[(number % kinds) as usize].weight;
+        let total: u64 = (0..recordings).map(weight).sum();
+        let upto = |number| (0..number).map(weight).sum::<u64>() * self.states / total;
         let mut tally = Tally::default();
-        for number in 0..recordings {
-            let states = self.states / recordings + u64::from(number < self.states % recordings);
+        for number in (0..recordings).filter(|number| self.recording.is_none_or(|only| only == *number)) {
+            let states = upto(number + 1) - upto(number);
             let scratch = scratch()?;
             let recording = self.record(number, scratch.path())?;
             tally.add(self.replay(&recording, states, scratch.path())?);

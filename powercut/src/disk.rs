@@ -172,7 +172,8 @@ impl Disk {
                     Node::File(number) => {
                         let contents = contents.entry(number).or_insert_with(|| {
                             let file = self.files.get(&number);
-                            file.map(|file| file.after(luck(file.pending.len()), &mut random)).unwrap_or_default()
+                            file.map(|file| file.after(luck(file.pending.len()), &mut random))
+                                .unwrap_or_default()
                         });
                         Some(contents.clone())
                     }
@@ -319,9 +320,17 @@ impl File {
 enum Cutoff {
     Same(usize),
     /// The sectors of one write lose it and what follows.
-    Hole { first: usize, last: usize, from: usize },
+    Hole {
+        first: usize,
+        last: usize,
+        from: usize,
+    },
     /// Out of a hundred sectors so many are old and so many new; the others are in between.
-    Random { old: u32, new: u32, changes: usize },
+    Random {
+        old: u32,
+        new: u32,
+        changes: usize,
+    },
 }
 
 impl Cutoff {

@@ -3,9 +3,9 @@
 use crate::event::{Event, Kind};
 use crate::level::Promise;
 use anyhow::{Context, Result, bail};
+use litestash_core::KeyRef;
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::route::Route;
-use litestash_core::KeyRef;
 use std::collections::{BTreeMap, HashMap};
 
 /// A value is known by the number that its key's thread gave it; `None` is no value.
@@ -89,7 +89,8 @@ impl History {
                 }
                 "ack" => {
                     for strand in open.remove(&thread).into_iter().flatten() {
-                        let part = history.strands.get_mut(&strand).and_then(|strand| strand.parts.last_mut());
+                        let part =
+                            history.strands.get_mut(&strand).and_then(|strand| strand.parts.last_mut());
                         part.context("an acknowledgement of nothing")?.acknowledged = Some(at);
                     }
                     history.acknowledgements.push(at);
@@ -131,14 +132,20 @@ impl History {
     }
 
     /// Judges what is there after a cut before event `cut`.
-    pub(crate) fn judge(&self, cut: u64, promise: Promise, found: &BTreeMap<String, u64>) -> Result<(), Violation> {
+    pub(crate) fn judge(
+        &self,
+        cut: u64,
+        promise: Promise,
+        found: &BTreeMap<String, u64>,
+    ) -> Result<(), Violation> {
         for key in found.keys() {
             let known = self.strands.values().any(|strand| strand.keys.contains_key(key));
             if !known {
                 return Err(Violation::Corrupt(format!("{key} is there, which nobody wrote")));
             }
         }
-        let shards: std::collections::BTreeSet<usize> = self.strands.keys().map(|(shard, _)| *shard).collect();
+        let shards: std::collections::BTreeSet<usize> =
+            self.strands.keys().map(|(shard, _)| *shard).collect();
         shards.into_iter().try_for_each(|shard| self.judge_shard(shard, cut, promise, found))
     }
 
@@ -149,7 +156,8 @@ impl History {
         promise: Promise,
         found: &BTreeMap<String, u64>,
     ) -> Result<(), Violation> {
-        let strands: Vec<_> = self.strands.range((shard, 0)..=(shard, u64::MAX)).map(|(_, strand)| strand).collect();
+        let strands: Vec<_> =
+            self.strands.range((shard, 0)..=(shard, u64::MAX)).map(|(_, strand)| strand).collect();
         let before = match promise {
             Promise::Acknowledged => cut,
             _ => {
@@ -162,9 +170,11 @@ impl History {
         for strand in &strands {
             let fits = strand.fits(shard, cut, before, found)?;
             let least = strand.acknowledged(before);
-            let smallest = fits.iter().map(|(low, high)| (least.max(*low), *high)).find(|(low, high)| low <= high);
+            let smallest =
+                fits.iter().map(|(low, high)| (least.max(*low), *high)).find(|(low, high)| low <= high);
             let Some((smallest, _)) = smallest else {
-                let text = format!("shard {shard:x} holds {fits:?} parts of a thread's work, {least} are promised");
+                let text =
+                    format!("shard {shard:x} holds {fits:?} parts of a thread's work, {least} are promised");
                 return Err(Violation::Lost(text));
             };
             chosen.push(smallest);
@@ -184,7 +194,8 @@ impl History {
                     }
                     let fits = possible[other].iter().find(|(_, high)| *high >= needed);
                     let Some((low, _)) = fits else {
-                        let text = format!("shard {shard:x} lacks a write acknowledged before one it holds began");
+                        let text =
+                            format!("shard {shard:x} lacks a write acknowledged before one it holds began");
                         return Err(Violation::NotPrefix(text));
                     };
                     chosen[other] = needed.max(*low);
@@ -220,7 +231,9 @@ impl Strand {
             let mark = found.get(key).copied();
             let ranges = ranges(changes, mark, issued);
             let Some((_, last)) = ranges.last() else {
-                return Err(Violation::Corrupt(format!("{key} has value {mark:?}, which nobody wrote by then")));
+                return Err(Violation::Corrupt(format!(
+                    "{key} has value {mark:?}, which nobody wrote by then"
+                )));
             };
             oldest = oldest.min((*last, key));
             newest = newest.max(ranges[0].0);
@@ -276,7 +289,8 @@ fn logged(events: &[Event]) -> Vec<Floor> {
                 let path = path();
                 let name = path.rsplit('/').next().unwrap_or(&path);
                 let Some(rest) = name.strip_prefix("shard-") else { continue };
-                let Some(number) = rest.get(..1).and_then(|digit| usize::from_str_radix(digit, 16).ok()) else {
+                let Some(number) = rest.get(..1).and_then(|digit| usize::from_str_radix(digit, 16).ok())
+                else {
                     continue;
                 };
                 let shard = shards.entry(number).or_default();

@@ -45,7 +45,8 @@ pub(crate) fn read(directory: &Path, level: Level, go_on: bool) -> Result<BTreeM
         return Ok(BTreeMap::new());
     }
     let failed = |what: &str, error: litestash_core::Error| Violation::Corrupt(format!("{what}: {error:?}"));
-    let open = || Options::new().durability(level.durability).open(&path).map_err(|error| failed("open", error));
+    let open =
+        || Options::new().durability(level.durability).open(&path).map_err(|error| failed("open", error));
     let stash = open()?;
     verify(&stash)?;
     let found = numbers(&stash)?;

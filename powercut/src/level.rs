@@ -33,6 +33,8 @@ impl std::str::FromStr for Level {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let known = LEVELS.iter().find(|level| level.name == name).copied();
-        known.ok_or_else(|| format!("the levels are {}", LEVELS.iter().map(|l| l.name).collect::<Vec<_>>().join(", ")))
+        known.ok_or_else(|| {
+            format!("the levels are {}", LEVELS.iter().map(|l| l.name).collect::<Vec<_>>().join(", "))
+        })
     }
 }

@@ -1,4 +1,35 @@
 //! Power cuts: a workload's writes are recorded, and replayed without those that no sync had covered.
+//!
+//! `cargo xtask powercut` builds and runs this. A workload ([`workload`]) runs in a process of its own, in which the
+//! recorder (`powercut/recorder`) keeps every change of a file, every sync, and the workload's notes of what it
+//! began and what was acknowledged. From that recording power cuts are replayed: for each a moment is chosen, mostly
+//! just after an acknowledgement or around a sync, and a state that the disk can then be in. The engine opens the
+//! files, verifies every byte, and what it finds is judged against the promise of the level ([`level`]).
+//!
+//! # The model of the disk
+//!
+//! - What was written to a file before its last completed sync began is there.
+//! - Of every 512-byte sector written later, any version since then is there, each sector for itself: whole writes
+//!   are kept, dropped or torn, in any combination. A sector never has a later change without an earlier one.
+//! - The size of a file is one that it has had since its last sync; where it grew and nothing arrived there are
+//!   zeros or garbage. A truncation and later changes of the size happen in their order.
+//! - Of a directory's changes (create, link, rename, remove) those before its last completed sync are there, and a
+//!   prefix of the later ones. Syncing a file does not make its name durable, as on some file systems it does.
+//! - Nothing is ordered between files, or between a file and its directory. Shared memory is lost; in one of ten
+//!   states its file is there with garbage.
+//!
+//! # The judgement
+//!
+//! Opening and verifying must find nothing wrong, and every value must be one that was issued for its key. A thread
+//! owns its keys; so what is left of a shard shows after how many parts of each thread's work it is. There must be
+//! such a number for every thread (a prefix, and each batch as a whole), not below what the level promises; and what
+//! was acknowledged before a surviving write began must survive too, across threads.
+//!
+//! # Coming back to a failure
+//!
+//! The first bad state of each recording is kept with its log, and its seed and numbers are printed; `--recording`
+//! repeats one. Recordings of one thread repeat exactly but for times and process numbers; in those of several the
+//! threads' order can differ, and the kept log is the record of it.
 
 mod campaign;
 mod disk;
@@ -37,6 +68,9 @@ struct Arguments {
     /// Only this bug on purpose, which must be found
     #[arg(long)]
     seed_bug: Option<Bug>,
+    /// Only this recording of each level
+    #[arg(long)]
+    recording: Option<u64>,
     /// Where bad states are kept
     #[arg(long, default_value = "target/powercut")]
     keep: PathBuf,
@@ -102,5 +136,6 @@ fn find(bug: Bug, arguments: &Arguments) -> Result<()> {
 }
 
 fn campaign(arguments: &Arguments, level: Level, states: u64, bug: Option<Bug>) -> Campaign {
-    Campaign { level, states, seed: arguments.seed, bug, keep: arguments.keep.clone() }
+    let recording = arguments.recording.filter(|_| bug.is_none());
+    Campaign { level, states, seed: arguments.seed, bug, recording, keep: arguments.keep.clone() }
 }

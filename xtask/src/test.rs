@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
-use crate::{codegen, conformance, crash, fuzz, process, setup, soak, table, tidy};
+use crate::{codegen, conformance, crash, fuzz, powercut, process, setup, soak, table, tidy};
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,7 @@ const STEPS: &[Step] = &[
         conformance::run(&conformance::Arguments::all(arguments.require_all))
     }),
     Step::new("crash", |_| crash::run(&crash::Arguments::short())),
+    Step::new("powercut", |_| powercut::run(&powercut::Arguments::short())),
     Step::new("soak", |_| soak::run(&soak::Arguments::short())),
     Step::new("fuzz", |_| fuzz::run(&fuzz::Arguments::short())),
     Step::new("documentation", |_| {

@@ -101,7 +101,12 @@ pub unsafe extern "C" fn openat(directory: c_int, path: *const c_char, flags: c_
 ///
 /// As of `openat(2)`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn openat64(directory: c_int, path: *const c_char, flags: c_int, mode: c_uint) -> c_int {
+pub unsafe extern "C" fn openat64(
+    directory: c_int,
+    path: *const c_char,
+    flags: c_int,
+    mode: c_uint,
+) -> c_int {
     let real = hidden!(c"openat64" as fn(c_int, *const c_char, c_int, c_uint) -> c_int);
     // SAFETY: the arguments are the caller's.
     open_as(directory, path, flags, || unsafe { real(directory, path, flags, mode) })
@@ -352,7 +357,12 @@ pub unsafe extern "C" fn mkdirat(directory: c_int, path: *const c_char, mode: mo
 ///
 /// As of `mknodat(2)`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mknodat(directory: c_int, path: *const c_char, mode: mode_t, device: dev_t) -> c_int {
+pub unsafe extern "C" fn mknodat(
+    directory: c_int,
+    path: *const c_char,
+    mode: mode_t,
+    device: dev_t,
+) -> c_int {
     let real = hidden!(c"mknodat" as fn(c_int, *const c_char, mode_t, dev_t) -> c_int);
     // SAFETY: the arguments are the caller's.
     entry_as(directory, path, Recorder::made_file, || unsafe { real(directory, path, mode, device) })
