@@ -376,3 +376,56 @@ impl Cutoff {
 fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use std::collections::BTreeSet;
+
+    /// A file of two sectors, synced with its name; then its second half is overwritten.
+    fn disk(deaf: Option<&'static str>, sync_again: bool) -> Disk {
+        let event = |kind, number, bytes: &[u8]| Event { kind, file: 1, number, bytes: bytes.to_owned() };
+        let mut disk = Disk::new(deaf);
+        disk.apply(&event(Kind::Create, 0, b"a-wal"));
+        disk.apply(&event(Kind::Write, 0, &[1; 2 * SECTOR]));
+        disk.apply(&event(Kind::Sync, 2, b""));
+        disk.apply(&event(Kind::SyncDirectory, 3, b""));
+        disk.apply(&event(Kind::Write, SECTOR as u64 / 2, &[2; SECTOR]));
+        if sync_again {
+            disk.apply(&event(Kind::Sync, 5, b""));
+        }
+        disk
+    }
+
+    fn states(disk: &Disk) -> BTreeSet<Vec<(usize, u8)>> {
+        let mut random = SmallRng::seed_from_u64(7);
+        let runs = |bytes: &[u8]| bytes.chunk_by(|a, b| a == b).map(|run| (run.len(), run[0])).collect();
+        let contents = |state: State| state.get("a-wal").cloned().flatten().unwrap_or_default();
+        (0..1000).map(|_| runs(&contents(disk.cut(&mut random)))).collect()
+    }
+
+    #[test]
+    fn unsynced_sectors_are_kept_or_dropped_each_for_itself() {
+        const HALF: usize = SECTOR / 2;
+        let old = vec![(4 * HALF, 1)];
+        let first = vec![(HALF, 1), (HALF, 2), (2 * HALF, 1)];
+        let second = vec![(2 * HALF, 1), (HALF, 2), (HALF, 1)];
+        let new = vec![(HALF, 1), (2 * HALF, 2), (HALF, 1)];
+        assert_eq!(states(&disk(None, false)), BTreeSet::from([old, first, second, new.clone()]));
+        assert_eq!(states(&disk(None, true)), BTreeSet::from([new]));
+        // What no sync covered may also be missing as a whole.
+        assert!(states(&disk(Some("-wal"), true)).contains(&vec![]));
+    }
+
+    #[test]
+    fn a_name_without_a_sync_of_its_directory_may_vanish() {
+        let mut disk = disk(None, true);
+        let bytes = b"a-wal\0b".to_vec();
+        disk.apply(&Event { kind: Kind::Rename, file: 1, number: 0, bytes });
+        let mut random = SmallRng::seed_from_u64(7);
+        let names: BTreeSet<Vec<String>> =
+            (0..100).map(|_| disk.cut(&mut random).into_keys().collect()).collect();
+        assert_eq!(names, BTreeSet::from([vec!["a-wal".to_owned()], vec!["b".to_owned()]]));
+    }
+}

@@ -323,3 +323,58 @@ fn logged(events: &[Event]) -> Vec<Floor> {
     }
     floors
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(promise: Promise, notes: &[&str]) -> History {
+        let note =
+            |line: &&str| Event { kind: Kind::Note, file: 0, number: 0, bytes: line.as_bytes().to_owned() };
+        History::new(&notes.iter().map(note).collect::<Vec<_>>(), promise).unwrap()
+    }
+
+    /// Keys of one shard.
+    fn keys() -> Vec<String> {
+        let keys = (0..).map(|number| format!("k{number}"));
+        keys.filter(|key| shard_of(key) == 3).take(2).collect()
+    }
+
+    fn verdict(history: &History, promise: Promise, found: &[(&String, u64)]) -> &'static str {
+        let found = found.iter().map(|(key, number)| ((*key).clone(), *number)).collect();
+        match history.judge(100, promise, &found) {
+            Ok(()) => "kept",
+            Err(Violation::Corrupt(_)) => "corrupt",
+            Err(Violation::Lost(_)) => "lost",
+            Err(Violation::NotPrefix(_)) => "not a prefix",
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_kept_and_a_hole_is_not() {
+        let [a, b] = &keys()[..] else { panic!() };
+        let lines = [format!("issue 0 {a}=1"), format!("issue 0 {b}=2"), format!("issue 0 {a}=-")];
+        let notes = [&lines[0], "ack 0", "sync 0", "synced 0", &lines[1], "ack 0", &lines[2]];
+        let normal = history(Promise::Logged, &notes);
+        let verdict = |promise, found: &[(&String, u64)]| verdict(&normal, promise, found);
+        assert_eq!(verdict(Promise::Logged, &[(a, 1)]), "kept");
+        assert_eq!(verdict(Promise::Logged, &[(a, 1), (b, 2)]), "kept");
+        assert_eq!(verdict(Promise::Logged, &[(b, 2)]), "kept");
+        assert_eq!(verdict(Promise::Logged, &[]), "lost");
+        assert_eq!(verdict(Promise::Acknowledged, &[(a, 1)]), "lost");
+        assert_eq!(verdict(Promise::Logged, &[(a, 1), (b, 1)]), "corrupt");
+    }
+
+    #[test]
+    fn a_batch_is_whole_and_threads_are_ordered_by_their_acknowledgements() {
+        let [a, b] = &keys()[..] else { panic!() };
+        let batch = history(Promise::Logged, &[&format!("issue 0 {a}=1 {b}=2")]);
+        assert_eq!(verdict(&batch, Promise::Logged, &[(a, 1), (b, 2)]), "kept");
+        assert_eq!(verdict(&batch, Promise::Logged, &[(b, 2)]), "not a prefix");
+        let (first, second) = (format!("issue 0 {a}=1"), format!("issue 1 {b}=1"));
+        let ordered = history(Promise::Logged, &[&first, "ack 0", &second, "ack 1"]);
+        assert_eq!(verdict(&ordered, Promise::Logged, &[(b, 1)]), "not a prefix");
+        let beside = history(Promise::Logged, &[&first, &second, "ack 0", "ack 1"]);
+        assert_eq!(verdict(&beside, Promise::Logged, &[(b, 1)]), "kept");
+    }
+}

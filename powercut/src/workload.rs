@@ -151,7 +151,7 @@ impl Worker<'_> {
             84..88 => self.import(stash),
             88..91 => self.barrier(stash),
             91..94 if !self.shape.large => stash.compact().map(|_| ()).map_err(Into::into),
-            _ => Ok(drop(stash.get(self.some_key())?)),
+            _ => stash.get(self.some_key()).map(drop).map_err(Into::into),
         }
     }
 
@@ -235,7 +235,10 @@ impl Worker<'_> {
     fn set_many(&mut self, stash: &LiteStash) -> Result<()> {
         let changes = self.several(8);
         let values = self.values(&changes);
-        self.change(&changes, |_| Ok(drop(stash.set_many(values.iter().map(|value| (&value.0, value)))?)))
+        self.change(&changes, |_| {
+            stash.set_many(values.iter().map(|value| (&value.0, value)))?;
+            Ok(())
+        })
     }
 
     fn values(&mut self, changes: &[Change]) -> Vec<(String, u64, String)> {
