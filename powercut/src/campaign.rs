@@ -47,6 +47,9 @@ pub(crate) struct Tally {
     pub(crate) corrupt: u64,
     pub(crate) lost: u64,
     pub(crate) not_prefix: u64,
+    /// States without transactions that were acknowledged and not promised, and the most in one state.
+    pub(crate) short: u64,
+    pub(crate) gone: usize,
 }
 
 impl Tally {
@@ -59,6 +62,8 @@ impl Tally {
         self.corrupt += other.corrupt;
         self.lost += other.lost;
         self.not_prefix += other.not_prefix;
+        self.short += other.short;
+        self.gone = self.gone.max(other.gone);
     }
 }
 
@@ -173,14 +178,21 @@ impl Campaign {
             let judged =
                 found.and_then(|found| recording.history.judge(cut.event, self.level.promise, &found));
             tally.states += 1;
-            if let Err(violation) = judged {
-                if tally.bad() == 0 && self.bug.is_none() {
-                    self.keep(recording, cut, &state, &violation)?;
+            match &judged {
+                Ok(0) => {}
+                Ok(gone) => {
+                    tally.short += 1;
+                    tally.gone = tally.gone.max(*gone);
                 }
-                match violation {
-                    Violation::Corrupt(_) => tally.corrupt += 1,
-                    Violation::Lost(_) => tally.lost += 1,
-                    Violation::NotPrefix(_) => tally.not_prefix += 1,
+                Err(violation) => {
+                    if tally.bad() == 0 && self.bug.is_none() {
+                        self.keep(recording, cut, &state, violation)?;
+                    }
+                    match violation {
+                        Violation::Corrupt(_) => tally.corrupt += 1,
+                        Violation::Lost(_) => tally.lost += 1,
+                        Violation::NotPrefix(_) => tally.not_prefix += 1,
+                    }
                 }
             }
             std::fs::remove_dir_all(directory)?;

@@ -131,13 +131,14 @@ impl History {
         Ok(parts)
     }
 
-    /// Judges what is there after a cut before event `cut`.
+    /// Judges what is there after a cut before event `cut`. Returns how many acknowledged transactions are gone,
+    /// as the promise allows.
     pub(crate) fn judge(
         &self,
         cut: u64,
         promise: Promise,
         found: &BTreeMap<String, u64>,
-    ) -> Result<(), Violation> {
+    ) -> Result<usize, Violation> {
         for key in found.keys() {
             let known = self.strands.values().any(|strand| strand.keys.contains_key(key));
             if !known {
@@ -146,7 +147,7 @@ impl History {
         }
         let shards: std::collections::BTreeSet<usize> =
             self.strands.keys().map(|(shard, _)| *shard).collect();
-        shards.into_iter().try_for_each(|shard| self.judge_shard(shard, cut, promise, found))
+        shards.into_iter().map(|shard| self.judge_shard(shard, cut, promise, found)).sum()
     }
 
     fn judge_shard(
@@ -155,7 +156,7 @@ impl History {
         cut: u64,
         promise: Promise,
         found: &BTreeMap<String, u64>,
-    ) -> Result<(), Violation> {
+    ) -> Result<usize, Violation> {
         let strands: Vec<_> =
             self.strands.range((shard, 0)..=(shard, u64::MAX)).map(|(_, strand)| strand).collect();
         let before = match promise {
@@ -203,7 +204,9 @@ impl History {
                 }
             }
             if !raised {
-                return Ok(());
+                let most = possible.iter().map(|fits| fits.last().map_or(0, |(_, high)| *high));
+                let gone = |(strand, most): (&&Strand, usize)| strand.acknowledged(cut).saturating_sub(most);
+                return Ok(strands.iter().zip(most).map(gone).sum());
             }
         }
     }
@@ -343,7 +346,7 @@ mod tests {
     fn verdict(history: &History, promise: Promise, found: &[(&String, u64)]) -> &'static str {
         let found = found.iter().map(|(key, number)| ((*key).clone(), *number)).collect();
         match history.judge(100, promise, &found) {
-            Ok(()) => "kept",
+            Ok(_) => "kept",
             Err(Violation::Corrupt(_)) => "corrupt",
             Err(Violation::Lost(_)) => "lost",
             Err(Violation::NotPrefix(_)) => "not a prefix",

@@ -112,7 +112,10 @@ fn run(arguments: &Arguments) -> Result<()> {
         let count = levels.len() as u64;
         let states = arguments.states / count + u64::from(index < arguments.states % count);
         let tally = campaign(arguments, **level, states, None).run()?;
-        parts.push(format!("{}: {} lost, {} not a prefix", level.name, tally.lost, tally.not_prefix));
+        parts.push(format!(
+            "{}: {} lost, {} not a prefix, newest writes gone in {} (at most {})",
+            level.name, tally.lost, tally.not_prefix, tally.short, tally.gone
+        ));
         all.add(tally);
     }
     println!(
