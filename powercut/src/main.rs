@@ -50,7 +50,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 /// States replayed for each bug on purpose.
-const BUG_STATES: u64 = 120;
+const BUG_STATES: u64 = 60;
 
 #[derive(Parser)]
 #[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]

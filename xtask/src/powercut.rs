@@ -3,7 +3,7 @@
 use crate::process;
 use std::process::Command;
 
-const STATES_SHORT: u64 = 3_000;
+const STATES_SHORT: u64 = 2_400;
 
 /// Replay power cuts from recorded writes
 #[derive(clap::Args)]
@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     /// What the states are chosen by; another one gives others
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// 3000 states, for every run of the tests
+    /// 2400 states, for every run of the tests
     #[arg(long, conflicts_with = "states")]
     short: bool,
     /// Further arguments of the program itself, such as `--level full --recording 3`

@@ -1,7 +1,7 @@
 //! A library to preload (`LD_PRELOAD`) that records what a process writes under one directory.
 //!
 //! It stands before the functions of libc through which Rust's standard library and SQLite change files, calls
-//! them, and appends an [`Event`](event::Event) to a log. `LITESTASH_RECORD_DIRECTORY` names the directory (an
+//! them, and appends an event to a log. `LITESTASH_RECORD_DIRECTORY` names the directory (an
 //! absolute path without symbolic links, empty at first) and `LITESTASH_RECORD_LOG` the log; without them nothing
 //! is recorded. strace could do the same and would have to be installed, and it halves the speed.
 //!
