@@ -7,6 +7,7 @@ mod conformance;
 mod crash;
 mod fairness;
 mod fuzz;
+mod powercut;
 mod process;
 mod setup;
 mod soak;
@@ -35,6 +36,7 @@ enum Command {
     Crash(crash::Arguments),
     Fairness(fairness::Arguments),
     Fuzz(fuzz::Arguments),
+    Powercut(powercut::Arguments),
     Soak(soak::Arguments),
     Test(test::Arguments),
     Tidy(tidy::Arguments),
@@ -60,6 +62,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Crash(arguments) => crash::run(&arguments),
         Command::Fairness(arguments) => fairness::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Powercut(arguments) => powercut::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),

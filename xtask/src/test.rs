@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
-use crate::{armour, codegen, conformance, crash, fuzz, process, setup, soak, table, tidy};
+use crate::{armour, codegen, conformance, crash, fuzz, powercut, process, setup, soak, table, tidy};
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,7 @@ const STEPS: &[Step] = &[
     }),
     Step::new("crash", |_| crash::run(&crash::Arguments::short())),
     Step::new("armour", |_| armour::run(&armour::Arguments::short())),
+    Step::new("powercut", |_| powercut::run(&powercut::Arguments::short())),
     Step::new("soak", |_| soak::run(&soak::Arguments::short())),
     Step::new("fuzz", |_| fuzz::run(&fuzz::Arguments::short())),
     Step::new("documentation", |_| {
