@@ -98,6 +98,7 @@ impl Global {
 /// The levels of durability.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum Durability {
+    Relaxed,
     #[default]
     Normal,
     Full,
@@ -106,6 +107,7 @@ pub(crate) enum Durability {
 impl From<Durability> for litestash_core::Durability {
     fn from(durability: Durability) -> Self {
         match durability {
+            Durability::Relaxed => Self::Relaxed,
             Durability::Normal => Self::Normal,
             Durability::Full => Self::Full,
         }

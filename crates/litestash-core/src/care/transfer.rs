@@ -3,11 +3,10 @@
 use crate::contract::interchange::{EncodedLine, Line};
 use crate::contract::msgpack;
 use crate::error::{Error, ErrorKind, Result};
-use crate::stash::{Inner, LiteStash, Place, Scan, ScanOptions, damaged};
+use crate::stash::{Inner, LiteStash, Place, Scan, ScanOptions, computing_threads, damaged, spread};
 use crate::storage::Durability;
 use serde::Serialize;
 use std::io::{BufRead, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 /// Rows written in one go. Larger batches touch each page of a shard less often, smaller ones let the writing begin
@@ -240,31 +239,12 @@ impl Inner {
         // writes of one key keep theirs.
         rows.sort_by_key(|row| row.place.hash);
         let groups: Vec<_> = rows.chunk_by(|a, b| a.place.route.shard == b.place.route.shard).collect();
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let (mut written, mut older) = (0, 0);
-            while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let done = self.store_in_shard(level, group, keep_versions)?;
-                written += done.0;
-                older += done.1;
-            }
-            Ok((written, older))
-        };
-        let threads =
-            std::thread::available_parallelism().map_or(1, usize::from).min(WRITERS_MAX).min(groups.len());
-        if threads <= 1 {
-            return work();
-        }
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            let crashed = |_| Err(Error::new(ErrorKind::Internal, "a writer of an import panicked"));
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(crashed)).try_fold(
-                (0, 0),
-                |sum, done| {
-                    let (written, older) = done?;
-                    Ok((sum.0 + written, sum.1 + older))
-                },
-            )
+        let stored = spread(&groups, computing_threads().min(WRITERS_MAX), |group| {
+            self.store_in_shard(level, group, keep_versions)
+        });
+        stored.into_iter().try_fold((0, 0), |sum, done| {
+            let (written, older) = done?;
+            Ok((sum.0 + written, sum.1 + older))
         })
     }
 

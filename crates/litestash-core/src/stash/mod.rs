@@ -7,6 +7,7 @@ mod open;
 mod options;
 mod read;
 mod scan;
+mod spread;
 mod write;
 
 pub use op::{Action, Condition, Deadline, Entry, Op, Outcome, SetOptions};
@@ -17,3 +18,4 @@ pub use scan::{Cursor, Items, Keys, ScanOptions, Values};
 pub(crate) use op::damaged;
 pub(crate) use open::{Inner, Place};
 pub(crate) use scan::Scan;
+pub(crate) use spread::{computing_threads, spread};

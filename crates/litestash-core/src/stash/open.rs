@@ -2,6 +2,7 @@
 
 use super::compute::Flights;
 use super::options::Options;
+use super::spread::spread;
 use crate::contract::hash::KeyHash;
 use crate::contract::key::KeyRef;
 use crate::contract::limits::SHARDS;
@@ -236,17 +237,10 @@ impl Inner {
     }
 
     fn close_shards(&self) -> Result<()> {
-        let close_all = |shards: &[Shard]| shards.iter().map(Shard::close).fold(Ok(()), Result::and);
-        if self.shards.iter().filter(|shard| shard.is_written()).count() < 2 {
-            return close_all(self.shards.as_slice());
-        }
         // Closing waits for the disk, once or twice per shard that was written; the waits overlap.
-        std::thread::scope(|scope| {
-            let parts = self.shards.chunks(SHARDS / CLOSING_THREADS);
-            let closing: Vec<_> = parts.map(|shards| scope.spawn(move || close_all(shards))).collect();
-            let crashed = |_| Err(Error::new(ErrorKind::Internal, "closing a shard panicked"));
-            closing.into_iter().map(|thread| thread.join().unwrap_or_else(crashed)).fold(Ok(()), Result::and)
-        })
+        let written = self.shards.iter().filter(|shard| shard.is_written()).count();
+        let threads = if written < 2 { 1 } else { CLOSING_THREADS };
+        spread(self.shards.as_slice(), threads, Shard::close).into_iter().fold(Ok(()), Result::and)
     }
 }
 
