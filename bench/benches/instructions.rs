@@ -7,7 +7,7 @@
 
 #![allow(missing_docs)]
 
-use gungraun::{library_benchmark, library_benchmark_group, main};
+use gungraun::{Callgrind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::key::KeyRef;
 use litestash_core::contract::record::{self, Expiry};
@@ -180,4 +180,7 @@ library_benchmark_group!(
     ]
 );
 
-main!(library_benchmark_groups = hot_paths);
+main!(
+    config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"])),
+    library_benchmark_groups = hot_paths
+);

@@ -1,6 +1,7 @@
 //! `docs/benchmarks.md`, which this program writes.
 
 use crate::compare::Comparison;
+use crate::engine;
 use crate::machine;
 use crate::plots::Plot;
 use crate::store::{Level, Peer};
@@ -131,7 +132,8 @@ fn short(operation: &str) -> String {
 fn durability() -> String {
     let mut table =
         Table::new("Durability", ["store", "no sync, all tables unless they say so", "synced sets"]);
-    for peer in Peer::ALL {
+    let relaxed = engine::HAS_RELAXED.then_some(Peer::LiteStashRelaxed);
+    for peer in Peer::ALL.into_iter().chain(relaxed) {
         let cell = |level| peer.durability(level).to_owned();
         table.row([peer.name().to_owned(), cell(Level::NoSync), cell(Level::FullSync)]);
     }

@@ -5,6 +5,7 @@ mod codegen;
 mod conformance;
 mod crash;
 mod fuzz;
+mod instructions;
 mod process;
 mod setup;
 mod soak;
@@ -31,6 +32,7 @@ enum Command {
     Conformance(conformance::Arguments),
     Crash(crash::Arguments),
     Fuzz(fuzz::Arguments),
+    Instructions(instructions::Arguments),
     Soak(soak::Arguments),
     Test(test::Arguments),
     Tidy(tidy::Arguments),
@@ -54,6 +56,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Instructions(arguments) => instructions::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),

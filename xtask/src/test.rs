@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
-use crate::{codegen, conformance, crash, fuzz, process, setup, soak, table, tidy};
+use crate::{codegen, conformance, crash, fuzz, instructions, process, setup, soak, table, tidy};
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,7 @@ const STEPS: &[Step] = &[
     }),
     Step::new("crash", |_| crash::run(&crash::Arguments::short())),
     Step::new("soak", |_| soak::run(&soak::Arguments::short())),
+    Step::new("instructions", |_| instructions::run(&instructions::Arguments::compare())),
     Step::new("fuzz", |_| fuzz::run(&fuzz::Arguments::short())),
     Step::new("documentation", |_| {
         process::run(process::cargo().env("RUSTDOCFLAGS", "-D warnings").args([
