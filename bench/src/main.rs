@@ -40,6 +40,9 @@ struct Arguments {
     /// The JSON Lines file whose import is measured
     #[arg(long, default_value = "crates/litestash-cli/data/cities.jsonl")]
     cities: PathBuf,
+    /// Write the page and its plots into that directory; --full writes into `docs`
+    #[arg(long, value_name = "DIR")]
+    docs: Option<PathBuf>,
     /// Where the stores' files are put meanwhile
     #[arg(long, default_value = "target")]
     scratch: PathBuf,
@@ -101,9 +104,9 @@ fn main() -> Result<()> {
     let import = import::run(scratch, effort, &arguments.cities)?;
     let report = Report { must_hold, comparisons, scalings: vec![gets, sets, synced], import };
     println!("\n{}", report.text());
-    if arguments.full {
-        report.write("docs".as_ref(), scratch)?;
-        println!("wrote docs/benchmarks.md and docs/benchmarks/");
+    if let Some(docs) = arguments.docs.or_else(|| arguments.full.then(|| "docs".into())) {
+        report.write(&docs, scratch)?;
+        println!("wrote {}", docs.join("benchmarks.md").display());
     }
     Ok(())
 }

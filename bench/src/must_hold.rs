@@ -67,8 +67,11 @@ fn single(held: &mut Held, small: &Comparison) {
     let get = |operation, peer| small.series(operation, peer);
     let compare = |operation, ours, theirs| Some(get(operation, ours)?.ratio(get(operation, theirs)?));
     let both = |operation, ours, theirs| {
-        let cost = |peer| get(operation, peer).map_or(f64::NAN, Series::cost);
-        format!("{} to {}", time(cost(ours)), time(cost(theirs)))
+        let (Some(ours), Some(theirs)) = (get(operation, ours), get(operation, theirs)) else {
+            return String::new();
+        };
+        let cpu = ratio(ours.cpu_ratio(theirs));
+        format!("{} to {}; processor time {cpu}", time(ours.cost()), time(theirs.cost()))
     };
     let uncached = if engine::HAS_CACHE { Peer::LiteStashUncached } else { Peer::LiteStash };
     for (name, operation, ours, theirs, most) in [

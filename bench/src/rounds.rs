@@ -100,6 +100,11 @@ impl Series {
         median(self.0.iter().zip(&to.0).map(|(this, to)| this.cost() / to.cost()))
     }
 
+    /// The same of the processor time, which others on the machine disturb less than the time that passes.
+    pub(crate) fn cpu_ratio(&self, to: &Self) -> f64 {
+        median(self.0.iter().zip(&to.0).map(|(this, to)| this.cpu_cost() / to.cpu_cost()))
+    }
+
     /// All rounds' latencies together.
     pub(crate) fn latency(&self) -> Option<Histogram<u64>> {
         let mut all = Histogram::new(3).ok()?;

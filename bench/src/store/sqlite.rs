@@ -19,21 +19,25 @@ pub(crate) fn connect(path: &Path, level: Level) -> Result<Connection> {
     let connection = Connection::open(path)?;
     connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL")?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    drop(connection);
-    reconnect(path, level)
+    set_up(&connection, level)?;
+    Ok(connection)
 }
 
 /// Opens a file that has the pragmas which last.
 fn reconnect(path: &Path, level: Level) -> Result<Connection> {
     let connection = Connection::open(path)?;
+    set_up(&connection, level)?;
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection, level: Level) -> Result<()> {
     connection.busy_timeout(Duration::from_secs(60))?;
     connection.pragma_update(
         None,
         "synchronous",
         if level == Level::FullSync { "FULL" } else { "NORMAL" },
     )?;
-    connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
-    Ok(connection)
+    Ok(connection.pragma_update(None, "wal_autocheckpoint", 1000)?)
 }
 
 pub(super) struct SqliteStore {
