@@ -47,6 +47,19 @@ impl Operation {
         }
     }
 
+    /// What fits under a group of bars.
+    const fn short_name(self) -> &'static str {
+        match self {
+            Self::SetNew => "set, new",
+            Self::Overwrite => "overwrite",
+            Self::Batch => "set in batch",
+            Self::HotGet => "hot get",
+            Self::AnyGet => "any get",
+            Self::Miss => "miss",
+            Self::Delete => "delete",
+        }
+    }
+
     const fn only_reads(self) -> bool {
         matches!(self, Self::HotGet | Self::AnyGet | Self::Miss)
     }
@@ -144,8 +157,8 @@ impl Comparison {
         Peer::ALL.into_iter().map(|peer| (peer, of(peer))).collect()
     }
 
-    pub(crate) fn operations() -> Vec<&'static str> {
-        Operation::ALL.into_iter().map(Operation::name).collect()
+    pub(crate) fn labels() -> Vec<String> {
+        Operation::ALL.into_iter().map(|operation| operation.short_name().to_owned()).collect()
     }
 
     pub(crate) fn table(&self) -> Table {

@@ -81,9 +81,10 @@ impl Plot<'_> {
         area.fill(&WHITE).map_err(said)?;
         let values =
             || self.series.iter().flat_map(|(_, values)| values).copied().filter(|value| value.is_finite());
-        let floor = values().fold(f64::INFINITY, f64::min) / 2.0;
+        let floor = 10_f64.powf((values().fold(f64::INFINITY, f64::min) * 0.8).log10().floor());
         let top = values().fold(0.0, f64::max) * 2.0;
-        let right = self.labels.len() as f64 - 0.5;
+        // The legend stands beside the data.
+        let right = self.labels.len() as f64 * 1.25 - 0.5;
         let mut chart = ChartBuilder::on(&area)
             .caption(self.title, TITLE)
             .margin(10)
@@ -101,7 +102,7 @@ impl Plot<'_> {
             .disable_x_mesh()
             .light_line_style(BLACK.mix(0.05))
             .bold_line_style(BLACK.mix(0.15))
-            .x_labels(2 * self.labels.len())
+            .x_labels(3 * self.labels.len())
             .x_label_formatter(&label)
             .y_label_formatter(&|value| number(*value))
             .y_desc(self.unit)

@@ -6,7 +6,7 @@ use crate::machine;
 use crate::plots::Plot;
 use crate::store::{Level, Peer};
 use crate::table::Table;
-use crate::threads::Scaling;
+use crate::threads::{Scaling, counted};
 use anyhow::Result;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -97,7 +97,7 @@ impl Report {
             let stem = format!("{}-rows-{}-bytes.svg", comparison.rows, comparison.value_bytes);
             let title =
                 |what: &str| format!("{what}, {} rows of {} B", comparison.rows, comparison.value_bytes);
-            let labels = Comparison::operations().into_iter().map(short).collect();
+            let labels = Comparison::labels();
             let operations = title("Operations by one thread");
             let plot = Plot { title: &operations, unit: "µs", labels, series: comparison.costs() };
             plot.bars(&folder.join(format!("operations-{stem}")))?;
@@ -110,7 +110,7 @@ impl Report {
             plot.lines(&folder.join(format!("latency-{stem}")))?;
         }
         for scaling in &self.scalings {
-            let labels = scaling.threads.iter().map(|threads| format!("{threads} threads")).collect();
+            let labels = scaling.threads.iter().map(|threads| counted(*threads)).collect();
             let series = scaling.throughputs();
             let plot = Plot { title: scaling.title, unit: "1 000 operations/s", labels, series };
             plot.lines(&folder.join(file_name(scaling)))?;
@@ -121,11 +121,6 @@ impl Report {
 
 fn file_name(scaling: &Scaling) -> String {
     format!("{}.svg", scaling.title.to_lowercase().replace(' ', "-"))
-}
-
-/// What fits under a group of bars.
-fn short(operation: &str) -> String {
-    operation.split(" in a").next().unwrap_or(operation).to_owned()
 }
 
 /// What each store's writes survive.

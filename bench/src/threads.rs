@@ -77,8 +77,7 @@ impl Scaling {
 
     pub(crate) fn table(&self) -> Table {
         let head = std::iter::once("1 000 operations/s".to_owned());
-        let head =
-            head.chain(self.threads.iter().map(|n| format!("{n} thread{}", if *n == 1 { "" } else { "s" })));
+        let head = head.chain(self.threads.iter().map(|&n| counted(n)));
         let mut table = Table::new(format!("{}, 10 000 rows of 100 B", self.title), head);
         for (peer, throughputs) in self.throughputs() {
             let cells = throughputs
@@ -88,6 +87,10 @@ impl Scaling {
         }
         table
     }
+}
+
+pub(crate) fn counted(threads: usize) -> String {
+    format!("{threads} thread{}", if threads == 1 { "" } else { "s" })
 }
 
 /// Lets that many threads work until time is up, and counts what they did.
