@@ -1,9 +1,8 @@
 //! `cargo xtask fuzz`: every fuzz target of the engine for some seconds each.
 
-use crate::process;
+use crate::{process, setup};
 use anyhow::{Context, Result, bail, ensure};
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const FUZZ: &str = "crates/litestash-core/fuzz";
 const CARGO_FUZZ_VERSION: &str = "0.13.2";
@@ -30,7 +29,7 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let targets = targets(&Path::new(FUZZ).join("fuzz_targets"))?;
     let seconds = if arguments.short { SECONDS_SHORT } else { arguments.seconds };
-    let path = path_with_cargo_fuzz()?;
+    let path = setup::path_with_tool("cargo-fuzz", CARGO_FUZZ_VERSION)?;
     let mut failed = Vec::new();
     for target in &targets {
         println!("fuzz {target}, {seconds} s");
@@ -75,19 +74,6 @@ fn targets(folder: &Path) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
-}
-
-/// The search path with this repository's cargo-fuzz first, which is installed if it is missing.
-fn path_with_cargo_fuzz() -> Result<OsString> {
-    let tools: PathBuf = process::target().join("tools");
-    let folder = std::path::absolute(tools.join("bin"))?;
-    if !folder.join("cargo-fuzz").is_file() {
-        let install =
-            ["install", "--quiet", "cargo-fuzz", "--locked", "--version", CARGO_FUZZ_VERSION, "--root"];
-        process::run(process::cargo().args(install).arg(&tools))?;
-    }
-    let old = std::env::var_os("PATH").unwrap_or_default();
-    Ok(std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&old)))?)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod conformance;
 mod crash;
 mod fairness;
 mod fuzz;
+mod instructions;
 mod powercut;
 mod process;
 mod setup;
@@ -37,6 +38,7 @@ enum Command {
     Fairness(fairness::Arguments),
     Fuzz(fuzz::Arguments),
     Powercut(powercut::Arguments),
+    Instructions(instructions::Arguments),
     Soak(soak::Arguments),
     Test(test::Arguments),
     Tidy(tidy::Arguments),
@@ -63,6 +65,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Fairness(arguments) => fairness::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Powercut(arguments) => powercut::run(&arguments),
+        Command::Instructions(arguments) => instructions::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),

@@ -2,7 +2,8 @@
 
 use crate::process;
 use anyhow::Result;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A program or library, the Debian package that has it, and what needs it.
@@ -23,6 +24,7 @@ const NEEDS: &[Need] = &[
         package: "libsqlite3-0",
         purpose: "a second copy of SQLite, for the test of the lock armour",
     },
+    Need { program: "valgrind", package: "valgrind", purpose: "counting instructions" },
 ];
 
 /// Installs what is missing where that is possible without asking, and returns what is
@@ -41,6 +43,20 @@ pub(crate) fn prepare() -> Result<Vec<String>> {
         apt(&[&["install", "--yes", "--no-install-recommends"], packages.as_slice()].concat());
     }
     Ok(absent().map(|need| format!("{} is missing: {}", need.program, need.purpose)).collect())
+}
+
+/// The search path with that version of a tool from crates.io first. This repository keeps its own, which is
+/// installed if it is missing or has another version.
+pub(crate) fn path_with_tool(name: &str, version: &str) -> Result<OsString> {
+    let root: PathBuf = process::target().join("tools").join(format!("{name}-{version}"));
+    let folder = std::path::absolute(root.join("bin"))?;
+    if !folder.join(name).is_file() {
+        println!("installing {name} {version}");
+        let install = ["install", "--quiet", name, "--locked", "--version", version, "--root"];
+        process::run(process::cargo().args(install).arg(&root))?;
+    }
+    let old = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&old)))?)
 }
 
 /// Why Python cannot run the reference, if it cannot.
