@@ -20,7 +20,10 @@ const QUEUE_BUGS: &[Bug] = &[
     Bug {
         name: "queue_left_to_nobody",
         seeds: &[(
-            "if !state.led {\n                    state.led = true;\n                    return Turn::Lead(Leader(self), job);\n                }",
+            concat!(
+                "if !state.led {\n                    state.led = true;\n",
+                "                    return Turn::Lead(Leader(self), job);\n                }",
+            ),
             "",
         )],
     },

@@ -15,7 +15,8 @@ use crate::storage::cache::ReadCache;
 use crate::storage::connection::{self, Access};
 use crate::storage::directory::Directory;
 use crate::storage::fork;
-use crate::storage::shard::{Common, Settings, Shard, Workers};
+use crate::storage::permits::Permits;
+use crate::storage::shard::{Common, SYNCS_MAX, Settings, Shard, Workers};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -112,13 +113,14 @@ impl LiteStash {
             settings: Arc::new(Settings { directory, read_access, busy_timeout: options.busy_timeout }),
             cache: Arc::new(ReadCache::new(options.cache_bytes)),
             workers: Workers::new(),
+            syncs: Arc::new(Permits::new(SYNCS_MAX)),
         };
         let shards: Vec<_> = ShardId::all().map(|id| Shard::new(id, &common)).collect();
         let Ok(shards) = <[Shard; SHARDS]>::try_from(shards) else {
             unreachable!("ShardId::all() has SHARDS members");
         };
         let shards = Arc::new(shards);
-        let Common { settings, cache, workers } = common;
+        let Common { settings, cache, workers, .. } = common;
         workers.all().iter().for_each(|worker| worker.watch(&shards));
         Ok(Self {
             level: options.durability,

@@ -18,6 +18,7 @@ pub(crate) mod failure;
 pub(crate) mod fork;
 mod futex;
 mod pending;
+pub(crate) mod permits;
 mod queue;
 mod retry;
 pub(crate) mod row;

@@ -25,7 +25,7 @@ const LOCK_BYTES: usize = 120;
 
 /// WAL frames beyond which read transactions are not kept open, unless the database file has all of them: a
 /// writer can start the log anew only in a moment without readers of it, so a long log needs such moments.
-const FRAMES_KEPT_MAX: u32 = 3000;
+const FRAMES_KEPT_MAX: u32 = 2000;
 
 /// What the header said at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,8 +15,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Frames between two background checkpoints: 4 MB of pages.
 const FRAMES_STEP: u32 = 1000;
 
-/// Frames from which the log should be started anew, for which writers of the shard wait for a moment.
-const FRAMES_RESTARTED: u32 = 3000;
+/// Frames from which the log should be started anew, for which writers of the shard wait for a moment. A short
+/// log stays in the caches and is written over instead of growing.
+const FRAMES_RESTARTED: u32 = 1000;
 
 /// Frames that may be left to move while writers wait.
 const FRAMES_LEFT_MAX: u32 = 400;

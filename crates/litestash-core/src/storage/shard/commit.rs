@@ -1,5 +1,6 @@
 //! Writing a shard: one transaction at a time, and what has to be true before it is acknowledged.
 
+use super::log_file::LogFile;
 use super::{OpenWriter, Shard, Transaction, Writer, closed, not_created};
 use crate::contract::hash::KeyHash;
 use crate::contract::key::KeyRef;
@@ -63,6 +64,11 @@ impl Shard {
         now_us: &dyn Fn() -> i64,
     ) -> Result<Version> {
         self.with_open(true, |shard, open| {
+            if level == Durability::Full {
+                return shard.transact(open, level, &[], |txn| {
+                    txn.put(put.slot, put.hash, put.key, Expiry::NEVER, put.body, now_us())
+                });
+            }
             open.set_level(level)?;
             let before = open.database.header();
             let alone = open.database.in_turn(shard.settings.busy_timeout, |database| {
@@ -161,8 +167,16 @@ impl Shard {
         f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
     ) -> Result<T> {
         open.set_level(level)?;
+        if open.syncs && open.log_file.is_none() {
+            open.log_file = self.path.as_deref().and_then(LogFile::open);
+        }
         open.database.in_turn(self.settings.busy_timeout, |database| database.run(Hot::Begin))?;
         let before = open.database.header();
+        if let (Some(log_file), Some(before)) = (&mut open.log_file, before)
+            && open.syncs
+        {
+            log_file.make_room(before.frames());
+        }
         let transaction = Transaction(&mut open.database);
         let mut txn = WriteTxn::begun(transaction.0, self.id, self.changes());
         let result = f(&mut txn)?;
@@ -229,7 +243,12 @@ impl Shard {
                 Some(path) => self.open_writer_file(path, create).map_err(|error| self.located(error))?,
             };
             let Some(database) = opened else { return Ok(None) };
-            *writer = Writer::Open(Box::new(OpenWriter { database, syncs: false, names_synced: false }));
+            *writer = Writer::Open(Box::new(OpenWriter {
+                database,
+                syncs: false,
+                log_file: None,
+                names_synced: false,
+            }));
         }
         match writer {
             Writer::Open(open) => Ok(Some(open)),

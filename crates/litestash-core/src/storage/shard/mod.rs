@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod commit;
+mod log_file;
 mod readers;
 mod relaxed;
 mod submit;
@@ -12,12 +13,14 @@ use super::connection::{self, Access};
 use super::database::Database;
 use super::directory::Directory;
 use super::pending::Pending;
+use super::permits::Permits;
 use super::queue::CommitQueue;
 use super::sql;
 use super::worker::Worker;
 use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
 use checkpoint::Log;
+use log_file::LogFile;
 use parking_lot::Mutex;
 use readers::Readers;
 use std::path::{Path, PathBuf};
@@ -53,7 +56,12 @@ pub(crate) struct Common {
     pub(crate) settings: Arc<Settings>,
     pub(crate) cache: Arc<ReadCache>,
     pub(crate) workers: Workers,
+    /// Commits that are synced at once. More would not be faster, and fewer share more.
+    pub(crate) syncs: Arc<Permits>,
 }
+
+/// [`Common::syncs`].
+pub(crate) const SYNCS_MAX: usize = 4;
 
 /// The threads of a stash. None of them runs before there is something for it to do.
 #[derive(Clone)]
@@ -94,6 +102,8 @@ struct OpenWriter {
     database: Database,
     /// Whether its commits are synced.
     syncs: bool,
+    /// Looked for by the first commit that is synced.
+    log_file: Option<LogFile>,
     /// Whether the names of the file and its log were made durable.
     names_synced: bool,
 }
@@ -110,13 +120,14 @@ pub(crate) struct Shard {
     readers: Mutex<Readers>,
     log: Log,
     workers: Workers,
+    syncs: Arc<Permits>,
     /// Taken with the first connection to the file, given up with the last.
     guard: Mutex<Option<Guard>>,
 }
 
 impl Shard {
     pub(crate) fn new(id: ShardId, common: &Common) -> Self {
-        let Common { settings, cache, workers } = common.clone();
+        let Common { settings, cache, workers, syncs } = common.clone();
         Self {
             id,
             path: settings.directory.as_ref().map(|directory| directory.shard_path(id)),
@@ -128,6 +139,7 @@ impl Shard {
             readers: Mutex::new(Readers::default()),
             log: Log::default(),
             workers,
+            syncs,
             guard: Mutex::new(None),
         }
     }

@@ -7,6 +7,7 @@ use crate::contract::record::Expiry;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::connection::Durability;
+use crate::storage::permits::Permit;
 use crate::storage::queue::{Leader, Left, Turn};
 use crate::storage::row::WriteTxn;
 use parking_lot::Mutex;
@@ -74,13 +75,16 @@ impl Shard {
         F: FnMut(&mut WriteTxn<'_>) -> Result<T> + Send + 'static,
     {
         let Submission { level, creates, .. } = submission;
+        if level == Durability::Full {
+            return self.share(submission, elsewhere());
+        }
         if let Some(leader) = self.queue.try_lead() {
             let done =
                 if creates { self.write(level, here).map(Some) } else { self.write_existing(level, here) };
             self.serve(leader);
             return done;
         }
-        self.wait_for(submission, elsewhere())
+        self.share(submission, elsewhere())
     }
 
     /// [`Shard::submit`] of a row without a deadline.
@@ -91,7 +95,9 @@ impl Shard {
         now_us: &dyn Fn() -> i64,
         elsewhere_us: impl FnOnce() -> Box<dyn Fn() -> i64 + Send>,
     ) -> Result<Version> {
-        if let Some(leader) = self.queue.try_lead() {
+        if level != Durability::Full
+            && let Some(leader) = self.queue.try_lead()
+        {
             let done = self.put_alone(level, put, now_us);
             self.serve(leader);
             return done;
@@ -101,10 +107,11 @@ impl Shard {
         let submission = Submission { level, creates: true, bytes: body.len() + size_of::<Key>() };
         let write =
             move |txn: &mut WriteTxn<'_>| txn.put(slot, &hash, key.as_ref(), Expiry::NEVER, &body, now_us());
-        self.wait_for(submission, write)?.ok_or_else(super::not_created)
+        self.share(submission, write)?.ok_or_else(super::not_created)
     }
 
-    fn wait_for<T: Send + 'static>(
+    /// Performs a write together with what others leave meanwhile.
+    fn share<T: Send + 'static>(
         &self,
         submission: Submission,
         mut write: impl FnMut(&mut WriteTxn<'_>) -> Result<T> + Send + 'static,
@@ -119,10 +126,12 @@ impl Shard {
         let job = match self.queue.leave(job, submission.bytes + JOB_BYTES) {
             Turn::Done(job) => job,
             Turn::Lead(mut leader, mut job) => {
+                let permit = self.permit(job.level);
                 let mut group = leader.take();
                 let mut jobs: Vec<_> =
                     std::iter::once(&mut job).chain(group.iter_mut().map(Left::job)).collect();
                 self.commit_group(&mut jobs);
+                drop(permit);
                 group.into_iter().for_each(Left::done);
                 self.serve(leader);
                 job
@@ -144,12 +153,26 @@ impl Shard {
         }
     }
 
+    /// While a synced commit waits for its permit, others leave what it can take along.
+    fn permit(&self, level: Durability) -> Option<Permit<'_>> {
+        (level == Durability::Full).then(|| self.syncs.acquire())
+    }
+
     /// Commits what others left meanwhile, then hands over.
     fn serve(&self, mut leader: Leader<'_, Job>) {
         for _ in 0..GROUPS_LED {
             let mut group = leader.take();
             if group.is_empty() {
                 return;
+            }
+            if group.iter_mut().any(|left| left.job().level == Durability::Full) {
+                let permit = self.permit(Durability::Full);
+                group.extend(leader.take());
+                let mut jobs: Vec<_> = group.iter_mut().map(Left::job).collect();
+                self.commit_group(&mut jobs);
+                drop(permit);
+                group.into_iter().for_each(Left::done);
+                continue;
             }
             let mut jobs: Vec<_> = group.iter_mut().map(Left::job).collect();
             self.commit_group(&mut jobs);
