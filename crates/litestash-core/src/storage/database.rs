@@ -126,6 +126,11 @@ impl Database {
         result
     }
 
+    /// Whether another process waits to write the shard.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.ticket.as_ref().is_some_and(Ticket::is_awaited)
+    }
+
     /// The connection, for everything that is not hot.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection

@@ -151,6 +151,11 @@ impl Ticket {
         self.take_turn(timeout, !awaited, attempt)
     }
 
+    /// Whether somebody has said that it waits for the shard.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.words().announced.load(Relaxed) != 0
+    }
+
     fn words(&self) -> Words<'_> {
         let [announced, turn] = self.index.lock_words();
         Words { announced, turn }

@@ -38,8 +38,16 @@ impl IndexPage {
     pub(crate) fn as_ptr(&self) -> NonNull<AtomicU64> {
         match self.0 {}
     }
+}
 
-    pub(crate) fn word(&self, _index: usize) -> u64 {
-        match self.0 {}
-    }
+/// See the lease of Linux.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held(Infallible);
+
+pub(crate) fn holding<T>(f: impl FnOnce() -> T) -> (T, Option<Held>) {
+    (f(), None)
+}
+
+pub(crate) fn settle(held: Held) {
+    match held.0 {}
 }

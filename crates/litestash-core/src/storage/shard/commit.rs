@@ -1,5 +1,6 @@
 //! Writing a shard: one transaction at a time, and what has to be true before it is acknowledged.
 
+use super::burst::Burst;
 use super::log_file::LogFile;
 use super::{OpenWriter, Shard, Transaction, Writer, closed, not_created};
 use crate::contract::hash::KeyHash;
@@ -8,6 +9,7 @@ use crate::contract::record::Expiry;
 use crate::contract::route::Slot;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::armour::{self, Held};
 use crate::storage::birth;
 use crate::storage::cache::{Changes, Content, Entry};
 use crate::storage::connection::{self, Access, Durability};
@@ -119,7 +121,14 @@ impl Shard {
         let mut writer = self.writer.lock();
         let create = create || !self.pending.is_empty();
         let Some(open) = self.open_writer(&mut writer, create)? else { return Ok(None) };
-        let result = self.flush_pending(open).and_then(|()| f(self, open));
+        let commit = |open: &mut OpenWriter| self.flush_pending(open).and_then(|()| f(self, open));
+        let result = if open.burst.is_one(&open.database) {
+            let (result, held) = armour::holding(|| commit(open));
+            self.hold(open, held);
+            result
+        } else {
+            commit(open)
+        };
         if let Err(error) = &result
             && must_reopen(error.kind())
         {
@@ -127,6 +136,19 @@ impl Shard {
             *writer = Writer::Idle;
         }
         result.map(Some).map_err(|error| self.located(error))
+    }
+
+    /// Keeps locks for the next commit, unless another process waits.
+    fn hold(&self, open: &mut OpenWriter, held: Option<Held>) {
+        let Some(locks) = held else { return };
+        if open.database.is_awaited() {
+            armour::settle(locks);
+            open.burst.was_disturbed();
+            return;
+        }
+        *self.held.lock() = held;
+        // Which gives them back some milliseconds from now.
+        self.workers.idle.want(self.id, When::Later);
     }
 
     fn flush_pending(&self, open: &mut OpenWriter) -> Result<()> {
@@ -229,7 +251,10 @@ impl Shard {
 
     /// Runs `f` on the writer connection, outside a transaction. `None` if the shard does not exist.
     pub(crate) fn with_writer<T>(&self, f: impl FnOnce(&Connection) -> Result<T>) -> Result<Option<T>> {
-        self.with_open(false, |_, open| f(open.database.connection()))
+        self.with_open(false, |_, open| {
+            open.burst.was_disturbed();
+            f(open.database.connection())
+        })
     }
 
     fn open_writer<'w>(&self, writer: &'w mut Writer, create: bool) -> Result<Option<&'w mut OpenWriter>> {
@@ -248,6 +273,7 @@ impl Shard {
                 syncs: false,
                 log_file: None,
                 names_synced: false,
+                burst: Burst::default(),
             }));
         }
         match writer {

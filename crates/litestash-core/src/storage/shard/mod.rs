@@ -1,5 +1,6 @@
 //! One shard: its writer connection, its pool of readers, and how an operation gets one of them.
 
+mod burst;
 mod checkpoint;
 mod commit;
 mod log_file;
@@ -7,7 +8,7 @@ mod readers;
 mod relaxed;
 mod submit;
 
-use super::armour::Guard;
+use super::armour::{self, Guard, Held};
 use super::cache::ReadCache;
 use super::connection::{self, Access};
 use super::database::Database;
@@ -19,6 +20,7 @@ use super::sql;
 use super::worker::Worker;
 use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
+use burst::Burst;
 use checkpoint::Log;
 use log_file::LogFile;
 use parking_lot::Mutex;
@@ -66,7 +68,8 @@ pub(crate) const SYNCS_MAX: usize = 4;
 /// The threads of a stash. None of them runs before there is something for it to do.
 #[derive(Clone)]
 pub(crate) struct Workers {
-    /// Ends read transactions that are kept open and not used, so that checkpoints are not held up.
+    /// Ends read transactions that are kept open and not used, so that checkpoints are not held up, and gives
+    /// back locks that were kept for the next commit.
     idle: Arc<Worker>,
     /// Writes what waits.
     flushes: Arc<Worker>,
@@ -77,7 +80,10 @@ impl Workers {
     pub(crate) fn new() -> Self {
         let worker = |name, period, work| Arc::new(Worker::new(name, Duration::from_millis(period), work));
         Self {
-            idle: worker("litestash-idle", 4, |shard, _| shard.end_idle(false)),
+            idle: worker("litestash-idle", 4, |shard, _| {
+                shard.settle_locks();
+                shard.end_idle(false)
+            }),
             flushes: worker("litestash-flush", 5, |shard, _| shard.flush_in_background()),
             checkpoints: worker("litestash-checkpoint", 500, Shard::checkpoint_in_background),
         }
@@ -106,6 +112,7 @@ struct OpenWriter {
     log_file: Option<LogFile>,
     /// Whether the names of the file and its log were made durable.
     names_synced: bool,
+    burst: Burst,
 }
 
 /// One shard of a stash.
@@ -123,6 +130,8 @@ pub(crate) struct Shard {
     syncs: Arc<Permits>,
     /// Taken with the first connection to the file, given up with the last.
     guard: Mutex<Option<Guard>>,
+    /// Locks that the kernel keeps for the next commit.
+    held: Mutex<Option<Held>>,
 }
 
 impl Shard {
@@ -141,6 +150,7 @@ impl Shard {
             workers,
             syncs,
             guard: Mutex::new(None),
+            held: Mutex::new(None),
         }
     }
 
@@ -164,7 +174,15 @@ impl Shard {
         Ok(opened)
     }
 
+    /// Gives back the locks that are kept for the next commit.
+    fn settle_locks(&self) {
+        if let Some(held) = self.held.lock().take() {
+            armour::settle(held);
+        }
+    }
+
     fn release_guard(&self) {
+        self.settle_locks();
         if let Some(guard) = &*self.guard.lock() {
             guard.release();
         }

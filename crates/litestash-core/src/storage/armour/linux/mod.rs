@@ -3,6 +3,7 @@
 mod forked;
 mod guard;
 mod index_page;
+mod lease;
 mod marks;
 mod ofd;
 mod parked;
@@ -13,6 +14,7 @@ mod tests;
 use super::{available, is_left_out};
 pub(crate) use guard::Guard;
 pub(crate) use index_page::IndexPage;
+pub(crate) use lease::{Held, holding, settle};
 
 /// Puts all parts in place, or says why not. Called once.
 pub(super) fn install() -> Result<(), &'static str> {

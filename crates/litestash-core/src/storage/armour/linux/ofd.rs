@@ -1,7 +1,9 @@
 //! Record locks of an open file description: `F_OFD_SETLK` of Linux 3.15 and later (`man 2 fcntl_locking`).
 
+use super::lease::Kind;
+use super::syscall::Fcntl;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 /// Bytes of a file that are locked together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,27 @@ fn fcntl(fd: BorrowedFd<'_>, command: libc::c_int, lock: &mut libc::flock) -> io
     #[expect(unsafe_code, reason = "no library has these commands")]
     let answer = unsafe { libc::fcntl(fd.as_raw_fd(), command, std::ptr::from_mut(lock)) };
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sets locks of SQLite's on `length` bytes, of which `first` is counted from [`INDEX_LOCKS`]'s first, by that
+/// function. Returns what it returns.
+pub(super) fn set_with(function: Fcntl, fd: RawFd, first: usize, length: usize, kind: Kind) -> libc::c_int {
+    let range = Range { start: INDEX_LOCKS.start + first as i64, length: length as i64 };
+    let mut lock = range.flock(match kind {
+        Kind::None => libc::F_UNLCK,
+        Kind::Shared => libc::F_RDLCK,
+        Kind::Exclusive => libc::F_WRLCK,
+    });
+    // SAFETY: the structure outlives the call. A descriptor that is closed meanwhile is an error.
+    #[expect(unsafe_code, reason = "no library has these commands")]
+    unsafe {
+        function(fd, libc::F_OFD_SETLK, std::ptr::from_mut(&mut lock))
+    }
+}
+
+/// [`set_with`] the system's function.
+pub(super) fn set(fd: RawFd, first: usize, length: usize, kind: Kind) -> libc::c_int {
+    set_with(libc::fcntl, fd, first, length, kind)
 }
 
 /// Takes a read lock, without waiting: `WouldBlock` if somebody has a write lock.

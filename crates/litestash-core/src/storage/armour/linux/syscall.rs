@@ -6,15 +6,18 @@
 //!   shares this copy with us: one descriptor never has locks of both kinds.
 //! - `fcntl` turns locks on a marked file into locks of the open file description. SQLite takes all its locks
 //!   on a `-shm` through one descriptor and counts its connections itself, so nothing else changes for it.
+//!   Some of them are kept for a while ([`lease`]).
 //! - `mmap` keeps mappings of a marked file from forked children, where they would keep its locks alive.
 //! - `stat` and `fstat` give files another device number in a forked child. SQLite keeps a table of the files
 //!   it has open, by device and inode; a child inherits it with counts of locks that are the parent's, and
 //!   opening the stash anew would trust them: no lock of the child's own, and its log deleted under it.
 //!
-//! Each calls what was in its place before. Nothing here can panic, allocate or wait.
+//! Each calls what was in its place before. Nothing here can panic or allocate, or waits for more than a few
+//! instructions of another thread.
 
 #![expect(unsafe_code, reason = "C functions that SQLite calls, and SQLite's C interface")]
 
+use super::lease::{self, Kind};
 use super::marks::INDEXES;
 use super::ofd;
 use crate::storage::fork;
@@ -25,7 +28,7 @@ use std::sync::OnceLock;
 
 type Open = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
 type Close = unsafe extern "C" fn(c_int) -> c_int;
-type Fcntl = unsafe extern "C" fn(c_int, c_int, ...) -> c_int;
+pub(super) type Fcntl = unsafe extern "C" fn(c_int, c_int, ...) -> c_int;
 type Mmap = unsafe extern "C" fn(*mut c_void, size_t, c_int, c_int, c_int, off_t) -> *mut c_void;
 type Stat = unsafe extern "C" fn(*const c_char, *mut libc::stat) -> c_int;
 type Fstat = unsafe extern "C" fn(c_int, *mut libc::stat) -> c_int;
@@ -57,6 +60,7 @@ unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_i
         let fd = previous(path, flags, mode);
         if fd >= 0 && is_index(CStr::from_ptr(path).to_bytes()) {
             // One beyond what the set holds stays with POSIX locks.
+            lease::forget(fd);
             INDEXES.add(fd);
         }
         fd
@@ -65,7 +69,10 @@ unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_i
 
 unsafe extern "C" fn close(fd: c_int) -> c_int {
     // Before the number can be another file's.
-    INDEXES.remove(fd);
+    if INDEXES.has(fd) {
+        INDEXES.remove(fd);
+        lease::forget(fd);
+    }
     let previous = CLOSE.get().copied().unwrap_or(libc::close);
     // SAFETY: the caller's argument, as the caller gave it.
     unsafe { previous(fd) }
@@ -81,6 +88,20 @@ const fn of_description(command: c_int) -> Option<c_int> {
     }
 }
 
+/// The bytes of a lock request from the first of those that may be held, if that is all it is about.
+fn held_range(asked: &libc::flock) -> Option<(usize, usize, Kind)> {
+    let first = usize::try_from(asked.l_start - lease::FIRST_BYTE).ok()?;
+    let length = usize::try_from(asked.l_len).ok().filter(|length| *length > 0)?;
+    let kind = match c_int::from(asked.l_type) {
+        libc::F_UNLCK => Kind::None,
+        libc::F_RDLCK => Kind::Shared,
+        libc::F_WRLCK => Kind::Exclusive,
+        _ => return None,
+    };
+    (first + length <= lease::BYTES && c_int::from(asked.l_whence) == libc::SEEK_SET)
+        .then_some((first, length, kind))
+}
+
 /// Takes the third argument as a pointer, as all variadic calls on Linux pass it, in the register where a
 /// number would be too.
 unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: *mut libc::flock) -> c_int {
@@ -92,6 +113,13 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: *mut libc::flock
         if let Some(asked) = unsafe { argument.as_mut() }
             && ofd::INDEX_LOCKS.contains(asked.l_start)
         {
+            if command == libc::F_OFD_SETLK
+                && let Some((first, length, kind)) = held_range(asked)
+            {
+                return lease::set(fd, first, length, kind, |first, length, kind| {
+                    ofd::set_with(previous, fd, first, length, kind)
+                });
+            }
             // A copy: SQLite leaves `l_pid` unset, which must be zero.
             let mut lock = *asked;
             lock.l_pid = 0;

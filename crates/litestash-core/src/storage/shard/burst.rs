@@ -1,0 +1,49 @@
+//! Noticing that a shard is written again and again, by this process alone.
+
+use crate::storage::database::Database;
+use std::time::{Duration, Instant};
+
+/// Commits in a row after which locks are kept between them.
+const COMMITS_BEFORE: u32 = 16;
+
+/// A longer pause ends a row.
+const PAUSE_MAX: Duration = Duration::from_millis(2);
+
+/// Commits without keeping locks after another process was seen waiting.
+const COMMITS_AFTER: u32 = 1000;
+
+/// A row of commits.
+#[derive(Default)]
+pub(super) struct Burst {
+    commits: u32,
+    last: Option<Instant>,
+    /// Commits to go before locks may be kept again.
+    undisturbed_in: u32,
+}
+
+impl Burst {
+    /// Counts a commit that is about to be made; whether it belongs to a long row that nobody else waits for.
+    pub(super) fn is_one(&mut self, database: &Database) -> bool {
+        if self.undisturbed_in > 0 {
+            self.undisturbed_in -= 1;
+            return false;
+        }
+        let now = Instant::now();
+        let paused = self.last.replace(now).is_none_or(|last| now - last > PAUSE_MAX);
+        self.commits = if paused { 0 } else { self.commits.saturating_add(1) };
+        if self.commits < COMMITS_BEFORE {
+            return false;
+        }
+        if database.is_awaited() {
+            self.was_disturbed();
+            return false;
+        }
+        true
+    }
+
+    /// Another process waits, or something else than a commit is to be done.
+    pub(super) fn was_disturbed(&mut self) {
+        self.commits = 0;
+        self.undisturbed_in = COMMITS_AFTER;
+    }
+}
