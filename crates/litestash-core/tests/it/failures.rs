@@ -1,6 +1,8 @@
 //! What the surroundings can do to a stash: no permission, no space, no network file system,
 //! fork, locks held by others.
 
+#[cfg(target_os = "linux")]
+use crate::support::on_small_file_system;
 use crate::support::{check_kind, stash};
 use litestash_core::{ErrorKind, LiteStash, Options, ScanOptions};
 use std::path::Path;
@@ -68,24 +70,6 @@ fn a_shard_held_by_another_connection_is_busy_and_then_free() {
         waiting.join().unwrap().unwrap();
     });
     assert_eq!(stash.get_as("user:1001").unwrap(), Some(3));
-}
-
-/// Runs `f` on a small file system of its own; `None` where this user may not mount one.
-#[cfg(target_os = "linux")]
-fn on_small_file_system(options: &str, f: impl FnOnce(&Path)) -> Option<()> {
-    let point = tempfile::tempdir().unwrap();
-    let mount =
-        Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(point.path()).output();
-    if !mount.is_ok_and(|mount| mount.status.success()) {
-        eprintln!("SKIPPED: this user may not mount a file system");
-        return None;
-    }
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(point.path())));
-    assert!(Command::new("umount").arg("-l").arg(point.path()).status().unwrap().success());
-    if let Err(panic) = done {
-        std::panic::resume_unwind(panic);
-    }
-    Some(())
 }
 
 #[test]

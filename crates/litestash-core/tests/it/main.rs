@@ -4,6 +4,7 @@
 
 mod backup;
 mod basics;
+mod cache;
 mod coherence;
 mod compute;
 mod damage;
