@@ -192,6 +192,37 @@ fn what_was_acknowledged_to_any_thread_is_seen_by_every_thread() {
     check_hits(before, cache(warm), 1000);
 }
 
+/// A transaction that writes nothing leaves the log as it is: what changed it right after was somebody else.
+#[test]
+fn a_write_that_changes_nothing_hides_no_commit_of_others() {
+    const WRITES: u64 = 40_000;
+    let (dir, warm) = stash();
+    let other = LiteStash::open(dir.path()).unwrap();
+    let keys = keys_of_one_shard(3);
+    warm.set(&keys[0], &0).unwrap();
+    let (acknowledged, done) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 1..=WRITES {
+                other.set(&keys[0], &number).unwrap();
+                acknowledged.store(number, Ordering::SeqCst);
+            }
+            done.store(1, Ordering::SeqCst);
+        });
+        scope.spawn(|| {
+            while done.load(Ordering::SeqCst) == 0 {
+                assert!(!warm.delete(&keys[1]).unwrap());
+                assert!(!warm.replace(&keys[2], &1).unwrap());
+            }
+        });
+        while done.load(Ordering::SeqCst) == 0 {
+            let least = acknowledged.load(Ordering::SeqCst);
+            let seen = warm.get_as::<u64>(&keys[0]).unwrap().unwrap();
+            assert!(seen >= least, "{seen} after {least} was acknowledged");
+        }
+    });
+}
+
 #[test]
 fn expired_rows_are_misses_although_they_are_held() {
     let (dir, warm, clock) = stash_at_now();

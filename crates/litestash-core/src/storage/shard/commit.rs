@@ -172,6 +172,7 @@ impl Shard {
         }
         open.database.in_turn(self.settings.busy_timeout, |database| database.run(Hot::Begin))?;
         let before = open.database.header();
+        let rows_before = open.database.connection().total_changes();
         if let (Some(log_file), Some(before)) = (&mut open.log_file, before)
             && open.syncs
         {
@@ -188,7 +189,10 @@ impl Shard {
         }
         transaction.0.run(Hot::Commit).map_err(commit_failed)?;
         drop(transaction);
-        self.committed(open, level, released, changes, before)?;
+        // A transaction that wrote nothing leaves the header alone, and is no commit to count on: the next one
+        // may be that of another process, at once.
+        let wrote = open.database.connection().total_changes() != rows_before;
+        self.committed(open, level, released, changes, before.filter(|_| wrote))?;
         Ok(result)
     }
 
