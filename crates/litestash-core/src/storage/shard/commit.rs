@@ -152,7 +152,12 @@ impl Shard {
                 let Some(PendingRow { hash, slot, entry }) = same.last() else { continue };
                 let Some(content) = &entry.content else { continue };
                 let (key, now_us) = (entry.key.as_ref(), content.version.micros());
-                txn.put_unrecorded(*slot, hash, key, content.expiry, &content.body, now_us)?;
+                let version = txn.put_unrecorded(*slot, hash, key, content.expiry, &content.body, now_us)?;
+                if version != content.version {
+                    // The row had a version above that; the cache holds what is stored.
+                    let (expiry, body) = (content.expiry, content.body.clone());
+                    txn.changed(key, || Some(Content { version, expiry, body }));
+                }
             }
             Ok(())
         })
