@@ -1,7 +1,8 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
 use crate::{
-    armour, codegen, coherence, conformance, crash, fuzz, instructions, powercut, process, setup, soak, table, tidy,
+    armour, codegen, coherence, conformance, crash, fuzz, instructions, powercut, process, setup, soak,
+    table, tidy,
 };
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};

@@ -161,7 +161,7 @@ impl Reader<'_> {
             }
             match dice.below(128) {
                 0..16 => self.read(self.cold, "without a cache", key)?,
-                16 => self.write_and_read(&format!("own:{reader}:{}", key % 8), dice.below(2) == 0)?,
+                16..19 => self.write_and_read(&format!("own:{reader}:{}", key % 8), dice.below(2) == 0)?,
                 _ => {}
             }
         }
@@ -268,14 +268,8 @@ fn campaign(commits: u64) -> Result<(), Failure> {
     let cold = Options::new().cache_bytes(0).open(&stash_path)?;
     let stopped = AtomicBool::new(false);
     let (kills, readers) = std::thread::scope(|scope| {
-        let reader = || Reader {
-            board: &board,
-            warm: &warm,
-            cold: &cold,
-            reads: 0,
-            own_writes: 0,
-            stale: Vec::new(),
-        };
+        let reader =
+            || Reader { board: &board, warm: &warm, cold: &cold, reads: 0, own_writes: 0, stale: Vec::new() };
         let threads: Vec<_> = (1..=READERS)
             .map(|number| {
                 let (reader, stopped) = (reader(), &stopped);
@@ -291,7 +285,8 @@ fn campaign(commits: u64) -> Result<(), Failure> {
         Ok::<_, Failure>((kills?, readers?))
     })?;
     // Nobody writes any more: both handles see the last state.
-    let mut last = Reader { board: &board, warm: &warm, cold: &cold, reads: 0, own_writes: 0, stale: Vec::new() };
+    let mut last =
+        Reader { board: &board, warm: &warm, cold: &cold, reads: 0, own_writes: 0, stale: Vec::new() };
     for key in 0..WRITERS * KEYS_EACH {
         for _ in 0..2 {
             last.read(&warm, "with a cache, at the end", key)?;

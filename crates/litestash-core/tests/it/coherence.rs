@@ -141,8 +141,7 @@ struct Other {
 
 impl Other {
     fn start(test: &str, dir: &Path) -> Self {
-        let mut child =
-            again(test, OTHER, dir).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = again(test, OTHER, dir).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (orders, answers) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         Self { child, orders, answers: BufReader::new(answers).lines() }
     }

@@ -8,6 +8,7 @@ mod cache;
 mod coherence;
 mod compute;
 mod damage;
+mod durability;
 mod failures;
 mod fairness;
 mod model;
