@@ -14,4 +14,5 @@ mod fairness;
 mod model;
 mod processes;
 mod support;
+mod together;
 mod transfer;

@@ -60,6 +60,12 @@ pub(crate) fn keys_of_one_shard(count: usize) -> Vec<String> {
     (0..).map(|n| format!("key:{n}")).filter(|key| shard(key) == 7).take(count).collect()
 }
 
+/// Frames in the log. A transaction of one row is one frame or more, and a page that several writes of a
+/// transaction change is one.
+pub(crate) fn frames(counter: &rusqlite::Connection) -> u64 {
+    counter.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get::<_, i64>(1)).unwrap().unsigned_abs()
+}
+
 /// This test program again, to run one test, which finds `value` in the variable `role`.
 pub(crate) fn again(test: &str, role: &str, value: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
