@@ -4,7 +4,7 @@
 #[cfg(target_os = "linux")]
 use crate::support::on_small_file_system;
 use crate::support::{check_kind, stash};
-use litestash_core::{ErrorKind, LiteStash, Options, ScanOptions};
+use litestash_core::{Durability, ErrorKind, LiteStash, Options, ScanOptions};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -265,8 +265,25 @@ fn a_commit_that_fails_is_indeterminate_and_the_shard_recovers() {
         stash.set("user:1001", &value).unwrap();
         assert_eq!(stash.get_as("user:1001").unwrap(), Some(value));
     }
+    // Relaxed writes wait until the disk takes them, and whoever waits for that is told.
+    let relaxed = stash.with_durability(Durability::Relaxed);
+    FAILING.store(true, Ordering::SeqCst);
+    for value in 100..200 {
+        relaxed.set("user:1001", &value).unwrap();
+        relaxed.set(value, &value).unwrap();
+        assert_eq!(stash.get_as("user:1001").unwrap(), Some(value));
+    }
+    let told = relaxed.sync().unwrap_err().kind();
+    assert!(matches!(told, ErrorKind::Io | ErrorKind::Indeterminate), "{told}");
+    std::thread::sleep(Duration::from_millis(30));
+    assert!(relaxed.sync().is_err());
+    assert_eq!(stash.get_as("user:1001").unwrap(), Some(199));
+    FAILING.store(false, Ordering::SeqCst);
+    relaxed.sync().unwrap();
+    relaxed.set("user:1001", &4).unwrap();
     stash.close().unwrap();
     let again = LiteStash::open(dir.path()).unwrap();
     assert_eq!(again.get_as("user:1001").unwrap(), Some(4));
+    assert!((100..200).all(|value| again.get_as(value).unwrap() == Some(value)));
     assert!(again.verify().unwrap().is_sound());
 }
