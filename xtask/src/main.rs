@@ -3,6 +3,7 @@
 mod armour;
 mod bench;
 mod codegen;
+mod coherence;
 mod conformance;
 mod crash;
 mod fairness;
@@ -33,6 +34,7 @@ enum Command {
     Armour(armour::Arguments),
     Bench(bench::Arguments),
     Codegen(codegen::Arguments),
+    Coherence(coherence::Arguments),
     Conformance(conformance::Arguments),
     Crash(crash::Arguments),
     Fairness(fairness::Arguments),
@@ -60,6 +62,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Armour(arguments) => armour::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Codegen(arguments) => codegen::run(&arguments),
+        Command::Coherence(arguments) => coherence::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::Fairness(arguments) => fairness::run(&arguments),

@@ -226,7 +226,9 @@ impl Inner {
 
     fn close(&self) -> Result<()> {
         if fork::generation() != self.generation {
-            self.shards.iter().for_each(Shard::abandon);
+            // In a forked child nothing of SQLite may be called, not even to close, and the locks may be held by
+            // threads that do not exist here: the shards stay as they are, for good.
+            std::mem::forget(Arc::clone(&self.shards));
             return Ok(());
         }
         if self.closed.swap(true, Ordering::AcqRel) {

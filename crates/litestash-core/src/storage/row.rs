@@ -236,7 +236,8 @@ impl<'a> WriteTxn<'a> {
         self.changes
     }
 
-    fn changed(&mut self, key: KeyRef<'_>, content: impl FnOnce() -> Option<Content>) {
+    /// Lets the cache hear of a row's new content.
+    pub(super) fn changed(&mut self, key: KeyRef<'_>, content: impl FnOnce() -> Option<Content>) {
         let shard = self.shard;
         if let Some(changes) = &mut self.changes {
             changes.push(|| Entry { key: key.to_owned(), shard, content: content() });

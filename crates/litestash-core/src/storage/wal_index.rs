@@ -47,8 +47,8 @@ impl Header {
         first_half(self.0[1])
     }
 
-    /// Whether exactly one commit lies between the two, given that `before` was seen under the write lock, or
-    /// that the caller's own commit is one of those between.
+    /// Whether exactly one commit lies between the two: the caller's own, given that it is one of those
+    /// between. (A transaction that changed no row is none.)
     pub(super) fn is_one_commit_after(&self, before: &Self) -> bool {
         self.changes() == before.changes().wrapping_add(1)
     }

@@ -1,8 +1,10 @@
 //! What the surroundings can do to a stash: no permission, no space, no network file system,
 //! fork, locks held by others.
 
+#[cfg(target_os = "linux")]
+use crate::support::on_small_file_system;
 use crate::support::{check_kind, stash};
-use litestash_core::{ErrorKind, LiteStash, Options, ScanOptions};
+use litestash_core::{Durability, ErrorKind, LiteStash, Options, ScanOptions};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -68,24 +70,6 @@ fn a_shard_held_by_another_connection_is_busy_and_then_free() {
         waiting.join().unwrap().unwrap();
     });
     assert_eq!(stash.get_as("user:1001").unwrap(), Some(3));
-}
-
-/// Runs `f` on a small file system of its own; `None` where this user may not mount one.
-#[cfg(target_os = "linux")]
-fn on_small_file_system(options: &str, f: impl FnOnce(&Path)) -> Option<()> {
-    let point = tempfile::tempdir().unwrap();
-    let mount =
-        Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(point.path()).output();
-    if !mount.is_ok_and(|mount| mount.status.success()) {
-        eprintln!("SKIPPED: this user may not mount a file system");
-        return None;
-    }
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(point.path())));
-    assert!(Command::new("umount").arg("-l").arg(point.path()).status().unwrap().success());
-    if let Err(panic) = done {
-        std::panic::resume_unwind(panic);
-    }
-    Some(())
 }
 
 #[test]
@@ -281,8 +265,25 @@ fn a_commit_that_fails_is_indeterminate_and_the_shard_recovers() {
         stash.set("user:1001", &value).unwrap();
         assert_eq!(stash.get_as("user:1001").unwrap(), Some(value));
     }
+    // Relaxed writes wait until the disk takes them, and whoever waits for that is told.
+    let relaxed = stash.with_durability(Durability::Relaxed);
+    FAILING.store(true, Ordering::SeqCst);
+    for value in 100..200 {
+        relaxed.set("user:1001", &value).unwrap();
+        relaxed.set(value, &value).unwrap();
+        assert_eq!(stash.get_as("user:1001").unwrap(), Some(value));
+    }
+    let told = relaxed.sync().unwrap_err().kind();
+    assert!(matches!(told, ErrorKind::Io | ErrorKind::Indeterminate), "{told}");
+    std::thread::sleep(Duration::from_millis(30));
+    assert!(relaxed.sync().is_err());
+    assert_eq!(stash.get_as("user:1001").unwrap(), Some(199));
+    FAILING.store(false, Ordering::SeqCst);
+    relaxed.sync().unwrap();
+    relaxed.set("user:1001", &4).unwrap();
     stash.close().unwrap();
     let again = LiteStash::open(dir.path()).unwrap();
     assert_eq!(again.get_as("user:1001").unwrap(), Some(4));
+    assert!((100..200).all(|value| again.get_as(value).unwrap() == Some(value)));
     assert!(again.verify().unwrap().is_sound());
 }

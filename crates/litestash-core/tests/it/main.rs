@@ -4,12 +4,16 @@
 
 mod backup;
 mod basics;
+mod cache;
 mod coherence;
 mod compute;
 mod damage;
+mod durability;
 mod failures;
 mod fairness;
+mod log;
 mod model;
 mod processes;
 mod support;
+mod together;
 mod transfer;

@@ -25,6 +25,10 @@ const FRAMES_LEFT_MAX: u32 = 400;
 /// Frames from which an idle log is cut off. A shorter one is only moved, and written over by the next commit.
 const FRAMES_TRUNCATED: u32 = 1000;
 
+/// Bytes from which the file of an idle log is cut off, however few frames are in use: it keeps its size when
+/// the log is started anew.
+const BYTES_TRUNCATED: u64 = 8 << 20;
+
 /// What is remembered of a shard's log.
 #[derive(Default)]
 pub(super) struct Log {
@@ -100,12 +104,22 @@ impl Shard {
             return Ok(true);
         }
         self.end_idle(true);
-        if header.frames() >= FRAMES_TRUNCATED {
+        if header.frames() >= FRAMES_TRUNCATED || self.log_bytes() >= BYTES_TRUNCATED {
             checkpoint(open.database.connection())?;
             return Ok(false);
         }
         let progress = passive(&mut open.database)?;
         Ok(progress.moved < progress.frames)
+    }
+
+    /// Bytes of the log's file. Asking for a size opens nothing.
+    fn log_bytes(&self) -> u64 {
+        let metadata = self.path.as_ref().and_then(|path| {
+            let mut log = path.as_os_str().to_owned();
+            log.push("-wal");
+            std::fs::metadata(log).ok()
+        });
+        metadata.map_or(0, |metadata| metadata.len())
     }
 
     /// Empties the log on the way out.

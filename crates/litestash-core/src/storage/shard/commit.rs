@@ -174,7 +174,12 @@ impl Shard {
                 let Some(PendingRow { hash, slot, entry }) = same.last() else { continue };
                 let Some(content) = &entry.content else { continue };
                 let (key, now_us) = (entry.key.as_ref(), content.version.micros());
-                txn.put_unrecorded(*slot, hash, key, content.expiry, &content.body, now_us)?;
+                let version = txn.put_unrecorded(*slot, hash, key, content.expiry, &content.body, now_us)?;
+                if version != content.version {
+                    // The row had a version above that; the cache holds what is stored.
+                    let (expiry, body) = (content.expiry, content.body.clone());
+                    txn.changed(key, || Some(Content { version, expiry, body }));
+                }
             }
             Ok(())
         })
@@ -194,6 +199,7 @@ impl Shard {
         }
         open.database.in_turn(self.settings.busy_timeout, |database| database.run(Hot::Begin))?;
         let before = open.database.header();
+        let rows_before = open.database.connection().total_changes();
         if let (Some(log_file), Some(before)) = (&mut open.log_file, before)
             && open.syncs
         {
@@ -210,7 +216,10 @@ impl Shard {
         }
         transaction.0.run(Hot::Commit).map_err(commit_failed)?;
         drop(transaction);
-        self.committed(open, level, released, changes, before)?;
+        // A transaction that wrote nothing leaves the header alone, and is no commit to count on: the next one
+        // may be that of another process, at once.
+        let wrote = open.database.connection().total_changes() != rows_before;
+        self.committed(open, level, released, changes, before.filter(|_| wrote))?;
         Ok(result)
     }
 

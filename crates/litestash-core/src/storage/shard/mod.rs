@@ -248,17 +248,6 @@ impl Shard {
         self.guard.lock().take();
         closed
     }
-
-    /// Lets go of every connection without a single call into SQLite: all that is safe in a forked child.
-    pub(crate) fn abandon(&self) {
-        // The locks may be held by threads that do not exist in the child.
-        if let Some(mut writer) = self.writer.try_lock() {
-            std::mem::forget(std::mem::replace(&mut *writer, Writer::Closed));
-        }
-        if let Some(mut readers) = self.readers.try_lock() {
-            std::mem::forget(readers.close());
-        }
-    }
 }
 
 fn closed() -> Error {
