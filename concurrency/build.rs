@@ -73,9 +73,9 @@ const PUBLICATION_BUGS: &[Bug] = &[
 
 fn main() {
     let storage = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/litestash-core/src/storage");
-    copy(&storage.join("queue.rs"), "queue", "super::sync", "crate::under_shuttle", QUEUE_BUGS);
+    copy(&storage.join("queue.rs"), "queue", "crate::sync", "crate::under_shuttle", QUEUE_BUGS);
     let publication = storage.join("cache/publication.rs");
-    copy(&publication, "publication", "super::super::sync", "crate::under_loom", PUBLICATION_BUGS);
+    copy(&publication, "publication", "crate::sync", "crate::under_loom", PUBLICATION_BUGS);
     println!("cargo::rerun-if-changed=build.rs");
 }
 

@@ -20,7 +20,7 @@
 //! # Ok::<_, litestash_core::Error>(())
 //! ```
 //!
-//! One direction of dependencies: `error`, `env` ← [`contract`] ← `storage` ← `stash`, `care` ← bindings,
+//! One direction of dependencies: `error`, `env`, `sync` ← [`contract`] ← `storage` ← `stash`, `care` ← bindings,
 //! command line. The normative description of every byte is `docs/CONTRACT.md`; the answers to every failure
 //! are in [`ErrorKind`].
 
@@ -30,6 +30,7 @@ mod env;
 mod error;
 mod stash;
 mod storage;
+mod sync;
 
 pub use care::{
     BackupReport, CompactReport, ExportReport, ImportOptions, ImportReport, Lost, Problem, ProblemKind,

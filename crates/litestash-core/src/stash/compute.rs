@@ -8,7 +8,7 @@ use crate::contract::msgpack;
 use crate::contract::typed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;

@@ -24,7 +24,6 @@ mod retry;
 pub(crate) mod row;
 pub(crate) mod shard;
 mod sql;
-mod sync;
 pub(crate) mod ticket;
 mod wal_index;
 mod worker;

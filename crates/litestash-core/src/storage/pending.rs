@@ -4,7 +4,7 @@
 use super::cache::{Entry, ReadCache};
 use crate::contract::hash::KeyHash;
 use crate::contract::route::Slot;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

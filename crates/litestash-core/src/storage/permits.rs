@@ -1,6 +1,6 @@
 //! A bound on how many threads do something at once.
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 
 /// A counting semaphore.
 pub(crate) struct Permits {

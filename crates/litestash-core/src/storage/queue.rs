@@ -5,7 +5,7 @@
 //! it: a job left is done by somebody (no lost wake-up); its owner returns only after the leader said that it
 //! is done (no acknowledgement before the commit); a leader that ends hands over to one who waits.
 
-use super::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

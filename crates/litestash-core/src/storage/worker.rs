@@ -3,7 +3,7 @@
 use super::shard::Shard;
 use crate::contract::limits::SHARDS;
 use crate::contract::route::ShardId;
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
@@ -129,7 +129,7 @@ impl Worker {
                         due = Some(Instant::now() + self.period);
                     }
                     match due {
-                        Some(due) => drop(self.signal.wait_until(&mut state, due)),
+                        Some(due) => self.signal.wait_until(&mut state, due),
                         None => {
                             state.asleep = true;
                             self.signal.wait(&mut state);

@@ -8,7 +8,7 @@
 //! 2. While rows are being replaced, nobody fills in rows that were read before.
 //! 3. A row is filled in under its segment's lock, if by then the token still is the header it was read at.
 
-use super::super::sync::{AtomicBool, AtomicU64, Mutex, Ordering, fence};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, fence};
 
 /// The publication of one shard. A token has `WORDS` words.
 pub(super) struct Publication<const WORDS: usize> {

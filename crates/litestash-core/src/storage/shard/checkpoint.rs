@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::database::Database;
 use crate::storage::wal_index::Header;
 use crate::storage::worker::When;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -10,7 +10,7 @@ use crate::storage::connection::Durability;
 use crate::storage::permits::Permit;
 use crate::storage::queue::{Leader, Left, Turn};
 use crate::storage::row::WriteTxn;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;

@@ -9,7 +9,7 @@
 //! would have. Within the process nothing changes: SQLite counts the locks of its connections by itself, and
 //! all of a file go through one descriptor.
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::cell::Cell;
 use std::os::fd::RawFd;
 

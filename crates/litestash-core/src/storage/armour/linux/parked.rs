@@ -8,7 +8,7 @@
 use super::marks::{GUARDS, INDEXES};
 use super::ofd::{self, Range};
 use crate::storage::fork;
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::OnceLock;
