@@ -170,8 +170,8 @@ impl LiteStash {
     /// Closes the stash for all its handles: waits for operations that run, moves the write-ahead logs into
     /// the shard files and closes them. Every later operation is `Closed`; closing again does nothing.
     ///
-    /// The first error is returned, after every shard was closed. Nothing acknowledged
-    /// is lost by an error here.
+    /// The first error is returned, after every shard was closed. Nothing acknowledged is lost by an error
+    /// here, but for writes at [`Durability::Relaxed`] that could not be written any more.
     pub fn close(&self) -> Result<()> {
         self.inner.close()
     }
@@ -251,7 +251,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Err(error) = self.close() {
-            tracing::warn!(%error, "closing a stash failed; nothing acknowledged is lost");
+            tracing::warn!(%error, "closing a stash failed; nothing is lost but relaxed writes");
         }
     }
 }

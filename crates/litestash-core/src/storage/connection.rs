@@ -31,6 +31,9 @@ pub enum Durability {
     /// the process may take the newest writes. Reads through the same handle see them at once, other handles
     /// and processes once they are written.
     ///
+    /// The version that such a write returns is the one it gets, unless the row has that or a greater one by
+    /// then, written by a clock ahead of this one: then it gets the next greater.
+    ///
     /// Only writes that need not look at the row are acknowledged so early: sets without a condition that do
     /// not keep a deadline. Every other operation is done as at [`Durability::Normal`], after what waits.
     Relaxed,
