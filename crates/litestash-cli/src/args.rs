@@ -47,7 +47,8 @@ pub(crate) struct Global {
     /// Change no row of the stash
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) read_only: bool,
-    /// Normal: a power cut may take the newest writes. Full: each write is synced
+    /// Relaxed: written within milliseconds. Normal: a power cut may take the newest writes. Full: each write is
+    /// synced
     #[arg(
         long,
         global = true,

@@ -24,6 +24,8 @@ pub(super) const FIRST_BYTE: i64 = 120;
 /// the database file alone.
 const MAY_BE_KEPT: [bool; BYTES] = [true, false, false, false, true, true, true, true];
 
+const READ_MARKS: std::ops::Range<usize> = 4..BYTES;
+
 /// A lock, the greater one excluding more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -116,6 +118,10 @@ pub(super) fn set(
             locks.asked[first] = kind;
             return 0;
         }
+        if READ_MARKS.contains(&first) {
+            // One is kept at most, so that readers of other processes find others free.
+            locks.settle_with(READ_MARKS, &kernel);
+        }
     } else {
         locks.settle_with(bytes.clone(), &kernel);
     }
@@ -181,6 +187,13 @@ mod tests {
         assert_eq!(calls.take(), [(4, 1, Kind::Exclusive), (0, 1, Kind::Exclusive)]);
         commit();
         assert_eq!(calls.take(), [], "another thread's commits profit until the locks are settled");
+        // Another read mark: the one that is kept goes.
+        assert_eq!(ask(5, 1, Kind::Shared), 0);
+        assert_eq!(calls.take(), [(4, 1, Kind::None), (5, 1, Kind::Shared)]);
+        assert_eq!(ask(5, 1, Kind::None), 0);
+        assert_eq!(ask(4, 1, Kind::Exclusive), 0);
+        assert_eq!(ask(4, 1, Kind::None), 0);
+        assert_eq!(calls.take(), [(5, 1, Kind::None), (4, 1, Kind::Exclusive)]);
         // A range, such as all read marks, is never answered from memory.
         assert_eq!(ask(4, 4, Kind::Exclusive), 0);
         assert_eq!(calls.take(), [(4, 1, Kind::None), (4, 4, Kind::Exclusive)]);
