@@ -126,6 +126,11 @@ impl Database {
         result
     }
 
+    /// Whether others can say that they wait to write the shard.
+    pub(super) fn takes_turns(&self) -> bool {
+        self.ticket.is_some()
+    }
+
     /// Whether another process waits to write the shard.
     pub(super) fn is_awaited(&self) -> bool {
         self.ticket.as_ref().is_some_and(Ticket::is_awaited)

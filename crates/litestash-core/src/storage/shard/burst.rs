@@ -9,6 +9,9 @@ const COMMITS_BEFORE: u32 = 16;
 /// A longer pause ends a row.
 const PAUSE_MAX: Duration = Duration::from_millis(2);
 
+/// Commits without keeping locks each time they were given back.
+const COMMITS_BETWEEN: u32 = 3;
+
 /// Commits without keeping locks after another process was seen waiting.
 const COMMITS_AFTER: u32 = 1000;
 
@@ -19,11 +22,17 @@ pub(super) struct Burst {
     last: Option<Instant>,
     /// Commits to go before locks may be kept again.
     undisturbed_in: u32,
+    /// Whether locks are kept, unless the worker gave them back.
+    pub(super) keeps: bool,
 }
 
 impl Burst {
     /// Counts a commit that is about to be made; whether it belongs to a long row that nobody else waits for.
     pub(super) fn is_one(&mut self, database: &Database) -> bool {
+        // Without turns nobody could say that it waits.
+        if !database.takes_turns() {
+            return false;
+        }
         if self.undisturbed_in > 0 {
             self.undisturbed_in -= 1;
             return false;
@@ -39,6 +48,13 @@ impl Burst {
             return false;
         }
         true
+    }
+
+    /// The locks were given back: a few commits go by without keeping any, in which programs that do not take
+    /// turns get theirs.
+    pub(super) fn was_settled(&mut self) {
+        self.commits = self.commits.min(COMMITS_BEFORE - COMMITS_BETWEEN);
+        self.keeps = false;
     }
 
     /// Another process waits, or something else than a commit is to be done.

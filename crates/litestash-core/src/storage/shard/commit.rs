@@ -146,7 +146,16 @@ impl Shard {
             open.burst.was_disturbed();
             return;
         }
-        *self.held.lock() = held;
+        let mut kept = self.held.lock();
+        if kept.is_none() && open.burst.keeps {
+            // The worker came by. Others that do not take turns have a moment now.
+            armour::settle(locks);
+            open.burst.was_settled();
+            return;
+        }
+        open.burst.keeps = true;
+        *kept = held;
+        drop(kept);
         // Which gives them back some milliseconds from now.
         self.workers.idle.want(self.id, When::Later);
     }
