@@ -254,16 +254,12 @@ impl Inner {
             let (mut written, mut older) = (0, 0);
             let now_us = self.now_us();
             for Parsed { place, row } in group {
-                let (slot, key) = (place.route.slot, row.key.as_ref());
+                let new = place.row(row.key.as_ref(), row.expiry, &row.body);
                 match row.version.filter(|_| keep_versions) {
-                    Some(version)
-                        if !txn.put_if_newer(slot, &place.hash, key, row.expiry, &row.body, version)? =>
-                    {
-                        older += 1;
-                    }
+                    Some(version) if !txn.put_if_newer(&new, version)? => older += 1,
                     Some(_) => written += 1,
                     None => {
-                        txn.put(slot, &place.hash, key, row.expiry, &row.body, now_us)?;
+                        txn.put(&new, now_us)?;
                         written += 1;
                     }
                 }

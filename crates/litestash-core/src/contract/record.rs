@@ -48,9 +48,9 @@ impl Expiry {
         }
     }
 
-    /// Whether it has passed at `now_us`.
-    pub fn passed(self, now_us: i64) -> bool {
-        self.expires_at.is_some_and(|deadline| now_us >= deadline)
+    /// Whether it has passed. The clock is read only if there is a deadline.
+    pub fn has_passed(self, now_us: impl FnOnce() -> i64) -> bool {
+        self.expires_at.is_some_and(|deadline| now_us() >= deadline)
     }
 }
 

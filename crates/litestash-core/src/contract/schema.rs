@@ -40,11 +40,41 @@ pub const TABLES: [(&str, &str); SLOTS + 2] = [
     ("meta", "CREATE TABLE meta (name TEXT PRIMARY KEY NOT NULL, value ANY NOT NULL) STRICT, WITHOUT ROWID"),
 ];
 
+/// Tables that a shard may have besides, as (name, text): each is made by whoever needs it first.
+pub const OPTIONAL_TABLES: [(&str, &str); 2] = [
+    (
+        "access",
+        "CREATE TABLE access (slot INTEGER NOT NULL, key_hash BLOB NOT NULL, used_at INTEGER NOT NULL, \
+         uses INTEGER NOT NULL, PRIMARY KEY (slot, key_hash)) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "changes",
+        "CREATE TABLE changes (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, origin INTEGER NOT NULL, \
+         kind INTEGER NOT NULL, slot INTEGER NOT NULL, key_hash BLOB NOT NULL, key ANY NOT NULL, \
+         version INTEGER NOT NULL) STRICT",
+    ),
+];
+
 /// The `meta` row that holds [`FORMAT`].
 pub const META_FORMAT: &str = "format";
 
 /// The `meta` row that holds the shard's number.
 pub const META_SHARD: &str = "shard";
+
+/// The `meta` row that counts stored rows, where they are counted.
+pub const META_ROWS: &str = "rows";
+
+/// The `meta` row that counts the bytes of keys and records, where they are counted.
+pub const META_BYTES: &str = "bytes";
+
+/// The `meta` row that says until when changes are watched: Unix time in microseconds.
+pub const META_WATCHED_UNTIL: &str = "watched_until";
+
+/// The `meta` row that says that the stash has a journal.
+pub const META_JOURNAL: &str = "journal";
+
+/// The `meta` row that says that the shard was given up.
+pub const META_DROPPED: &str = "dropped";
 
 /// The name of a slot's table.
 pub const fn slot_table(slot: Slot) -> &'static str {
@@ -58,7 +88,7 @@ mod tests {
     #[test]
     fn the_normative_page_prints_these_texts() {
         let page = include_str!("../../../../docs/CONTRACT.md");
-        for (name, sql) in TABLES {
+        for (name, sql) in TABLES.into_iter().chain(OPTIONAL_TABLES) {
             assert!(page.contains(&format!("    {sql}\n")), "docs/CONTRACT.md differs for {name}");
         }
         assert!(page.contains(&format!("PRAGMA application_id = {APPLICATION_ID};")));

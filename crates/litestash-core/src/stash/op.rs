@@ -293,7 +293,7 @@ impl Live {
         now_us: impl FnOnce() -> i64,
     ) -> Result<Option<Self>> {
         let record = row.record(&place.hash)?;
-        if record.expiry.expires_at.is_some() && record.expiry.passed(now_us()) {
+        if record.expiry.has_passed(now_us) {
             return Ok(None);
         }
         Self::of(row.version, &record).map(Some).map_err(damaged)
@@ -322,9 +322,8 @@ pub(super) fn execute(
     let live = |txn: &mut WriteTxn<'_>| {
         txn.get(slot, &place.hash, |row| Live::read(place, row, || now_us)).map(Option::flatten)
     };
-    let put = |txn: &mut WriteTxn<'_>, expiry: Expiry, body: &[u8]| {
-        txn.put(slot, &place.hash, key, expiry, body, now_us)
-    };
+    let put =
+        |txn: &mut WriteTxn<'_>, expiry: Expiry, body: &[u8]| txn.put(&place.row(key, expiry, body), now_us);
     match action {
         Action::Get | Action::Exists | Action::Entry => {
             Ok(live(txn)?.map_or_else(|| action.on_missing(), |row| action.on_read(&row)))

@@ -6,6 +6,7 @@ use super::spread::spread;
 use crate::contract::hash::KeyHash;
 use crate::contract::key::KeyRef;
 use crate::contract::limits::SHARDS;
+use crate::contract::record::Expiry;
 use crate::contract::route::{Route, ShardId};
 use crate::env::Clock;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,6 +17,7 @@ use crate::storage::connection::{self, Access};
 use crate::storage::directory::Directory;
 use crate::storage::fork;
 use crate::storage::permits::Permits;
+use crate::storage::row::NewRow;
 use crate::storage::shard::{Common, SYNCS_MAX, Settings, Shard, Workers};
 use std::path::Path;
 use std::sync::Arc;
@@ -71,6 +73,11 @@ impl Place {
     pub(crate) fn of(key: KeyRef<'_>) -> Self {
         let hash = KeyHash::of(key);
         Self { hash, route: Route::of(&hash) }
+    }
+
+    /// The row to write for the key of this place.
+    pub(crate) fn row<'a>(&'a self, key: KeyRef<'a>, expiry: Expiry, body: &'a [u8]) -> NewRow<'a> {
+        NewRow { slot: self.route.slot, hash: &self.hash, key, expiry, body }
     }
 }
 

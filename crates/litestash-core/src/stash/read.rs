@@ -81,7 +81,7 @@ impl Inner {
     ) -> Result<Option<T>> {
         self.usable()?;
         let live = |version, record: Record<'_>| {
-            if record.expiry.expires_at.is_some() && record.expiry.passed(self.now_us()) {
+            if record.expiry.has_passed(|| self.now_us()) {
                 return Ok(None);
             }
             f(version, record).map(Some).map_err(damaged)

@@ -203,9 +203,7 @@ impl Iterator for Scan {
             while let Some((hash, row)) = self.buffer.pop_front() {
                 self.yielded = Cursor(Some(hash));
                 // Looked at now and not when the page was fetched: the row may have expired since.
-                let expired = |row: &FetchedRow| {
-                    row.expiry.expires_at.is_some() && row.expiry.passed(self.inner.now_us())
-                };
+                let expired = |row: &FetchedRow| row.expiry.has_passed(|| self.inner.now_us());
                 if row.as_ref().is_ok_and(expired) {
                     continue;
                 }

@@ -11,7 +11,7 @@ use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
 use crate::storage::row::WriteTxn;
-use crate::storage::shard::{Later, Put, Submission};
+use crate::storage::shard::Submission;
 use serde::Serialize;
 use std::sync::atomic::Ordering;
 
@@ -156,8 +156,7 @@ impl Inner {
         let now_us = self.now_us();
         action.check(self.value_bytes_max, now_us)?;
         let place = Place::of(key);
-        let Place { hash, route } = &place;
-        let shard = self.shard(route.shard);
+        let shard = self.shard(place.route.shard);
         if let Action::Set { encoded, options } = action {
             if level == Durability::Relaxed
                 && options.condition == Condition::Always
@@ -167,18 +166,18 @@ impl Inner {
                 let expiry = options.deadline.map(|deadline| deadline.resolve(now_us)).transpose()?;
                 let expiry = expiry.map_or(Expiry::NEVER, Expiry::at);
                 let version = self.relaxed_version(now_us);
-                shard.put_later(Later { slot: route.slot, hash: *hash, key, expiry, version }, encoded)?;
+                shard.put_later(&place.row(key, expiry, encoded), version)?;
                 return Ok(Outcome::Version(Some(version)));
             }
             if *options == SetOptions::default() {
                 // The clock is read under the writer's lock, so that versions of a process follow the order
                 // of its commits.
-                let put = Put { slot: route.slot, hash, key, body: encoded };
+                let row = place.row(key, Expiry::NEVER, encoded);
                 let elsewhere = || -> Box<dyn Fn() -> i64 + Send> {
                     let clock = self.clock();
                     Box::new(move || clock.now_us())
                 };
-                let version = shard.put(level, put, &|| self.now_us(), elsewhere)?;
+                let version = shard.put(level, &row, &|| self.now_us(), elsewhere)?;
                 return Ok(Outcome::Version(Some(version)));
             }
         }

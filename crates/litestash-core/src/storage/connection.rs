@@ -4,7 +4,7 @@ use super::database::Database;
 use super::sql;
 use crate::contract::route::ShardId;
 use crate::contract::schema::{
-    APPLICATION_ID, AUTO_VACUUM, FORMAT, META_FORMAT, META_SHARD, PAGE_BYTES, TABLES,
+    APPLICATION_ID, AUTO_VACUUM, FORMAT, META_FORMAT, META_SHARD, OPTIONAL_TABLES, PAGE_BYTES, TABLES,
 };
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
@@ -262,10 +262,13 @@ pub(crate) fn check(connection: &Connection, shard: ShardId) -> Result<()> {
             return Err(not_ours(format!("shard {shard} lacks the contract's table {name}")));
         }
     }
-    if rows.next()?.is_some() {
-        return Err(not_ours(format!(
-            "shard {shard} has tables, views or triggers that are not the contract's"
-        )));
+    while let Some(row) = rows.next()? {
+        let is = |index, text| row.get_ref(index).is_ok_and(|found| found.as_str() == Ok(text));
+        if !OPTIONAL_TABLES.iter().any(|(name, text)| is(0, name) && is(1, text)) {
+            return Err(not_ours(format!(
+                "shard {shard} has tables, views or triggers that are not the contract's"
+            )));
+        }
     }
     let number = |name| connection.query_row(sql::META_GET, [name], |row| row.get::<_, i64>(0)).optional();
     if number(META_FORMAT)? != Some(FORMAT) {

@@ -19,12 +19,13 @@ pub(super) enum Hot {
     Begin,
     Commit,
     BeginRead,
+    Marks,
     Get(Slot),
     Put(Slot),
     Delete(Slot),
 }
 
-const HOT_STATEMENTS: usize = 3 + 3 * SLOTS;
+const HOT_STATEMENTS: usize = 4 + 3 * SLOTS;
 
 impl Hot {
     const fn index(self) -> usize {
@@ -32,9 +33,10 @@ impl Hot {
             Self::Begin => 0,
             Self::Commit => 1,
             Self::BeginRead => 2,
-            Self::Get(slot) => 3 + slot.index(),
-            Self::Put(slot) => 3 + SLOTS + slot.index(),
-            Self::Delete(slot) => 3 + 2 * SLOTS + slot.index(),
+            Self::Marks => 3,
+            Self::Get(slot) => 4 + slot.index(),
+            Self::Put(slot) => 4 + SLOTS + slot.index(),
+            Self::Delete(slot) => 4 + 2 * SLOTS + slot.index(),
         }
     }
 
@@ -43,6 +45,7 @@ impl Hot {
             Self::Begin => sql::BEGIN,
             Self::Commit => sql::COMMIT,
             Self::BeginRead => sql::BEGIN_READ,
+            Self::Marks => sql::MARKS,
             Self::Get(slot) => sql::GET[slot.index()],
             Self::Put(slot) => sql::PUT[slot.index()],
             Self::Delete(slot) => sql::DELETE[slot.index()],

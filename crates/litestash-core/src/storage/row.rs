@@ -3,6 +3,7 @@
 
 use super::cache::{Changes, Content, Entry};
 use super::database::{Database, Hot};
+use super::shard::Marks;
 use super::sql::{self, PerSlot};
 use crate::contract::hash::KeyHash;
 use crate::contract::key::{Key, KeyRef, StoredKey};
@@ -32,6 +33,23 @@ impl<'a> StoredRow<'a> {
     /// The record, with its CRC checked.
     pub(crate) fn record(&self, hash: &KeyHash) -> Result<Record<'a>> {
         record::decode(hash, self.version, self.stored)
+    }
+}
+
+/// A row that is to be written: its place, its key, and what it holds but for the version.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewRow<'a> {
+    pub(crate) slot: Slot,
+    pub(crate) hash: &'a KeyHash,
+    pub(crate) key: KeyRef<'a>,
+    pub(crate) expiry: Expiry,
+    pub(crate) body: &'a [u8],
+}
+
+impl NewRow<'_> {
+    /// What the cache holds of it once it is written.
+    pub(super) fn content(&self, version: Version) -> Content {
+        Content { version, expiry: self.expiry, body: self.body.into() }
     }
 }
 
@@ -187,33 +205,24 @@ pub(crate) fn count_expired(
     Ok(expired)
 }
 
-/// Writes a row without a deadline as a transaction of its own: one statement in autocommit, which takes the
+/// Writes a row that has no deadline as a transaction of its own: one statement in autocommit, which takes the
 /// write lock with its first step as BEGIN IMMEDIATE would. `None`, and nothing written, if a row of the same
 /// or a greater version is there.
 pub(super) fn put_alone(
     database: &mut Database,
-    slot: Slot,
-    hash: &KeyHash,
-    key: KeyRef<'_>,
-    body: &[u8],
+    row: &NewRow<'_>,
     version: Version,
 ) -> Result<Option<Version>> {
-    let mut record = Vec::new();
-    record::encode(hash, version, Expiry::NEVER, body, &mut record);
-    let changed = upsert(database, slot, hash, key, &record, version)?;
-    Ok((changed > 0).then_some(version))
+    let changed = upsert(database, row, version, &mut Vec::new())?;
+    Ok(changed.then_some(version))
 }
 
-fn upsert(
-    database: &mut Database,
-    slot: Slot,
-    hash: &KeyHash,
-    key: KeyRef<'_>,
-    record: &[u8],
-    version: Version,
-) -> Result<usize> {
-    let row = (hash, key, record, version.timestamp(), version.microsecond());
-    database.with(Hot::Put(slot), |put| Ok(put.execute(row)?))
+/// Writes a row of that version, unless one of the same or a greater version is there. Returns whether it did.
+/// `record` is room to work in.
+fn upsert(database: &mut Database, row: &NewRow<'_>, version: Version, record: &mut Vec<u8>) -> Result<bool> {
+    record::encode(row.hash, version, row.expiry, row.body, record);
+    let columns = (row.hash, row.key, record.as_slice(), version.timestamp(), version.microsecond());
+    database.with(Hot::Put(row.slot), |put| Ok(put.execute(columns)? > 0))
 }
 
 /// An open write transaction of one shard.
@@ -221,19 +230,30 @@ pub(crate) struct WriteTxn<'a> {
     database: &'a mut Database,
     record: Vec<u8>,
     shard: ShardId,
+    marks: Marks,
     /// What the cache has to hear of, if there is one.
     changes: Option<Changes>,
 }
 
 impl<'a> WriteTxn<'a> {
-    /// Only for `Shard::write`, after BEGIN IMMEDIATE.
-    pub(super) fn begun(database: &'a mut Database, shard: ShardId, changes: Option<Changes>) -> Self {
-        Self { database, record: Vec::new(), shard, changes }
+    /// Only for `Shard::transact`, after BEGIN IMMEDIATE.
+    pub(super) fn begun(
+        database: &'a mut Database,
+        shard: ShardId,
+        marks: Marks,
+        changes: Option<Changes>,
+    ) -> Self {
+        Self { database, record: Vec::new(), shard, marks, changes }
     }
 
-    /// What was changed.
-    pub(super) fn into_changes(self) -> Option<Changes> {
-        self.changes
+    /// What the shard asks of this transaction.
+    pub(super) fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// The marks as the transaction leaves them, and what it changed.
+    pub(super) fn into_parts(self) -> (Marks, Option<Changes>) {
+        (self.marks, self.changes)
     }
 
     /// Lets the cache hear of a row's new content.
@@ -255,35 +275,19 @@ impl<'a> WriteTxn<'a> {
     }
 
     /// Writes a row at `now_us`; the version is `max(now, version of the row there + 1)`.
-    pub(crate) fn put(
-        &mut self,
-        slot: Slot,
-        hash: &KeyHash,
-        key: KeyRef<'_>,
-        expiry: Expiry,
-        body: &[u8],
-        now_us: i64,
-    ) -> Result<Version> {
-        let version = self.put_unrecorded(slot, hash, key, expiry, body, now_us)?;
-        self.changed(key, || Some(Content { version, expiry, body: body.into() }));
+    pub(crate) fn put(&mut self, row: &NewRow<'_>, now_us: i64) -> Result<Version> {
+        let version = self.put_unrecorded(row, now_us)?;
+        self.changed(row.key, || Some(row.content(version)));
         Ok(version)
     }
 
     /// [`WriteTxn::put`] of a row that the cache knows.
-    pub(super) fn put_unrecorded(
-        &mut self,
-        slot: Slot,
-        hash: &KeyHash,
-        key: KeyRef<'_>,
-        expiry: Expiry,
-        body: &[u8],
-        now_us: i64,
-    ) -> Result<Version> {
+    pub(super) fn put_unrecorded(&mut self, row: &NewRow<'_>, now_us: i64) -> Result<Version> {
         let mut version = Version::from_micros(now_us);
-        if !self.upsert(slot, hash, key, expiry, body, version)? {
-            let old = self.get(slot, hash, |row| Ok(row.version))?;
+        if !self.upsert(row, version)? {
+            let old = self.get(row.slot, row.hash, |row| Ok(row.version))?;
             version = old.map_or(Ok(version), |old| old.next(now_us))?;
-            if !self.upsert(slot, hash, key, expiry, body, version)? {
+            if !self.upsert(row, version)? {
                 return Err(Error::new(crate::ErrorKind::Internal, "a row refused a version above its own"));
             }
         }
@@ -292,43 +296,24 @@ impl<'a> WriteTxn<'a> {
 
     /// Writes a row of that very version, if no row of the same or a greater version is there. Returns
     /// whether it did.
-    pub(crate) fn put_if_newer(
-        &mut self,
-        slot: Slot,
-        hash: &KeyHash,
-        key: KeyRef<'_>,
-        expiry: Expiry,
-        body: &[u8],
-        version: Version,
-    ) -> Result<bool> {
-        let written = self.upsert(slot, hash, key, expiry, body, version)?;
+    pub(crate) fn put_if_newer(&mut self, row: &NewRow<'_>, version: Version) -> Result<bool> {
+        let written = self.upsert(row, version)?;
         if written {
-            self.changed(key, || Some(Content { version, expiry, body: body.into() }));
+            self.changed(row.key, || Some(row.content(version)));
         }
         Ok(written)
     }
 
-    fn upsert(
-        &mut self,
-        slot: Slot,
-        hash: &KeyHash,
-        key: KeyRef<'_>,
-        expiry: Expiry,
-        body: &[u8],
-        version: Version,
-    ) -> Result<bool> {
-        record::encode(hash, version, expiry, body, &mut self.record);
-        let changed = upsert(self.database, slot, hash, key, &self.record, version)?;
-        if changed > 0
-            && let Some(deadline) = expiry.expires_at
-        {
+    fn upsert(&mut self, row: &NewRow<'_>, version: Version) -> Result<bool> {
+        let written = upsert(self.database, row, version, &mut self.record)?;
+        if written && let Some(deadline) = row.expiry.expires_at {
             self.database.connection().prepare_cached(sql::EXPIRY_ADD)?.execute((
                 deadline,
-                slot.number(),
-                hash,
+                row.slot.number(),
+                row.hash,
             ))?;
         }
-        Ok(changed > 0)
+        Ok(written)
     }
 
     /// Deletes the row of a key. Returns whether it was there.

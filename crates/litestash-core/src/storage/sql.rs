@@ -65,4 +65,6 @@ pub(super) const EXPIRY_DUE: &str = "SELECT expires_at, slot, key_hash FROM expi
 /// itself, which have no text.
 pub(super) const SCHEMA: &str = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid";
 pub(super) const META_ADD: &str = "INSERT INTO meta (name, value) VALUES (?1, ?2)";
+/// All of it: a handful of rows.
+pub(super) const MARKS: &str = "SELECT name, value FROM meta";
 pub(super) const META_GET: &str = "SELECT value FROM meta WHERE name = ?1";

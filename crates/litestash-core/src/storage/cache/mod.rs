@@ -68,14 +68,9 @@ struct ShardView {
     page: Mutex<Option<IndexPage>>,
 }
 
-/// A row that a commit changed.
-pub(crate) struct Change {
-    pub(crate) entry: Arc<Entry>,
-}
-
 /// What a commit changed.
 pub(crate) enum Changes {
-    Rows(Vec<Change>),
+    Rows(Vec<Arc<Entry>>),
     /// More than is worth naming: every row of the shard.
     All,
 }
@@ -86,7 +81,7 @@ const CHANGES_MAX: usize = 1024;
 impl Changes {
     pub(crate) fn push(&mut self, entry: impl FnOnce() -> Entry) {
         match self {
-            Self::Rows(rows) if rows.len() < CHANGES_MAX => rows.push(Change { entry: Arc::new(entry()) }),
+            Self::Rows(rows) if rows.len() < CHANGES_MAX => rows.push(Arc::new(entry())),
             _ => *self = Self::All,
         }
     }
@@ -212,7 +207,7 @@ impl ReadCache {
             publication.drop_rows();
             return;
         };
-        for Change { entry } in rows {
+        for entry in rows {
             let hash = self.hash(entry.key.as_ref());
             let mut segment = self.segment(hash);
             // What waits to be written is newer than what was written.

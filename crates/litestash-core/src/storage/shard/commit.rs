@@ -2,22 +2,19 @@
 
 use super::burst::Burst;
 use super::log_file::LogFile;
+use super::marks::{KnownMarks, Marks};
 use super::{OpenWriter, Shard, Transaction, Writer, closed, not_created};
-use crate::contract::hash::KeyHash;
-use crate::contract::key::KeyRef;
-use crate::contract::record::Expiry;
-use crate::contract::route::Slot;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::armour::{self, Held};
 use crate::storage::birth;
-use crate::storage::cache::{Changes, Content, Entry};
+use crate::storage::cache::{Changes, Entry};
 use crate::storage::connection::{self, Access, Durability};
 use crate::storage::database::{Database, Hot};
 use crate::storage::directory::exists;
 use crate::storage::pending::PendingRow;
 use crate::storage::retry::while_busy;
-use crate::storage::row::{self, WriteTxn};
+use crate::storage::row::{self, NewRow, WriteTxn};
 use crate::storage::wal_index::Header;
 use crate::storage::worker::When;
 use rusqlite::Connection;
@@ -27,13 +24,12 @@ use std::sync::Arc;
 /// Frames of a write-ahead log beyond which it is worth tidying when nobody writes any more.
 const FRAMES_TIDIED: u32 = 64;
 
-/// A row without a deadline, to be written whatever is there.
-#[derive(Clone, Copy)]
-pub(crate) struct Put<'a> {
-    pub(crate) slot: Slot,
-    pub(crate) hash: &'a KeyHash,
-    pub(crate) key: KeyRef<'a>,
-    pub(crate) body: &'a [u8],
+/// How far the attempt to write a row in a statement of its own came.
+enum Alone {
+    Written(Version, Option<Header>),
+    /// It takes a transaction: the row's version is not below the clock and has to be looked up and exceeded,
+    /// or the shard's marks are not known or ask for more.
+    NotWritten,
 }
 
 impl Shard {
@@ -62,28 +58,24 @@ impl Shard {
     pub(super) fn put_alone(
         &self,
         level: Durability,
-        put: Put<'_>,
+        row: &NewRow<'_>,
         now_us: &dyn Fn() -> i64,
     ) -> Result<Version> {
         self.with_open(true, |shard, open| {
-            if level == Durability::Full {
-                return shard.transact(open, level, &[], |txn| {
-                    txn.put(put.slot, put.hash, put.key, Expiry::NEVER, put.body, now_us())
-                });
-            }
             open.set_level(level)?;
-            let before = open.database.header();
+            let known = &open.known;
             let alone = open.database.in_turn(shard.settings.busy_timeout, |database| {
-                let version = Version::from_micros(now_us());
-                row::put_alone(database, put.slot, put.hash, put.key, put.body, version)
+                let before = database.header();
+                if !known.at(before).is_some_and(|marks| marks.ask_nothing()) {
+                    return Ok(Alone::NotWritten);
+                }
+                let version = row::put_alone(database, row, Version::from_micros(now_us()))?;
+                Ok(version.map_or(Alone::NotWritten, |version| Alone::Written(version, before)))
             });
-            let version = match alone {
-                Ok(Some(version)) => version,
-                // The row's version is not below the clock: it has to be looked up and exceeded.
-                Ok(None) => {
-                    return shard.transact(open, level, &[], |txn| {
-                        txn.put(put.slot, put.hash, put.key, Expiry::NEVER, put.body, now_us())
-                    });
+            let (version, before) = match alone {
+                Ok(Alone::Written(version, before)) => (version, before),
+                Ok(Alone::NotWritten) => {
+                    return shard.transact(open, level, &[], |txn| txn.put(row, now_us()));
                 }
                 // The statement commits by itself, so an I/O error may be that of the commit.
                 Err(error) if error.kind() == ErrorKind::Io => return Err(commit_failed(error)),
@@ -92,12 +84,19 @@ impl Shard {
             let mut changes = shard.changes();
             if let Some(changes) = &mut changes {
                 changes.push(|| Entry {
-                    key: put.key.to_owned(),
+                    key: row.key.to_owned(),
                     shard: shard.id,
-                    content: Some(Content { version, expiry: Expiry::NEVER, body: put.body.into() }),
+                    content: Some(row.content(version)),
                 });
             }
-            shard.committed(open, level, &[], changes, before)?;
+            if !shard.committed(open, level, &[], changes, Marks::default(), before)? {
+                // Another process committed at this very moment. If it set a mark, the row is written once
+                // more, as the mark asks.
+                let marked = shard.transact(open, level, &[], |txn| {
+                    if txn.marks().ask_nothing() { Ok(version) } else { txn.put(row, now_us()) }
+                });
+                return marked.map_err(indeterminate);
+            }
             Ok(version)
         })?
         .ok_or_else(not_created)
@@ -182,12 +181,12 @@ impl Shard {
             for same in rows.chunk_by(|a, b| a.hash == b.hash) {
                 let Some(PendingRow { hash, slot, entry }) = same.last() else { continue };
                 let Some(content) = &entry.content else { continue };
-                let (key, now_us) = (entry.key.as_ref(), content.version.micros());
-                let version = txn.put_unrecorded(*slot, hash, key, content.expiry, &content.body, now_us)?;
+                let key = entry.key.as_ref();
+                let row = NewRow { slot: *slot, hash, key, expiry: content.expiry, body: &content.body };
+                let version = txn.put_unrecorded(&row, content.version.micros())?;
                 if version != content.version {
                     // The row had a version above that; the cache holds what is stored.
-                    let (expiry, body) = (content.expiry, content.body.clone());
-                    txn.changed(key, || Some(Content { version, expiry, body }));
+                    txn.changed(key, || Some(row.content(version)));
                 }
             }
             Ok(())
@@ -208,6 +207,13 @@ impl Shard {
         }
         open.database.in_turn(self.settings.busy_timeout, |database| database.run(Hot::Begin))?;
         let before = open.database.header();
+        let marks = match open.marks(before) {
+            Ok(marks) => marks,
+            Err(error) => {
+                drop(Transaction(&mut open.database));
+                return Err(error);
+            }
+        };
         let rows_before = open.database.connection().total_changes();
         if let (Some(log_file), Some(before)) = (&mut open.log_file, before)
             && open.syncs
@@ -215,9 +221,9 @@ impl Shard {
             log_file.make_room(before.frames());
         }
         let transaction = Transaction(&mut open.database);
-        let mut txn = WriteTxn::begun(transaction.0, self.id, self.changes());
+        let mut txn = WriteTxn::begun(transaction.0, self.id, marks, self.changes());
         let result = f(&mut txn)?;
-        let changes = txn.into_changes();
+        let (marks, changes) = txn.into_parts();
         if transaction.0.connection().is_autocommit() {
             // Some errors roll the whole transaction back (<https://www.sqlite.org/lang_transaction.html>); one
             // of them was swallowed on the way here.
@@ -228,7 +234,11 @@ impl Shard {
         // A transaction that wrote nothing leaves the header alone, and is no commit to count on: the next one
         // may be that of another process, at once.
         let wrote = open.database.connection().total_changes() != rows_before;
-        self.committed(open, level, released, changes, before.filter(|_| wrote))?;
+        if wrote {
+            self.committed(open, level, released, changes, marks, before)?;
+        } else {
+            self.cache.publish(self.id, released, Changes::All, None, None);
+        }
         Ok(result)
     }
 
@@ -236,16 +246,19 @@ impl Shard {
         (self.cache.is_on() && self.path.is_some()).then(|| Changes::Rows(Vec::new()))
     }
 
-    /// What follows a commit, before anybody hears of it.
+    /// What follows a commit, before anybody hears of it. Returns whether no other process committed since
+    /// `before`.
     fn committed(
         &self,
         open: &mut OpenWriter,
         level: Durability,
         released: &[Arc<Entry>],
         changes: Option<Changes>,
+        marks: Marks,
         before: Option<Header>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let after = open.database.header();
+        let undisturbed = open.known.committed(marks, before, after);
         self.cache.publish(self.id, released, changes.unwrap_or(Changes::All), before, after);
         if let Some(header) = after
             && header.frames() >= FRAMES_TIDIED
@@ -264,7 +277,7 @@ impl Shard {
             directory.sync().map_err(indeterminate)?;
             open.names_synced = true;
         }
-        Ok(())
+        Ok(undisturbed)
     }
 
     /// Runs `f` on the writer connection, outside a transaction. `None` if the shard does not exist.
@@ -292,6 +305,7 @@ impl Shard {
                 log_file: None,
                 names_synced: false,
                 burst: Burst::default(),
+                known: KnownMarks::new(self.path.is_none()),
             }));
         }
         match writer {

@@ -4,6 +4,7 @@ mod burst;
 mod checkpoint;
 mod commit;
 mod log_file;
+mod marks;
 mod readers;
 mod relaxed;
 mod submit;
@@ -24,14 +25,14 @@ use crate::sync::Mutex;
 use burst::Burst;
 use checkpoint::Log;
 use log_file::LogFile;
+use marks::KnownMarks;
 use readers::Readers;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use checkpoint::checkpoint;
-pub(crate) use commit::Put;
-pub(crate) use relaxed::Later;
+pub(crate) use marks::Marks;
 pub(crate) use submit::Submission;
 
 /// Bytes of writes that wait for another thread's commit, per shard.
@@ -113,6 +114,7 @@ struct OpenWriter {
     /// Whether the names of the file and its log were made durable.
     names_synced: bool,
     burst: Burst,
+    known: KnownMarks,
 }
 
 /// One shard of a stash.

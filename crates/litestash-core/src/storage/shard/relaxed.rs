@@ -1,41 +1,29 @@
 //! Writes of the level `relaxed`: acknowledged once they wait in memory.
 
 use super::{Shard, closed};
-use crate::contract::hash::KeyHash;
-use crate::contract::key::KeyRef;
-use crate::contract::record::Expiry;
-use crate::contract::route::Slot;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::cache::{Content, Entry};
+use crate::storage::cache::Entry;
 use crate::storage::pending::PendingRow;
+use crate::storage::row::NewRow;
 use crate::storage::worker::When;
 use std::sync::Arc;
-
-/// A row that is to be written whatever is there.
-pub(crate) struct Later<'a> {
-    pub(crate) slot: Slot,
-    pub(crate) hash: KeyHash,
-    pub(crate) key: KeyRef<'a>,
-    pub(crate) expiry: Expiry,
-    pub(crate) version: Version,
-}
 
 impl Shard {
     /// Lets a row wait to be written within some milliseconds. Reads of this process see it at once.
     ///
     /// When too many wait, the caller writes them first: that slows callers down to what the disk takes, and
     /// tells them if it takes nothing.
-    pub(crate) fn put_later(&self, row: Later<'_>, body: &[u8]) -> Result<()> {
+    pub(crate) fn put_later(&self, row: &NewRow<'_>, version: Version) -> Result<()> {
         if !self.settings.writable() {
             return Err(Error::new(ErrorKind::ReadOnly, "the stash was opened read-only"));
         }
         if self.pending.is_full() {
             self.flush()?;
         }
-        let content = Content { version: row.version, expiry: row.expiry, body: body.into() };
-        let entry = Arc::new(Entry { key: row.key.to_owned(), shard: self.id, content: Some(content) });
-        let pending = PendingRow { hash: row.hash, slot: row.slot, entry };
+        let content = Some(row.content(version));
+        let entry = Arc::new(Entry { key: row.key.to_owned(), shard: self.id, content });
+        let pending = PendingRow { hash: *row.hash, slot: row.slot, entry };
         if !self.pending.push(&self.cache, pending) {
             return Err(closed());
         }

@@ -1,15 +1,13 @@
 //! Small independent writes: alone when the shard is idle, together when several threads come at once.
 
-use super::commit::Put;
 use super::{Shard, closed};
 use crate::contract::key::Key;
-use crate::contract::record::Expiry;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::connection::Durability;
 use crate::storage::permits::Permit;
 use crate::storage::queue::{Leader, Left, Turn};
-use crate::storage::row::WriteTxn;
+use crate::storage::row::{NewRow, WriteTxn};
 use crate::sync::Mutex;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -91,22 +89,24 @@ impl Shard {
     pub(crate) fn put(
         &self,
         level: Durability,
-        put: Put<'_>,
+        row: &NewRow<'_>,
         now_us: &dyn Fn() -> i64,
         elsewhere_us: impl FnOnce() -> Box<dyn Fn() -> i64 + Send>,
     ) -> Result<Version> {
         if level != Durability::Full
             && let Some(leader) = self.queue.try_lead()
         {
-            let done = self.put_alone(level, put, now_us);
+            let done = self.put_alone(level, row, now_us);
             self.serve(leader);
             return done;
         }
-        let (slot, hash, key, body) = (put.slot, *put.hash, put.key.to_owned(), put.body.to_vec());
+        let NewRow { slot, expiry, .. } = *row;
+        let (hash, key, body) = (*row.hash, row.key.to_owned(), row.body.to_vec());
         let now_us = elsewhere_us();
         let submission = Submission { level, creates: true, bytes: body.len() + size_of::<Key>() };
-        let write =
-            move |txn: &mut WriteTxn<'_>| txn.put(slot, &hash, key.as_ref(), Expiry::NEVER, &body, now_us());
+        let write = move |txn: &mut WriteTxn<'_>| {
+            txn.put(&NewRow { slot, hash: &hash, key: key.as_ref(), expiry, body: &body }, now_us())
+        };
         self.share(submission, write)?.ok_or_else(super::not_created)
     }
 
@@ -127,12 +127,8 @@ impl Shard {
             Turn::Done(job) => job,
             Turn::Lead(mut leader, mut job) => {
                 let permit = self.permit(job.level);
-                let mut group = leader.take();
-                let mut jobs: Vec<_> =
-                    std::iter::once(&mut job).chain(group.iter_mut().map(Left::job)).collect();
-                self.commit_group(&mut jobs);
-                drop(permit);
-                group.into_iter().for_each(Left::done);
+                let group = leader.take();
+                self.commit_left(Some(&mut job), group, permit);
                 self.serve(leader);
                 job
             }
@@ -165,19 +161,21 @@ impl Shard {
             if group.is_empty() {
                 return;
             }
-            if group.iter_mut().any(|left| left.job().level == Durability::Full) {
-                let permit = self.permit(Durability::Full);
+            let level = group.iter_mut().map(|left| left.job().level).max().unwrap_or_default();
+            let permit = self.permit(level);
+            if permit.is_some() {
                 group.extend(leader.take());
-                let mut jobs: Vec<_> = group.iter_mut().map(Left::job).collect();
-                self.commit_group(&mut jobs);
-                drop(permit);
-                group.into_iter().for_each(Left::done);
-                continue;
             }
-            let mut jobs: Vec<_> = group.iter_mut().map(Left::job).collect();
-            self.commit_group(&mut jobs);
-            group.into_iter().for_each(Left::done);
+            self.commit_left(None, group, permit);
         }
+    }
+
+    /// Commits the leader's own job, if it has one, with those that others left, and tells them.
+    fn commit_left(&self, own: Option<&mut Job>, mut group: Vec<Left<Job>>, permit: Option<Permit<'_>>) {
+        let mut jobs: Vec<_> = own.into_iter().chain(group.iter_mut().map(Left::job)).collect();
+        self.commit_group(&mut jobs);
+        drop(permit);
+        group.into_iter().for_each(Left::done);
     }
 
     /// Performs the jobs in one transaction. If one of them breaks it, each gets a transaction of its own, so
