@@ -9,12 +9,13 @@ from errors import Refused
 from values import MAX_BODY, MAX_DEPTH, MAX_VALUES, Timestamp, Vector, vector_problem
 
 
-def decode(body: bytes) -> object:
-    """The value of a body, or Refused with InvalidValue or TooLarge."""
+def decode(body: bytes, depth: int = 0) -> object:
+    """The value of a body, or Refused with InvalidValue or TooLarge. `depth` is the number of containers around it,
+    negative for a message that may hold whole values that deep within."""
     if len(body) > MAX_BODY:
         raise Refused("TooLarge", f"body of {len(body)} bytes")
     decoder = _Decoder(body)
-    value = decoder.value(0)
+    value = decoder.value(depth)
     if decoder.at != len(body):
         raise _invalid("bytes after the value")
     return value

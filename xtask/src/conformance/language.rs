@@ -43,10 +43,23 @@ pub(super) const LANGUAGES: &[Language] = &[
         vectors: false,
         is_measure: false,
         unavailable: setup::python_problem,
-        build: build_cli,
+        build: || build_program("litestash-cli", CLI),
         command: || {
             let mut runner = script("conformance/runners/cli/runner.py");
             runner.env("LITESTASH_BIN", process::target().join(CLI));
+            runner
+        },
+    },
+    Language {
+        name: "engine",
+        identity: Identity::Files,
+        vectors: false,
+        is_measure: false,
+        unavailable: setup::python_problem,
+        build: || build_program("litestash-engine", ENGINE),
+        command: || {
+            let mut runner = script("conformance/runners/engine/runner.py");
+            runner.env("LITESTASH_ENGINE", process::target().join(ENGINE));
             runner
         },
     },
@@ -64,8 +77,9 @@ pub(super) const LANGUAGES: &[Language] = &[
 /// The language that also checks the stashes of all others.
 pub(super) const REFERENCE: &str = "python-reference";
 
-/// The command line with the clock of the suite, away from where the one for users is built.
+/// The programs with the clock of the suite, away from where those for users are built.
 const CLI: &str = "conformance/litestash";
+const ENGINE: &str = "conformance/litestash-engine";
 
 impl Language {
     pub(super) fn unavailable(&self) -> Option<&'static str> {
@@ -98,9 +112,12 @@ fn cargo_build(package: &str, arguments: &[&str]) -> Result<()> {
     process::run(process::cargo().args(["build", "--quiet", "--package", package]).args(arguments))
 }
 
-fn build_cli() -> Result<()> {
-    cargo_build("litestash-cli", &["--bin", "litestash", "--features", "conformance"])?;
-    let (built, kept) = (process::target().join("debug/litestash"), process::target().join(CLI));
+/// Builds the one program of a package with the clock of the suite.
+fn build_program(package: &str, kept: &str) -> Result<()> {
+    cargo_build(package, &["--bins", "--features", "conformance"])?;
+    let kept = process::target().join(kept);
+    let name = kept.file_name().context("a program has a name")?;
+    let built = process::target().join("debug").join(name);
     if let Some(folder) = kept.parent() {
         std::fs::create_dir_all(folder)?;
     }

@@ -1,0 +1,288 @@
+//! A client's session: the hello, then requests in their order, runs of small ones handed over together.
+
+use crate::PROTOCOL;
+use crate::answer::{Answer, Frames};
+use crate::outlet::Outlet;
+use crate::request::{Arguments, Id, Request, malformed};
+use crate::single::Single;
+use crate::task::{self, TASKS_MAX, Tasks};
+use crate::whole::{self, PAGE_ROWS_MAX};
+use crate::{many, settings};
+use litestash_core::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, DEPTH_MAX, KEY_BYTES_MAX, VALUES_MAX};
+use litestash_core::{Error, ErrorKind, LiteStash, Map, Options, Result, Value};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What this engine can do beside the operations of protocol 1. Names are added, never removed.
+const CAPABILITIES: &[&str] = &["durability"];
+
+/// Bytes of keys and values that are handed over together.
+const RUN_BYTES_MAX: usize = 8 << 20;
+
+/// Whether there is more to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    GoOn,
+    End,
+}
+
+/// A session.
+pub(crate) struct Session {
+    outlet: Arc<Outlet>,
+    payload_bytes_max: usize,
+    /// Where the stash is and how it is opened, if the command line said so.
+    given: Option<(PathBuf, Options)>,
+    stash: Option<LiteStash>,
+    tasks: Tasks,
+    run: Run,
+    #[cfg(feature = "conformance")]
+    clock: Option<litestash_core::FixedClock>,
+}
+
+/// Small operations that are performed together.
+#[derive(Default)]
+struct Run {
+    ids: Vec<Id>,
+    singles: Vec<Single>,
+    bytes: usize,
+}
+
+impl Session {
+    pub(crate) fn new(
+        outlet: Arc<Outlet>,
+        payload_bytes_max: usize,
+        given: Option<(PathBuf, Options)>,
+    ) -> Self {
+        Self {
+            outlet,
+            payload_bytes_max,
+            given,
+            stash: None,
+            tasks: Tasks::default(),
+            run: Run::default(),
+            #[cfg(feature = "conformance")]
+            clock: None,
+        }
+    }
+
+    /// Performs what a frame asks for, or keeps it for the next [`Session::settle`].
+    pub(crate) fn take(&mut self, payload: &[u8], frames: &mut Frames) -> Next {
+        let request = match Request::parse(payload) {
+            Ok(request) => request,
+            Err(refused) => {
+                self.settle(frames);
+                frames.push(refused.id, &Answer::failed(&refused.error));
+                return if self.stash.is_some() { Next::GoOn } else { Next::End };
+            }
+        };
+        let id = request.id;
+        match catch_unwind(AssertUnwindSafe(|| self.perform(request, frames))) {
+            Ok(next) => next,
+            Err(_) => {
+                let error = Error::new(ErrorKind::Internal, "the operation panicked");
+                frames.push(Some(id), &Answer::failed(&error));
+                Next::GoOn
+            }
+        }
+    }
+
+    fn perform(&mut self, request: Request<'_>, frames: &mut Frames) -> Next {
+        let Request { id, operation, mut arguments } = request;
+        let Some(stash) = &self.stash else { return self.greet(id, operation, &mut arguments, frames) };
+        match Single::parse(operation, &mut arguments) {
+            Ok(Some(single)) => {
+                // What is in memory is answered at once, unless a write before it waits.
+                if single.only_reads() && self.run.singles.is_empty() {
+                    frames.push(Some(id), &single.read(stash));
+                } else {
+                    if self.run.is_full(&single) {
+                        self.settle(frames);
+                    }
+                    self.run.push(id, single);
+                }
+                return Next::GoOn;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                frames.push(Some(id), &Answer::failed(&error));
+                return Next::GoOn;
+            }
+        }
+        self.settle(frames);
+        let Some(stash) = &self.stash else { return Next::End };
+        let answer = many::run(operation, &mut arguments, stash)
+            .or_else(|| whole::run(operation, &mut arguments, stash))
+            .or_else(|| self.control(operation, &mut arguments));
+        if let Some(answer) = answer {
+            frames.push(Some(id), &answer.into());
+            return Next::GoOn;
+        }
+        if let Some(work) = task::parse(operation, &mut arguments) {
+            // What was asked for before is answered before a long wait.
+            self.outlet.send(frames);
+            let started = work.and_then(|work| self.tasks.start(id, work, stash, &self.outlet));
+            if let Err(error) = started {
+                frames.push(Some(id), &Answer::failed(&error));
+            }
+            return Next::GoOn;
+        }
+        if operation == "close" {
+            frames
+                .push(Some(id), &arguments.end().and_then(|()| self.close()).map(|()| Answer::done()).into());
+            return Next::End;
+        }
+        let error = malformed("there is no operation of this name");
+        frames.push(Some(id), &Answer::failed(&error));
+        Next::GoOn
+    }
+
+    /// Performs what was kept, in the order in which it came.
+    pub(crate) fn settle(&mut self, frames: &mut Frames) {
+        if self.run.singles.is_empty() {
+            return;
+        }
+        let Some(stash) = &self.stash else { return };
+        let Run { ids, singles, .. } = std::mem::take(&mut self.run);
+        let (ops, tellings): (Vec<_>, Vec<_>) = singles.into_iter().map(Single::into_parts).unzip();
+        let applied = catch_unwind(AssertUnwindSafe(|| stash.apply(&ops)));
+        let applied = applied.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the batch panicked")));
+        match applied {
+            Ok(outcomes) => {
+                for ((id, telling), outcome) in ids.into_iter().zip(tellings).zip(outcomes) {
+                    frames.push(Some(id), &telling.answer(outcome));
+                }
+            }
+            Err(error) => {
+                for id in ids {
+                    frames.push(Some(id), &Answer::failed(&error));
+                }
+            }
+        }
+    }
+
+    fn control(&self, operation: &str, arguments: &mut Arguments<'_>) -> Option<Result<Answer>> {
+        match operation {
+            "ping" => Some(arguments.end().map(|()| Answer::done())),
+            "cancel" => {
+                let id = arguments.index("the number of the operation");
+                Some(id.and_then(|id| {
+                    arguments.end()?;
+                    Ok(Answer::of(&self.tasks.cancel(id)))
+                }))
+            }
+            "hello" => Some(Err(malformed("there was a hello already"))),
+            #[cfg(feature = "conformance")]
+            "tick" => Some(self.tick(arguments)),
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "conformance")]
+    fn tick(&self, arguments: &mut Arguments<'_>) -> Result<Answer> {
+        let clock = self.clock.as_ref().ok_or_else(|| malformed("the clock is the system's"))?;
+        clock.advance(arguments.int("the microseconds")?);
+        Ok(Answer::done())
+    }
+
+    /// The first request: without it there is nothing to work on.
+    fn greet(&mut self, id: Id, operation: &str, arguments: &mut Arguments<'_>, frames: &mut Frames) -> Next {
+        let opened = if operation == "hello" {
+            self.open(arguments)
+        } else {
+            Err(malformed("the first request is a hello"))
+        };
+        match opened {
+            Ok(hello) => {
+                frames.push(Some(id), &hello);
+                Next::GoOn
+            }
+            Err(error) => {
+                frames.push(Some(id), &Answer::failed(&error));
+                Next::End
+            }
+        }
+    }
+
+    fn open(&mut self, arguments: &mut Arguments<'_>) -> Result<Answer> {
+        let mut members = arguments.options()?;
+        match members.size("protocol")? {
+            Some(PROTOCOL) => {}
+            Some(other) => {
+                return Err(Error::new(
+                    ErrorKind::UnsupportedFormat,
+                    format!("this engine speaks protocol {PROTOCOL}, not {other}"),
+                ));
+            }
+            None => return Err(malformed("protocol is missing")),
+        }
+        let client = members.text("client")?.unwrap_or_default();
+        tracing::info!(client, "hello");
+        let directory = members.text("dir")?;
+        let settings = settings::take(&mut members)?;
+        members.end()?;
+        let options = settings.options;
+        let (path, options) = match (self.given.take(), directory) {
+            (Some(given), None) => given,
+            (None, Some(directory)) => (PathBuf::from(directory), options),
+            (Some(_), Some(_)) => return Err(malformed("the engine was started for a directory already")),
+            (None, None) => return Err(malformed("dir is missing")),
+        };
+        let stash = options.open(path)?;
+        let hello = self.hello();
+        self.stash = Some(stash);
+        #[cfg(feature = "conformance")]
+        {
+            self.clock = settings.clock;
+        }
+        Ok(Answer::value(&hello))
+    }
+
+    fn hello(&self) -> Value {
+        let size = |size: usize| Value::Int(size as i64);
+        let limits = Map::from([
+            ("batch_bytes".into(), size(BATCH_BYTES_MAX)),
+            ("batch_operations".into(), size(BATCH_OPERATIONS_MAX)),
+            ("depth".into(), size(DEPTH_MAX)),
+            ("frame_bytes".into(), size(self.payload_bytes_max)),
+            ("key_bytes".into(), size(KEY_BYTES_MAX)),
+            ("page_rows".into(), Value::Int(PAGE_ROWS_MAX as i64)),
+            ("tasks".into(), size(TASKS_MAX)),
+            ("values".into(), size(VALUES_MAX)),
+        ]);
+        let names = CAPABILITIES.iter().map(|name| Value::Text((*name).into())).collect();
+        Value::Map(Map::from([
+            ("capabilities".into(), Value::Array(names)),
+            ("engine".into(), Value::Text(env!("CARGO_PKG_VERSION").into())),
+            ("limits".into(), Value::Map(limits)),
+            ("protocol".into(), Value::Int(PROTOCOL as i64)),
+            ("sqlite".into(), Value::Text(litestash_core::sqlite_version().into())),
+        ]))
+    }
+
+    /// Waits for the long operations and closes the stash. Closing again does nothing.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        self.tasks.finish();
+        match self.stash.take() {
+            Some(stash) => stash.close(),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether there was a hello.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.stash.is_some()
+    }
+}
+
+impl Run {
+    fn is_full(&self, next: &Single) -> bool {
+        self.ids.len() >= BATCH_OPERATIONS_MAX || self.bytes + next.size_bytes() > RUN_BYTES_MAX
+    }
+
+    fn push(&mut self, id: Id, single: Single) {
+        self.bytes += single.size_bytes();
+        self.ids.push(id);
+        self.singles.push(single);
+    }
+}

@@ -1,0 +1,61 @@
+//! How the stash is opened: from the command line or by the client's hello.
+
+use crate::request::{Members, malformed};
+use litestash_core::{Durability, Options, Result};
+use std::time::Duration;
+
+/// What a hello says of the stash.
+pub(crate) struct Settings {
+    pub(crate) options: Options,
+    /// The clock that `tick` moves.
+    #[cfg(feature = "conformance")]
+    pub(crate) clock: Option<litestash_core::FixedClock>,
+}
+
+/// Takes the options of a hello.
+pub(crate) fn take(members: &mut Members) -> Result<Settings> {
+    let mut options = Options::new();
+    if let Some(create) = members.flag("create")? {
+        options = options.create(create);
+    }
+    if let Some(read_only) = members.flag("read_only")? {
+        options = options.read_only(read_only);
+    }
+    if let Some(level) = members.text("durability")? {
+        options = options.durability(durability(&level)?);
+    }
+    if let Some(ms) = members.size("busy_timeout_ms")? {
+        options = options.busy_timeout(Duration::from_millis(ms));
+    }
+    if let Some(bytes) = members.size("cache_bytes")? {
+        options = options.cache_bytes(size(bytes)?);
+    }
+    if let Some(bytes) = members.size("value_bytes_max")? {
+        options = options.value_bytes_max(size(bytes)?);
+    }
+    #[cfg(feature = "conformance")]
+    let clock = members.int("clock_us")?.map(litestash_core::FixedClock::new);
+    #[cfg(feature = "conformance")]
+    if let Some(clock) = &clock {
+        options = options.clock(clock.clone());
+    }
+    Ok(Settings {
+        options,
+        #[cfg(feature = "conformance")]
+        clock,
+    })
+}
+
+/// The level of that name.
+pub(crate) fn durability(name: &str) -> Result<Durability> {
+    match name {
+        "relaxed" => Ok(Durability::Relaxed),
+        "normal" => Ok(Durability::Normal),
+        "full" => Ok(Durability::Full),
+        _ => Err(malformed("durability is relaxed, normal or full")),
+    }
+}
+
+fn size(bytes: u64) -> Result<usize> {
+    usize::try_from(bytes).map_err(|_| malformed("a size is beyond this machine's memory"))
+}

@@ -1,0 +1,188 @@
+//! Operations on one key: from arguments to the core's operation, and from its outcome to the answer.
+
+use crate::answer::Answer;
+use crate::request::{Arguments, Members, malformed};
+use litestash_core::contract::msgpack::write;
+use litestash_core::{
+    Action, Condition, Deadline, Entry, LiteStash, Op, Outcome, Result, SetOptions, Value, Version,
+};
+use std::time::Duration;
+
+/// How an outcome is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// As it is.
+    Plain,
+    /// A version is told as whether there is one.
+    Stored,
+    /// Of an entry, the deadline alone.
+    Deadline,
+}
+
+/// An operation on one key.
+#[derive(Debug)]
+pub(crate) struct Single {
+    op: Op,
+    telling: Telling,
+}
+
+impl Single {
+    /// The operation of that name; `None` if it is none on one key.
+    pub(crate) fn parse(name: &str, arguments: &mut Arguments<'_>) -> Result<Option<Self>> {
+        let (parse, telling): (fn(&mut Arguments<'_>) -> Result<Action>, _) = match name {
+            "get" => (|_| Ok(Action::Get), Telling::Plain),
+            "exists" => (|_| Ok(Action::Exists), Telling::Plain),
+            "entry" => (|_| Ok(Action::Entry), Telling::Plain),
+            "ttl" => (|_| Ok(Action::Entry), Telling::Deadline),
+            "take" => (|_| Ok(Action::Take), Telling::Plain),
+            "delete" => (|_| Ok(Action::Delete), Telling::Plain),
+            "persist" => (|_| Ok(Action::Persist), Telling::Plain),
+            "set" => (|arguments| set(arguments, None), Telling::Plain),
+            "add" => (|arguments| set(arguments, Some(Condition::Absent)), Telling::Stored),
+            "replace" => (|arguments| set(arguments, Some(Condition::Present)), Telling::Stored),
+            "increment" => (increment, Telling::Plain),
+            "increment_float" => {
+                (|arguments| Ok(Action::IncrementFloat(arguments.float("the amount")?)), Telling::Plain)
+            }
+            "compare_and_set" => (compare_and_set, Telling::Plain),
+            "expire" => (expire, Telling::Plain),
+            _ => return Ok(None),
+        };
+        let key = arguments.key()?;
+        let action = parse(arguments)?;
+        arguments.end()?;
+        Ok(Some(Self { op: Op::new(key, action)?, telling }))
+    }
+
+    /// Whether it reads one key and nothing else, so that it can be answered from memory.
+    pub(crate) fn only_reads(&self) -> bool {
+        matches!(self.op.action(), Action::Get | Action::Exists | Action::Entry)
+    }
+
+    /// The answer of an operation that only reads.
+    pub(crate) fn read(&self, stash: &LiteStash) -> Answer {
+        let key = self.op.key();
+        let outcome = match self.op.action() {
+            Action::Get => stash.get_encoded(key).map(Outcome::Value),
+            Action::Exists => stash.exists(key).map(Outcome::Flag),
+            _ => stash.entry(key).map(Outcome::Entry),
+        };
+        self.telling.answer(outcome)
+    }
+
+    /// The operation, and how its outcome is told.
+    pub(crate) fn into_parts(self) -> (Op, Telling) {
+        (self.op, self.telling)
+    }
+
+    /// Bytes of key and value, as a batch counts them.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let value = match self.op.action() {
+            Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } => encoded.len(),
+            _ => 0,
+        };
+        self.op.key().as_ref().size_bytes() + value
+    }
+}
+
+impl Telling {
+    /// The answer for an outcome.
+    pub(crate) fn answer(self, outcome: Result<Outcome>) -> Answer {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => return Answer::failed(&error),
+        };
+        match (outcome, self) {
+            (Outcome::Value(value), _) => Answer::found(value),
+            (Outcome::Flag(flag), _) => Answer::of(&flag),
+            (Outcome::Version(version), Telling::Stored) => Answer::of(&version.is_some()),
+            (Outcome::Version(version), _) => Answer::of(&version.map(Version::micros)),
+            (Outcome::Int(int), _) => Answer::of(&int),
+            (Outcome::Float(float), _) => Answer::of(&float),
+            (Outcome::Entry(None), _) => Answer::missing(),
+            (Outcome::Entry(Some(entry)), Telling::Deadline) => Answer::of(&entry.expires_at),
+            (Outcome::Entry(Some(entry)), _) => entry_answer(&entry).into(),
+            (_, _) => Answer::failed(&malformed("this version of the protocol cannot tell that outcome")),
+        }
+    }
+}
+
+fn entry_answer(entry: &Entry) -> Result<Answer> {
+    let mut out = vec![0x84];
+    write::text(&mut out, "expires_at")?;
+    match entry.expires_at {
+        Some(deadline) => write::int(&mut out, deadline),
+        None => write::nil(&mut out),
+    }
+    write::text(&mut out, "size")?;
+    write::uint(&mut out, entry.size_bytes() as u64);
+    write::text(&mut out, "value")?;
+    out.extend_from_slice(&entry.encoded);
+    write::text(&mut out, "version")?;
+    write::int(&mut out, entry.version.micros());
+    Ok(Answer::encoded(out))
+}
+
+fn set(arguments: &mut Arguments<'_>, condition: Option<Condition>) -> Result<Action> {
+    let encoded = arguments.value()?.into_owned();
+    if arguments.is_empty() {
+        let options = SetOptions { condition: condition.unwrap_or_default(), ..SetOptions::default() };
+        return Ok(Action::Set { encoded, options });
+    }
+    let mut members = arguments.options()?;
+    let options = set_options(&mut members, condition)?;
+    members.end()?;
+    Ok(Action::Set { encoded, options })
+}
+
+/// How a value is stored: `ttl_us` or `expires_at`, `keep_ttl`, and `if` unless the operation has a condition.
+pub(crate) fn set_options(members: &mut Members, condition: Option<Condition>) -> Result<SetOptions> {
+    let condition = match (condition, members.take("if")) {
+        (Some(condition), None) => condition,
+        (None, None) => Condition::Always,
+        (None, Some(Value::Text(word))) if word == "absent" => Condition::Absent,
+        (None, Some(Value::Text(word))) if word == "present" => Condition::Present,
+        (None, Some(Value::Map(mut map))) if map.len() == 1 => match map.remove("version") {
+            Some(Value::Int(version)) => Condition::Version(Version::from_micros(version)),
+            _ => return Err(malformed("if is none of absent, present and {version: number}")),
+        },
+        _ => return Err(malformed("if is none of absent, present and {version: number}")),
+    };
+    let keep_ttl = members.flag("keep_ttl")?.unwrap_or(false);
+    Ok(SetOptions { deadline: deadline(members)?, keep_ttl, condition })
+}
+
+/// `ttl_us` or `expires_at`.
+pub(crate) fn deadline(members: &mut Members) -> Result<Option<Deadline>> {
+    match (members.int("ttl_us")?, members.int("expires_at")?) {
+        (None, None) => Ok(None),
+        (Some(ttl), None) => match u64::try_from(ttl) {
+            Ok(ttl) if ttl > 0 => Ok(Some(Deadline::In(Duration::from_micros(ttl)))),
+            _ => Err(malformed("ttl_us is at least 1")),
+        },
+        (None, Some(at)) => Ok(Some(Deadline::At(at))),
+        (Some(_), Some(_)) => Err(malformed("ttl_us and expires_at exclude each other")),
+    }
+}
+
+fn increment(arguments: &mut Arguments<'_>) -> Result<Action> {
+    let by = if arguments.is_empty() { 1 } else { arguments.int("the amount")? };
+    Ok(Action::Increment(by))
+}
+
+fn compare_and_set(arguments: &mut Arguments<'_>) -> Result<Action> {
+    let mut expected = arguments.array("what is expected")?;
+    let expected = match expected.len() {
+        0 => None,
+        1 => Some(expected.value()?.into_owned()),
+        _ => return Err(malformed("what is expected is an array of at most one value")),
+    };
+    Ok(Action::CompareAndSet { expected, encoded: arguments.value()?.into_owned() })
+}
+
+fn expire(arguments: &mut Arguments<'_>) -> Result<Action> {
+    let mut members = arguments.options()?;
+    let deadline = deadline(&mut members)?;
+    members.end()?;
+    Ok(Action::Expire(deadline.ok_or_else(|| malformed("ttl_us or expires_at is missing"))?))
+}
