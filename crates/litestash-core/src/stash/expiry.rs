@@ -8,6 +8,7 @@ use crate::contract::record::Expiry;
 use crate::contract::route::ShardId;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::ExpiryStats;
 use crate::storage::shard::OldRow;
 use serde::Serialize;
 use std::time::Duration;
@@ -62,6 +63,11 @@ impl LiteStash {
             report.unreadable += counts.unreadable;
         }
         Ok(report)
+    }
+
+    /// What this process did about deadlines since it opened the stash. Costs nothing.
+    pub fn expiry_stats(&self) -> ExpiryStats {
+        self.inner.expiring.stats()
     }
 
     /// Removes rows that were last written more than `age` ago, and returns how many there were. With a prefix
