@@ -27,7 +27,8 @@ def vector_text(table: Table) -> str:
 
 def script_text(script: dict) -> str:
     """One operation and one result on a line."""
-    lines = [f'"{name}": {jsontext.dumps(script[name])},' for name in ("id", "comment", "clock")]
+    members = [name for name in ("id", "comment", "clock", "options") if name in script]
+    lines = [f'"{name}": {jsontext.dumps(script[name])},' for name in members]
     for name, comma in (("operations", ","), ("results", "")):
         rows = ",\n".join(jsontext.dumps(row) for row in script[name])
         lines.append(f'"{name}": [\n{rows}\n]{comma}')

@@ -13,12 +13,13 @@ Work = Callable[[Key], object]
 
 
 def run(script: dict, directory: Path) -> Iterator[object]:
-    stash = Stash(directory, script["clock"])
+    options = script.get("options", {})
+    stash = Stash(directory, script["clock"], **options)
     try:
         for operation in script["operations"]:
             if operation["op"] == "reopen":
                 stash.close()
-                stash = Stash(directory, stash.clock)
+                stash = Stash(directory, stash.clock, **options)
                 yield None
                 continue
             try:
@@ -55,17 +56,17 @@ def _entry(entry: Entry | None) -> object:
     if entry is None:
         return None
     facts = {"version": entry.version, "expires_at": entry.expires_at, "size": len(entry.body)}
-    return _value(entry) | facts
+    window = {} if entry.idle_us is None else {"idle_us": entry.idle_us}
+    return _value(entry) | facts | window
 
 
-def _set(stash: Stash, value: object, ttl_us=None, expires_at=None, keep_ttl=False, **others) -> tuple:
-    condition = _condition(**{"wanted" if name == "if" else name: content for name, content in others.items()})
-    deadline = stash.deadline(ttl_us, expires_at)
-    return stash.set(value_from_json(value), condition, deadline, keep_ttl), _same
+def _set(stash: Stash, value: object, keep_ttl=False, **others) -> tuple:
+    condition = _condition(others.pop("if", None))
+    return stash.set(value_from_json(value), condition, stash.deadline(**others), keep_ttl), _same
 
 
-def _condition(wanted: object = None) -> Callable[[Entry | None], bool]:
-    """`wanted` is the member `if`, whose name Python keeps for itself."""
+def _condition(wanted: object) -> Callable[[Entry | None], bool]:
+    """`wanted` is the member `if`."""
     if wanted is None:
         return lambda live: True
     if isinstance(wanted, dict):
@@ -90,8 +91,8 @@ def _increment_float(stash: Stash, by: object) -> tuple:
     return stash.increment_float(value_from_json(by)), value_to_json
 
 
-def _expire(stash: Stash, ttl_us=None, expires_at=None) -> tuple:
-    return stash.expire(stash.deadline(ttl_us, expires_at)), _same
+def _expire(stash: Stash, **deadline) -> tuple:
+    return stash.expire(stash.deadline(**deadline)), _same
 
 
 SINGLE: dict[str, Callable[..., tuple[Work, Callable]]] = {
@@ -100,7 +101,7 @@ SINGLE: dict[str, Callable[..., tuple[Work, Callable]]] = {
     "take": lambda stash: (stash.take(), _value),
     "exists": lambda stash: (stash.exists(), _same),
     "delete": lambda stash: (stash.delete(), _same),
-    "entry": lambda stash: (stash.get(), _entry),
+    "entry": lambda stash: (stash.look(), _entry),
     "add": _add,
     "replace": _replace,
     "compare_and_set": _compare_and_set,
@@ -108,7 +109,8 @@ SINGLE: dict[str, Callable[..., tuple[Work, Callable]]] = {
     "increment_float": _increment_float,
     "expire": _expire,
     "persist": lambda stash: (stash.persist(), _same),
-    "ttl": lambda stash: (stash.get(), lambda entry: {"expires_at": entry.expires_at} if entry else None),
+    "touch": lambda stash: (stash.touch(), _same),
+    "ttl": lambda stash: (stash.look(), lambda entry: {"expires_at": entry.expires_at} if entry else None),
 }
 
 
@@ -177,5 +179,7 @@ OTHER: dict[str, Callable[..., object]] = {
     "items": _items,
     "len": lambda stash: len(stash.items()),
     "clear": lambda stash: stash.clear(),
+    "sweep": lambda stash: stash.sweep(),
+    "expire_older_than": lambda stash, **window: stash.expire_older_than(**window),
     "tick": _tick,
 }

@@ -59,6 +59,16 @@ class Shard:
     def remove(self, slot: int, key_hash: bytes) -> None:
         self.connection.execute(f"DELETE FROM slot_{slot} WHERE key_hash = ?", (key_hash,))
 
+    def due_hints(self, now: int) -> list[tuple[int, int, bytes]]:
+        """The rows of `expiry` that are due, in order."""
+        if not self.connection:
+            return []
+        sql = "SELECT expires_at, slot, key_hash FROM expiry WHERE expires_at <= ? ORDER BY expires_at, slot, key_hash"
+        return self.connection.execute(sql, (now,)).fetchall()
+
+    def remove_hint(self, hint: tuple[int, int, bytes]) -> None:
+        self.connection.execute("DELETE FROM expiry WHERE expires_at = ? AND slot = ? AND key_hash = ?", hint)
+
     def remove_all(self) -> None:
         if self.connection:
             for table in [f"slot_{slot}" for slot in range(SLOTS)] + ["expiry"]:

@@ -22,21 +22,65 @@ EXACT_FLOAT = 2**53
 
 
 @dataclass(frozen=True)
+class Expiry:
+    """When a row ends: not at all, at a time, or `idle_us` behind its last use."""
+
+    expires_at: int | None = None
+    idle_us: int | None = None
+
+    def renewed(self, now: int) -> "Expiry":
+        """With the window begun anew."""
+        return self if self.idle_us is None else Expiry(min(now + self.idle_us, 2**63 - 1), self.idle_us)
+
+    def prolonged(self, now: int) -> "Expiry | None":
+        """What a use makes of it, if that is to be written: an eighth of the window, rounded up, has passed."""
+        if self.idle_us is None or self.expires_at - now > self.idle_us - -(-self.idle_us // 8):
+            return None
+        renewed = self.renewed(now)
+        return None if renewed == self else renewed
+
+
+NEVER = Expiry()
+
+
+@dataclass(frozen=True)
 class Entry:
     """A stored row that was read and checked."""
 
     body: bytes
     version: int
-    expires_at: int | None
-    idle_us: int | None = None
+    expiry: Expiry
+
+    @property
+    def expires_at(self) -> int | None:
+        return self.expiry.expires_at
+
+    @property
+    def idle_us(self) -> int | None:
+        return self.expiry.idle_us
+
+
+@dataclass(frozen=True)
+class Use:
+    """A use of a row with a window: the row as it was, and when."""
+
+    key: Key
+    version: int
+    expiry: Expiry
+    at: int
 
 
 class Stash:
-    def __init__(self, directory: Path, clock: int, read_only: bool = False) -> None:
+    def __init__(
+        self, directory: Path, clock: int, read_only: bool = False, default_ttl_us: int | None = None
+    ) -> None:
         self.clock = clock
+        self.default_ttl_us = default_ttl_us
         self.shards = [Shard(directory, number, read_only) for number in range(SHARDS)]
+        self.uses: dict[bytes, Use] = {}
 
     def close(self) -> None:
+        self.write_uses()
         for shard in self.shards:
             shard.close()
 
@@ -85,13 +129,45 @@ class Stash:
     def _expired(self, entry: Entry) -> bool:
         return entry.expires_at is not None and self.clock >= entry.expires_at
 
-    def _write(self, key: Key, body: bytes, expires_at: int | None) -> int:
+    def _write(self, key: Key, body: bytes, expiry: Expiry) -> int:
         old = self._stored(key)
         version = max(self.clock, old.version + 1) if old else self.clock
-        sealed = record.build(key.hash, version, body, expires_at)
-        row = (key.hash, key.native, sealed, *record.split_version(version))
-        self.shards[key.shard].put(key.slot, row, expires_at)
+        self._put(key, version, body, expiry)
         return version
+
+    def _put(self, key: Key, version: int, body: bytes, expiry: Expiry) -> None:
+        sealed = record.build(key.hash, version, body, expiry.expires_at, expiry.idle_us)
+        row = (key.hash, key.native, sealed, *record.split_version(version))
+        self.shards[key.shard].put(key.slot, row, expiry.expires_at)
+
+    def _made(self) -> Expiry:
+        """The expiry of a row that is made without saying one."""
+        return NEVER if self.default_ttl_us is None else Expiry(self.clock + self.default_ttl_us)
+
+    def _kept(self, live: Entry | None) -> Expiry:
+        """The expiry of a row that is written and keeps what it has."""
+        return live.expiry.renewed(self.clock) if live else self._made()
+
+    # Sliding deadlines.
+    def _use(self, key: Key) -> Entry | None:
+        live = self._live(key)
+        if live and live.expiry.prolonged(self.clock):
+            at, noted = self.clock, self.uses.get(key.hash)
+            if noted and (noted.version, noted.expiry) == (live.version, live.expiry):
+                at = max(at, noted.at)
+            self.uses[key.hash] = Use(key, live.version, live.expiry, at)
+        return live
+
+    def write_uses(self) -> None:
+        """Prolongs what was used, if it is there and unchanged."""
+        uses, self.uses = self.uses, {}
+        for use in uses.values():
+            self._within(self.shards[use.key.shard], lambda use=use: self._prolong(use))
+
+    def _prolong(self, use: Use) -> None:
+        live = self._live(use.key)
+        if live and (live.version, live.expiry) == (use.version, use.expiry):
+            self._put(use.key, live.version, live.body, use.expiry.prolonged(use.at))
 
     def _remove(self, key: Key) -> Entry | None:
         """Removes the row if there is one, also an expired one; returns it only if it was not expired."""
@@ -100,19 +176,29 @@ class Stash:
             self.shards[key.shard].remove(key.slot, key.hash)
         return stored if stored and not self._expired(stored) else None
 
-    def deadline(self, ttl_us: int | None, expires_at: int | None) -> int | None:
-        if ttl_us is not None and expires_at is not None:
-            raise Refused("InvalidArgument", "ttl_us and expires_at")
-        if ttl_us is not None:
-            if ttl_us <= 0:
-                raise Refused("InvalidArgument", "ttl_us is not positive")
-            expires_at = self.clock + ttl_us
-        if expires_at is not None and not fits_i64(expires_at):
+    def deadline(self, **said: int | None) -> Expiry | None:
+        """The expiry that `ttl_us`, `expires_at` or `idle_us` says; None if none is given."""
+        if len(said) > 1:
+            raise Refused("InvalidArgument", "more than one deadline")
+        if not said:
+            return None
+        [(name, number)] = said.items()
+        if name == "expires_at":
+            expiry = Expiry(number)
+        elif number is None or number <= 0:
+            raise Refused("InvalidArgument", f"{name} is not positive")
+        else:
+            expiry = Expiry(self.clock + number, number if name == "idle_us" else None)
+        if expiry.expires_at is not None and not fits_i64(expiry.expires_at):
             raise Refused("InvalidArgument", "deadline out of range")
-        return expires_at
+        return expiry
 
     # Single-key operations: each returns the work for `single` and `batch`, after checking its arguments.
     def get(self) -> Callable[[Key], Entry | None]:
+        return self._use
+
+    def look(self) -> Callable[[Key], Entry | None]:
+        """As `get`, but no use."""
         return self._live
 
     def take(self) -> Callable[[Key], Entry | None]:
@@ -128,20 +214,20 @@ class Stash:
         self,
         value: object,
         condition: Callable[[Entry | None], bool] = lambda live: True,
-        expires_at: int | None = None,
+        expiry: Expiry | None = None,
         keep_ttl: bool = False,
     ) -> Callable[[Key], int | None]:
         """The new version, or None if the condition, asked about the unexpired row, says no."""
         body = encode(value)
-        if keep_ttl and expires_at is not None:
+        if keep_ttl and expiry is not None:
             raise Refused("InvalidArgument", "keep_ttl and a deadline")
 
         def work(key: Key) -> int | None:
             live = self._live(key)
             if not condition(live):
                 return None
-            kept = live.expires_at if keep_ttl and live else None
-            return self._write(key, body, kept if keep_ttl else expires_at)
+            kept = self._kept(live if keep_ttl else None)
+            return self._write(key, body, kept if expiry is None else expiry)
 
         return work
 
@@ -182,23 +268,39 @@ class Stash:
     def _change(self, key: Key, start: object, change: Callable[[object], object]) -> object:
         live = self._live(key)
         result = change(decode(live.body) if live else start)
-        self._write(key, encode(result), live.expires_at if live else None)
+        self._write(key, encode(result), self._kept(live))
         return result
 
-    def expire(self, expires_at: int | None) -> Callable[[Key], bool]:
-        if expires_at is None:
+    def expire(self, expiry: Expiry | None) -> Callable[[Key], bool]:
+        if expiry is None:
             raise Refused("InvalidArgument", "no deadline")
-        return lambda key: self._redate(key, expires_at)
+
+        def work(key: Key) -> bool:
+            live = self._live(key)
+            if live:
+                self._write(key, live.body, expiry)
+            return live is not None
+
+        return work
 
     def persist(self) -> Callable[[Key], bool]:
-        return lambda key: self._redate(key, None)
+        def work(key: Key) -> bool:
+            live = self._live(key)
+            if not live or live.expires_at is None:
+                return False
+            self._write(key, live.body, NEVER)
+            return True
 
-    def _redate(self, key: Key, expires_at: int | None) -> bool:
-        live = self._live(key)
-        if not live or (expires_at is None and live.expires_at is None):
-            return False
-        self._write(key, live.body, expires_at)
-        return True
+        return work
+
+    def touch(self) -> Callable[[Key], bool]:
+        def work(key: Key) -> bool:
+            live = self._live(key)
+            if live and live.expiry.renewed(self.clock) != live.expiry:
+                self._put(key, live.version, live.body, live.expiry.renewed(self.clock))
+            return live is not None
+
+        return work
 
     # Operations on all rows.
     def items(self, prefix: str | None = None, limit: int | None = None) -> list[tuple[object, Entry]]:
@@ -218,6 +320,32 @@ class Stash:
                         raise Refused("Corrupt", f"the key of {key_hash.hex()[:16]} has another hash")
                     yield key, read_row(key_hash, *row)
 
+    def sweep(self) -> dict[str, int]:
+        """Removes expired rows, and the hints that are due."""
+        self.write_uses()
+        swept = {"rows": 0, "hints": 0}
+        for shard in self.shards:
+            self._within(shard, lambda shard=shard: self._sweep(shard, swept))
+        return swept
+
+    def _sweep(self, shard: Shard, swept: dict[str, int]) -> None:
+        for hint in shard.due_hints(self.clock):
+            _, slot, key_hash = hint
+            row = shard.row(slot, key_hash)
+            if row and self._expired(read_row(key_hash, *row)):
+                shard.remove(slot, key_hash)
+                swept["rows"] += 1
+            shard.remove_hint(hint)
+            swept["hints"] += 1
+
+    def expire_older_than(self, age_us: int, prefix: str | None = None) -> int:
+        if age_us < 0:
+            raise Refused("InvalidArgument", "age_us is negative")
+        old = [make_key(key) for key, entry in self.items(prefix) if entry.version < self.clock - age_us]
+        for key in old:
+            self._within(self.shards[key.shard], lambda key=key: self._remove(key))
+        return len(old)
+
     def clear(self) -> None:
         for shard in self.shards:
             self._within(shard, shard.remove_all)
@@ -225,4 +353,4 @@ class Stash:
 
 def read_row(key_hash: bytes, value: bytes, timestamp: int, microsecond: int) -> Entry:
     parsed = record.parse(key_hash, timestamp, microsecond, value)
-    return Entry(parsed.body, record.join_version(timestamp, microsecond), parsed.expires_at, parsed.idle_us)
+    return Entry(parsed.body, record.join_version(timestamp, microsecond), Expiry(parsed.expires_at, parsed.idle_us))

@@ -1,6 +1,6 @@
-"""Operation scripts by topic. The order here is the number in a script's name: add new ones at the end."""
+"""Operation scripts by topic. The order here is the number in a script's name: add new ones at the end of a group."""
 
-from cases.scripts import basics, batches, conditions, errors, numbers, sizes, time, whole
+from cases.scripts import basics, batches, conditions, deadlines, errors, numbers, sizes, time, whole
 
 TOPICS = [
     basics.overwrite, basics.delete, basics.take, basics.entry, basics.value_types, basics.key_types, basics.number_keys,
@@ -17,10 +17,19 @@ TOPICS = [
     whole.mixed,
 ]  # fmt: skip
 
+DEADLINES = [
+    deadlines.sliding, deadlines.sliding_uses, deadlines.sliding_kept, deadlines.sliding_bounds, deadlines.touch, deadlines.sweep,
+    deadlines.default_ttl, deadlines.never, deadlines.expire_older_than, deadlines.deadlines_mixed,
+]  # fmt: skip
+
+# The number of the first of each group.
+GROUPS = [(1, TOPICS), (70, DEADLINES)]
+
 
 def all_scripts() -> list[dict]:
     result = []
-    for number, topic in enumerate(TOPICS, 1):
-        script = topic()
-        result.append(script.finish(f"{number:03}_{topic.__name__}", topic.__doc__))
+    for first, topics in GROUPS:
+        for number, topic in enumerate(topics, first):
+            script = topic()
+            result.append(script.finish(f"{number:03}_{topic.__name__}", topic.__doc__))
     return result

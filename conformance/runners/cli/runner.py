@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
                 script = json.load(text)
             # Python keeps integers of any size and floats apart, and writes both so that they read back the same.
             lines = "".join(json.dumps(operation) + "\n" for operation in script["operations"])
-            ended = litestash(script["clock"], ["--dir", directory, "apply"], lines)
+            ended = litestash(script["clock"], ["--dir", directory, *flags(script), "apply"], lines)
             return 0 if ended.returncode in (DONE, REFUSED) else 1
         case ["dump", directory]:
             ended = litestash(0, ["--dir", directory, "--read-only", "export", "-"], "")
@@ -30,6 +30,17 @@ def main(arguments: list[str]) -> int:
         case _:
             print(USAGE, file=sys.stderr)
             return 2
+
+
+def flags(script: dict) -> list[str]:
+    """The options of a script as those of the program."""
+    options = dict(script.get("options", {}))
+    found = []
+    if "default_ttl_us" in options:
+        found += ["--default-ttl", f"{options.pop('default_ttl_us')}us"]
+    if options:
+        raise ValueError(f"unknown options: {sorted(options)}")
+    return found
 
 
 def litestash(clock: int, arguments: list[str], lines: str) -> subprocess.CompletedProcess:

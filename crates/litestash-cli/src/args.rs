@@ -1,10 +1,12 @@
 //! The command line as a whole: what comes before the command, and the list of commands.
 
 use crate::commands::Command;
+use crate::duration;
 use crate::exit;
 use crate::style::ColorChoice;
 use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
 
 const EXAMPLES: &str = "\
@@ -58,6 +60,10 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) durability: Durability,
+    /// What is stored without saying a deadline ends after this time, such as 1h30m
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(help_heading = "Global options")]
+    pub(crate) default_ttl: Option<Duration>,
     /// Print for programs: JSON on stdout, errors as JSON on stderr
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,

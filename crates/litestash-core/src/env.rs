@@ -9,6 +9,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub trait Clock: Send + Sync + 'static {
     /// Now, in microseconds since 1970-01-01T00:00:00Z.
     fn now_us(&self) -> i64;
+
+    /// Microseconds of a clock that nobody sets and that also runs while the machine sleeps, from any beginning.
+    /// Between two moments it tells how far the wall clock was set. Default: the wall clock itself,
+    /// which thereby is never found to have been set.
+    fn boot_us(&self) -> i64 {
+        self.now_us()
+    }
 }
 
 /// The operating system's clock.
@@ -25,26 +32,77 @@ impl Clock for SystemClock {
             Err(before) => -signed(before.duration()),
         }
     }
+
+    #[cfg(target_os = "linux")]
+    fn boot_us(&self) -> i64 {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
+    }
+
+    /// Elsewhere a sleep of the machine may count as if the wall clock had been set, which is harmless.
+    #[cfg(not(target_os = "linux"))]
+    fn boot_us(&self) -> i64 {
+        static BEGINNING: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        let since = BEGINNING.get_or_init(std::time::Instant::now).elapsed();
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    }
 }
 
 /// A clock that stands still until it is moved. For tests and conformance.
 #[derive(Debug, Clone)]
-pub struct FixedClock(Arc<AtomicI64>);
+pub struct FixedClock(Arc<Hands>);
+
+#[derive(Debug)]
+struct Hands {
+    wall_us: AtomicI64,
+    boot_us: AtomicI64,
+}
 
 impl FixedClock {
     /// A clock that shows `now_us`.
     pub fn new(now_us: i64) -> Self {
-        Self(Arc::new(AtomicI64::new(now_us)))
+        Self(Arc::new(Hands { wall_us: AtomicI64::new(now_us), boot_us: AtomicI64::new(0) }))
     }
 
-    /// Moves the clock by `us` microseconds, also backwards.
+    /// Lets `us` microseconds pass, also backwards.
     pub fn advance(&self, us: i64) {
-        self.0.fetch_add(us, Ordering::SeqCst);
+        self.0.boot_us.fetch_add(us, Ordering::SeqCst);
+        self.set_by(us);
+    }
+
+    /// Sets the wall clock that many microseconds forward, or back, as an administrator would: no time passes.
+    pub fn set_by(&self, us: i64) {
+        self.0.wall_us.fetch_add(us, Ordering::SeqCst);
     }
 }
 
 impl Clock for FixedClock {
     fn now_us(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.0.wall_us.load(Ordering::SeqCst)
+    }
+
+    fn boot_us(&self) -> i64 {
+        self.0.boot_us.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_clocks_of_the_system_run_alike() {
+        let (wall, boot) = (SystemClock.now_us(), SystemClock.boot_us());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let (wall, boot) = (SystemClock.now_us() - wall, SystemClock.boot_us() - boot);
+        assert!(boot >= 20_000 && (wall - boot).abs() < 1_000_000, "{wall} {boot}");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_passes_no_time() {
+        let clock = FixedClock::new(5);
+        clock.advance(10);
+        clock.set_by(-100);
+        assert_eq!((clock.now_us(), clock.boot_us()), (-85, 10));
     }
 }

@@ -46,9 +46,9 @@ pub use env::{Clock, FixedClock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
     Action, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome, ScanOptions,
-    SetOptions, Values,
+    SetOptions, SweepReport, Values,
 };
-pub use storage::{CacheStats, Durability};
+pub use storage::{CacheStats, Durability, ExpiryStats};
 
 /// Switches for measurements. No part of the interface.
 #[cfg(feature = "testing")]

@@ -8,12 +8,22 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 #[derive(Deserialize)]
 struct Script<'a> {
     clock: i64,
+    #[serde(default)]
+    options: ScriptOptions,
     #[serde(borrow)]
     operations: Vec<&'a RawValue>,
+}
+
+/// How the stash is opened.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct ScriptOptions {
+    default_ttl_us: Option<u64>,
 }
 
 /// What concerns the runner itself of an operation.
@@ -26,7 +36,8 @@ struct Operation {
 pub(crate) fn run(text: &str, directory: &Path, out: &mut impl Write) -> Result<(), Failure> {
     let script: Script<'_> = serde_json::from_str(text).map_err(|error| Failure::Usage(error.into()))?;
     let clock = FixedClock::new(script.clock);
-    let options = Options::new().clock(clock.clone());
+    let default_ttl = script.options.default_ttl_us.map(Duration::from_micros);
+    let options = Options::new().clock(clock.clone()).background(false).default_ttl(default_ttl);
     let mut stash = options.clone().open(directory)?;
     for operation in script.operations {
         let Operation { op, us } = serde_json::from_str(operation.get())?;

@@ -18,23 +18,23 @@ use std::io::{BufRead, BufReader};
 #[command(after_help = r#"Operations on one key:
   {"op": "get", "key": K}                                   {"value": V} or null; likewise "take"
   {"op": "entry", "key": K}                                 {"value", "version", "expires_at", "size"} or null
-  {"op": "exists", "key": K}                                true or false; likewise "delete", "persist"
+  {"op": "exists", "key": K}                                true or false; likewise "delete", "persist", "touch"
   {"op": "ttl", "key": K}                                   {"expires_at": N or null} or null
-  {"op": "set", "key": K, "value": V}                       the version, or null; also "ttl_us": N, "expires_at": N,
-                                                            "keep_ttl": true, "if": "absent", "present",
-                                                            {"version": N}
+  {"op": "set", "key": K, "value": V}                       the version, or null; also "ttl_us": N, "idle_us": N,
+                                                            "expires_at": N or null, "keep_ttl": true, "if": "absent",
+                                                            "present", {"version": N}
   {"op": "add", "key": K, "value": V}                       whether it was stored; likewise "replace"
   {"op": "compare_and_set", "key": K, "expected": V, "value": V}
                                                             whether it was stored; without "expected": if not there
   {"op": "increment", "key": K, "by": 1}                    the sum; "increment_float" adds a float
-  {"op": "expire", "key": K, "ttl_us": N}                   whether it was there; or "expires_at": N
+  {"op": "expire", "key": K, "ttl_us": N}                   whether it was there; or "idle_us", "expires_at"
 
 On several:
   {"op": "get_many", "keys": [K, …]}, {"op": "delete_many", "keys": [K, …]}
   {"op": "set_many", "items": [[K, V], …]}
   {"op": "apply", "operations": [OPERATION, …]}             operations on one key, one transaction per shard
   {"op": "keys"}, {"op": "values"}, {"op": "items"}         also "prefix": TEXT, "limit": N
-  {"op": "len"}, {"op": "clear"}
+  {"op": "len"}, {"op": "clear"}, {"op": "sweep"}, {"op": "expire_older_than", "age_us": N}
 
 Example:
   echo '{"op": "increment", "key": "visits", "by": 1}' | litestash apply"#)]

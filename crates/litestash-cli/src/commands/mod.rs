@@ -8,6 +8,7 @@ mod count;
 mod del;
 mod demo;
 mod exists;
+mod expire_older_than;
 mod export;
 mod get;
 mod import;
@@ -15,6 +16,8 @@ mod list;
 mod repair;
 mod set;
 mod stats;
+mod sweep;
+mod touch;
 mod ttl;
 mod verify;
 
@@ -30,6 +33,7 @@ pub(crate) enum Command {
     Del(del::Del),
     Exists(exists::Exists),
     Ttl(ttl::Ttl),
+    Touch(touch::Touch),
     Keys(list::Keys),
     Items(list::Items),
     Count(count::Count),
@@ -41,6 +45,8 @@ pub(crate) enum Command {
     Repair(repair::Repair),
     Backup(backup::Backup),
     Compact(compact::Compact),
+    Sweep(sweep::Sweep),
+    ExpireOlderThan(expire_older_than::ExpireOlderThan),
     Demo(demo::Demo),
     Completions(completions::Completions),
 }
@@ -53,6 +59,7 @@ impl Command {
             Self::Del(del) => del.run(app),
             Self::Exists(exists) => exists.run(app),
             Self::Ttl(ttl) => ttl.run(app),
+            Self::Touch(touch) => touch.run(app),
             Self::Keys(keys) => keys.run(app),
             Self::Items(items) => items.run(app),
             Self::Count(count) => count.run(app),
@@ -64,6 +71,8 @@ impl Command {
             Self::Repair(repair) => repair.run(app),
             Self::Backup(backup) => backup.run(app),
             Self::Compact(compact) => compact.run(app),
+            Self::Sweep(sweep) => sweep.run(app),
+            Self::ExpireOlderThan(expire) => expire.run(app),
             Self::Demo(demo) => demo.run(app),
             Self::Completions(completions) => completions.run(app),
         }

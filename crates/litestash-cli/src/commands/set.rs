@@ -26,6 +26,7 @@ Examples:
   litestash set photo --bytes --file photo.jpg
   date | litestash set now --raw -
   litestash set session:9 true --ttl 1h30m
+  litestash set login:9 true --idle 30m       ends half an hour after it was last read or written
   litestash set lock '\"me\"' --if-absent --ttl 30s && echo mine
   litestash set user:1 '{}' --if-version 1767323045678901
 
@@ -51,8 +52,15 @@ pub(crate) struct Set {
     file: Option<PathBuf>,
     /// The value ends after this time: 500ms, 90s, 15m, 2h, 1d, 1h30m
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    #[arg(conflicts_with = "keep_ttl", help_heading = "Deadline")]
+    #[arg(conflicts_with_all = ["idle", "no_ttl", "keep_ttl"], help_heading = "Deadline")]
     ttl: Option<Duration>,
+    /// The value ends this time after its last use: each get, set and touch begins it anew
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(conflicts_with_all = ["no_ttl", "keep_ttl"], help_heading = "Deadline")]
+    idle: Option<Duration>,
+    /// The value does not end, whatever --default-ttl says
+    #[arg(long, conflicts_with = "keep_ttl", help_heading = "Deadline")]
+    no_ttl: bool,
     /// Keep the deadline that the key has now
     #[arg(long, help_heading = "Deadline")]
     keep_ttl: bool,
@@ -71,11 +79,8 @@ impl Set {
     pub(crate) fn run(&self, app: &mut App) -> Done {
         let key = self.form.key(&self.key)?;
         let value = self.convert(self.read(app)?)?;
-        let options = SetOptions {
-            deadline: self.ttl.map(Deadline::In),
-            keep_ttl: self.keep_ttl,
-            condition: self.condition(),
-        };
+        let options =
+            SetOptions { deadline: self.deadline(), keep_ttl: self.keep_ttl, condition: self.condition() };
         let stash = app.open_or_create()?;
         let version = stash.set_with(&key, &value, options)?;
         stash.close()?;
@@ -89,6 +94,11 @@ impl Set {
             app.out.line(version)?;
         }
         Ok(Exit::Success)
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        let never = self.no_ttl.then_some(Deadline::Never);
+        self.ttl.map(Deadline::In).or(self.idle.map(Deadline::Idle)).or(never)
     }
 
     fn condition(&self) -> Condition {

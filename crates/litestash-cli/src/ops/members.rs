@@ -66,6 +66,15 @@ impl<'a> Members<'a> {
         self.typed(name, "an integer of 64 signed bits", |value| value.as_int())
     }
 
+    /// An integer, or null, which is `Some(None)`.
+    pub(super) fn int_or_null(&mut self, name: &str) -> Result<Option<Option<i64>>> {
+        let int = |value| match value {
+            Value::Nil => Some(None),
+            other => other.as_int().map(Some),
+        };
+        self.typed(name, "an integer of 64 signed bits, or null", int)
+    }
+
     pub(super) fn required_int(&mut self, name: &str) -> Result<i64> {
         self.int(name)?.ok_or_else(|| missing(name))
     }

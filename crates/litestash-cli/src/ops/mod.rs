@@ -22,6 +22,7 @@ use litestash_core::{Error, ErrorKind, LiteStash, Result};
 use members::Members;
 use single::Single;
 pub(crate) use single::entry_json;
+use std::time::Duration;
 
 /// Performs one operation, given as a JSON object, and answers with its result as compact JSON on one line.
 ///
@@ -55,6 +56,19 @@ fn run_named(stash: &LiteStash, name: &str, mut members: Members<'_>) -> Result<
             members.finish()?;
             stash.clear()?;
             Ok("null".to_owned())
+        }
+        "sweep" => {
+            members.finish()?;
+            let report = stash.sweep()?;
+            Ok(format!("{{\"rows\":{},\"hints\":{}}}", report.rows, report.hints))
+        }
+        "expire_older_than" => {
+            let age = members.required_int("age_us")?;
+            let age = u64::try_from(age).map_err(|_| invalid("`age_us` is at least 0"))?;
+            let prefix = members.text("prefix")?;
+            members.finish()?;
+            let removed = stash.expire_older_than(Duration::from_micros(age), prefix.as_deref())?;
+            Ok(removed.to_string())
         }
         _ => {
             let single = Single::parse(name, &mut members)?;

@@ -18,7 +18,7 @@ impl Script {
     /// Opens the stash in `directory` with a clock that shows `clock_us`, Unix time in microseconds.
     pub fn open(options: Options, directory: impl AsRef<Path>, clock_us: i64) -> Result<Self> {
         let clock = FixedClock::new(clock_us);
-        let options = options.clock(clock.clone());
+        let options = options.clock(clock.clone()).background(false);
         let directory = directory.as_ref().to_owned();
         let stash = options.clone().open(&directory)?;
         Ok(Self { stash, directory, options, clock })

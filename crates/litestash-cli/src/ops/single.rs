@@ -30,6 +30,7 @@ enum Work {
     IncrementFloat(f64),
     Expire(Deadline),
     Persist,
+    Touch,
     Ttl,
 }
 
@@ -55,6 +56,7 @@ impl Single {
             "delete" => |_| Ok(Work::Delete),
             "entry" => |_| Ok(Work::Entry),
             "persist" => |_| Ok(Work::Persist),
+            "touch" => |_| Ok(Work::Touch),
             "ttl" => |_| Ok(Work::Ttl),
             "set" => set,
             "add" => |members| Ok(Work::Add(members.value("value")?)),
@@ -88,6 +90,7 @@ impl Single {
             Work::IncrementFloat(by) => Answer::Float(stash.increment_float(key, *by)?),
             Work::Expire(deadline) => Answer::Flag(stash.expire(key, *deadline)?),
             Work::Persist => Answer::Flag(stash.persist(key)?),
+            Work::Touch => Answer::Flag(stash.touch(key)?),
             Work::Ttl => Answer::Deadline(stash.expires_at(key)?),
         })
     }
@@ -114,6 +117,7 @@ impl Single {
             Work::IncrementFloat(by) => Action::IncrementFloat(*by),
             Work::Expire(deadline) => Action::Expire(*deadline),
             Work::Persist => Action::Persist,
+            Work::Touch => Action::Touch,
         };
         Op::new(&self.key, action)
     }
@@ -157,14 +161,15 @@ impl Answer {
     }
 }
 
-/// `{"value", "version", "expires_at", "size"}`
+/// `{"value", "version", "expires_at", "size"}`, and `"idle_us"` if its deadline slides.
 pub(crate) fn entry_json(value: &Value, entry: &Entry) -> String {
     format!(
-        "{{{},\"version\":{},\"expires_at\":{},\"size\":{}}}",
+        "{{{},\"version\":{},\"expires_at\":{},\"size\":{}{}}}",
         member(value),
         entry.version,
         or_null(entry.expires_at),
-        entry.size_bytes()
+        entry.size_bytes(),
+        entry.idle_us.map_or_else(String::new, |idle| format!(",\"idle_us\":{idle}")),
     )
 }
 
@@ -214,19 +219,28 @@ fn condition(members: &mut Members<'_>) -> Result<Condition> {
 }
 
 fn deadline(members: &mut Members<'_>) -> Result<Option<Deadline>> {
-    match (members.int("ttl_us")?, members.int("expires_at")?) {
-        (None, None) => Ok(None),
-        (None, Some(at)) => Ok(Some(Deadline::At(at))),
-        (Some(us), None) => match u64::try_from(us) {
-            Ok(us) => Ok(Some(Deadline::In(Duration::from_micros(us)))),
-            Err(_) => Err(invalid("`ttl_us` is at least 1")),
-        },
-        (Some(_), Some(_)) => Err(invalid("`ttl_us` and `expires_at` exclude each other")),
+    let mut span = |name: &str| {
+        let span = members.int(name)?.map(|us| match u64::try_from(us) {
+            Ok(us) => Ok(Duration::from_micros(us)),
+            Err(_) => Err(invalid(format!("`{name}` is at least 1"))),
+        });
+        span.transpose()
+    };
+    let (ttl, idle) = (span("ttl_us")?, span("idle_us")?);
+    let at = members.int_or_null("expires_at")?;
+    match (ttl, idle, at) {
+        (None, None, None) => Ok(None),
+        (Some(ttl), None, None) => Ok(Some(Deadline::In(ttl))),
+        (None, Some(idle), None) => Ok(Some(Deadline::Idle(idle))),
+        (None, None, Some(Some(at))) => Ok(Some(Deadline::At(at))),
+        (None, None, Some(None)) => Ok(Some(Deadline::Never)),
+        _ => Err(invalid("`ttl_us`, `idle_us` and `expires_at` exclude each other")),
     }
 }
 
 fn expire(members: &mut Members<'_>) -> Result<Work> {
-    deadline(members)?.map(Work::Expire).ok_or_else(|| invalid("`expire` needs `ttl_us` or `expires_at`"))
+    let deadline = deadline(members)?.map(Work::Expire);
+    deadline.ok_or_else(|| invalid("`expire` needs `ttl_us`, `idle_us` or `expires_at`"))
 }
 
 fn compare_and_set(members: &mut Members<'_>) -> Result<Work> {

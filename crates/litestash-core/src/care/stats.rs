@@ -4,7 +4,7 @@ use crate::contract::limits::SLOTS;
 use crate::contract::route::Slot;
 use crate::error::Result;
 use crate::stash::LiteStash;
-use crate::storage::{CacheStats, row};
+use crate::storage::{CacheStats, ExpiryStats, row};
 use serde::Serialize;
 
 /// Figures of a stash, as of the moment each shard was read.
@@ -23,6 +23,8 @@ pub struct Stats {
     pub file_bytes: u64,
     /// The read cache of this process.
     pub cache: CacheStats,
+    /// What this process did about deadlines.
+    pub expiry: ExpiryStats,
     /// The linked SQLite.
     pub sqlite_version: &'static str,
     /// The contract's version.
@@ -108,6 +110,7 @@ impl LiteStash {
             record_bytes: slots().map(|slot| slot.record_bytes).sum(),
             file_bytes: shards.iter().map(|shard| shard.file_bytes + shard.wal_bytes).sum(),
             cache: self.inner.cache.stats(),
+            expiry: self.inner.expiring.stats(),
             sqlite_version: crate::sqlite_version(),
             format: crate::contract::schema::FORMAT,
             shards,

@@ -19,6 +19,7 @@ impl LiteStash {
         let Some(directory) = &self.inner.settings.directory else { return Ok(()) };
         for shard in self.inner.shards() {
             shard.flush()?;
+            shard.write_accesses()?;
         }
         // What was written at the lower levels; the waits for the disk overlap.
         let shards: Vec<_> = directory.existing()?;

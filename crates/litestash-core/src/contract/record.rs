@@ -39,6 +39,29 @@ impl Expiry {
         Self { expires_at: Some(expires_at), idle_us: None }
     }
 
+    /// That long behind `now_us`, and again behind each use of the row. `None` if that leaves the calendar.
+    pub fn sliding(now_us: i64, idle_us: u64) -> Option<Self> {
+        Some(Self { expires_at: Some(now_us.checked_add_unsigned(idle_us)?), idle_us: Some(idle_us) })
+    }
+
+    /// The same with its window begun anew at `now_us`; without a window, the same.
+    #[must_use]
+    pub fn renewed(self, now_us: i64) -> Self {
+        match self.idle_us {
+            Some(idle) => Self { expires_at: Some(now_us.saturating_add_unsigned(idle)), ..self },
+            None => self,
+        }
+    }
+
+    /// What a use at `now_us` makes of it, if that is to be written: once an eighth of the window has passed
+    /// since the deadline was last set.
+    pub fn prolonged(self, now_us: i64) -> Option<Self> {
+        let (deadline, idle) = (self.expires_at?, self.idle_us?);
+        let left = i128::from(deadline) - i128::from(now_us);
+        let renewed = self.renewed(now_us);
+        (left <= i128::from(idle - idle.div_ceil(8)) && renewed != self).then_some(renewed)
+    }
+
     /// The flags that say which of the fields a record has.
     pub const fn flags(self) -> u8 {
         match (self.expires_at, self.idle_us) {
@@ -171,6 +194,25 @@ mod tests {
         assert_eq!(record[..13], [1, 0x23, 0x3f, 0x8d, 0x1b, 0, 0x06, 0x47, 0x5f, 0xcc, 0xea, 0xf3, 0x35]);
         let read = decode(&hash, version, &record).unwrap();
         assert_eq!((read.expiry, read.body), (Expiry::at(1_767_326_645_678_901), body.as_slice()));
+    }
+
+    #[test]
+    fn a_window_begins_anew_with_a_use_after_an_eighth_of_it() {
+        let sliding = Expiry::sliding(1_000, 800).unwrap();
+        assert_eq!(sliding, Expiry { expires_at: Some(1_800), idle_us: Some(800) });
+        for now_us in [900, 1_000, 1_099] {
+            assert_eq!(sliding.prolonged(now_us), None, "{now_us}");
+        }
+        assert_eq!(sliding.prolonged(1_100), Expiry::sliding(1_100, 800));
+        assert_eq!(sliding.renewed(900), Expiry::sliding(900, 800).unwrap());
+        // The shortest window, and the longest.
+        assert_eq!(Expiry::sliding(5, 1).unwrap().prolonged(5), None);
+        assert_eq!(Expiry::sliding(i64::MAX - 1, 2), None);
+        let endless = Expiry { expires_at: Some(i64::MAX), idle_us: Some(u64::MAX) };
+        assert_eq!((endless.renewed(0), endless.prolonged(i64::MAX - 1)), (endless, None));
+        for fixed in [Expiry::NEVER, Expiry::at(7)] {
+            assert_eq!((fixed.prolonged(6), fixed.renewed(6)), (None, fixed));
+        }
     }
 
     #[test]

@@ -165,9 +165,15 @@ impl Inner {
                         op::Live::read(place, row, || now_us)
                     });
                     match live {
-                        Ok(row) => Ok(Ok(row
-                            .flatten()
-                            .map_or_else(|| op.action.on_missing(), |row| op.action.on_read(&row)))),
+                        Ok(row) => Ok(Ok(row.flatten().map_or_else(
+                            || op.action.on_missing(),
+                            |row| {
+                                if op.action.uses(row.expiry) {
+                                    self.was_used(op.key.as_ref(), Some(place), row.version, row.expiry);
+                                }
+                                op.action.on_read(&row)
+                            },
+                        ))),
                         Err(error) if error.is_from_sqlite() => Err(error),
                         Err(error) => Ok(Err(error)),
                     }
@@ -184,11 +190,11 @@ impl Inner {
         group: &[Placed<'_>],
     ) -> Result<Vec<Result<Outcome>>> {
         let run = |txn: &mut crate::storage::row::WriteTxn<'_>| {
-            let now_us = self.now_us();
+            let moment = self.moment();
             let answer = |Placed { place, op, .. }: &Placed<'_>| {
-                let checked = op.action.check(self.value_bytes_max, now_us);
+                let checked = op.action.check(self.value_bytes_max, moment.now_us);
                 let done =
-                    checked.and_then(|()| op::execute(txn, place, op.key.as_ref(), &op.action, now_us));
+                    checked.and_then(|()| op::execute(txn, place, op.key.as_ref(), &op.action, &moment));
                 match done {
                     // What SQLite itself refuses ends the transaction for all.
                     Err(error) if error.is_from_sqlite() => Err(error),

@@ -2,6 +2,7 @@
 
 mod batch;
 mod compute;
+mod expiry;
 mod op;
 mod open;
 mod options;
@@ -10,6 +11,7 @@ mod scan;
 mod spread;
 mod write;
 
+pub use expiry::SweepReport;
 pub use op::{Action, Condition, Deadline, Entry, Op, Outcome, SetOptions};
 pub use open::LiteStash;
 pub use options::Options;

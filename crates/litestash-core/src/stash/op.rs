@@ -9,7 +9,7 @@ use crate::contract::typed;
 use crate::contract::value::Value;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::row::{StoredRow, WriteTxn};
+use crate::storage::row::{Removal, StoredRow, WriteTxn};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -20,17 +20,26 @@ pub enum Deadline {
     In(Duration),
     /// At that Unix time in microseconds. One that has passed makes the row expired at once.
     At(i64),
+    /// That long after the last use of the row: each get, write and touch begins the time anew. At least one
+    /// microsecond. (Gets are noted and written in the background, and only once an eighth of the time has
+    /// passed, so a row ends between seven eighths of it and all of it after its last use.)
+    Idle(Duration),
+    /// Not at all, also where the stash has a default time to live.
+    Never,
 }
 
 impl Deadline {
-    pub(crate) fn resolve(self, now_us: i64) -> Result<i64> {
+    pub(crate) fn resolve(self, now_us: i64) -> Result<Expiry> {
+        let behind_now = |span: Duration| match u64::try_from(span.as_micros()) {
+            Ok(0) => Err(Error::invalid_argument("a time to live is at least one microsecond")),
+            Ok(us) => Expiry::sliding(now_us, us).ok_or_else(too_long),
+            Err(_) => Err(too_long()),
+        };
         match self {
-            Self::At(deadline) => Ok(deadline),
-            Self::In(ttl) => match i64::try_from(ttl.as_micros()) {
-                Ok(0) => Err(Error::invalid_argument("a time to live is at least one microsecond")),
-                Ok(us) => now_us.checked_add(us).ok_or_else(too_long),
-                Err(_) => Err(too_long()),
-            },
+            Self::Never => Ok(Expiry::NEVER),
+            Self::At(deadline) => Ok(Expiry::at(deadline)),
+            Self::In(ttl) => behind_now(ttl).map(|expiry| Expiry { idle_us: None, ..expiry }),
+            Self::Idle(idle) => behind_now(idle),
         }
     }
 }
@@ -53,12 +62,12 @@ pub enum Condition {
     Version(Version),
 }
 
-/// How a value is stored. The default: always, without a deadline.
+/// How a value is stored. The default: always, with the stash's default time to live, if it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SetOptions {
-    /// The deadline; without one the row stays until it is deleted.
+    /// The deadline; without one that of the stash's default time to live, or none.
     pub deadline: Option<Deadline>,
-    /// Keep the deadline that the row has now. Not together with `deadline`.
+    /// Keep the deadline that the row has now; a sliding one begins anew. Not together with `deadline`.
     pub keep_ttl: bool,
     /// What must hold.
     pub condition: Condition,
@@ -68,6 +77,11 @@ impl SetOptions {
     /// With a time to live.
     pub fn ttl(ttl: Duration) -> Self {
         Self { deadline: Some(Deadline::In(ttl)), ..Self::default() }
+    }
+
+    /// With a time to live that each use of the row begins anew: [`Deadline::Idle`].
+    pub fn idle(idle: Duration) -> Self {
+        Self { deadline: Some(Deadline::Idle(idle)), ..Self::default() }
     }
 
     /// Only if that holds.
@@ -85,6 +99,8 @@ pub struct Entry {
     pub version: Version,
     /// When it ends, Unix time in microseconds.
     pub expires_at: Option<i64>,
+    /// Microseconds after its last use that it ends, if its deadline slides.
+    pub idle_us: Option<u64>,
 }
 
 impl Entry {
@@ -142,6 +158,8 @@ pub enum Action {
     Expire(Deadline),
     /// Takes a row's deadline away. Answers [`Outcome::Flag`]: did it have one.
     Persist,
+    /// Begins a sliding deadline anew. Answers [`Outcome::Flag`]: was it there.
+    Touch,
 }
 
 /// What an [`Op`] answered.
@@ -226,6 +244,12 @@ impl Action {
         matches!(self, Self::Get | Self::Exists | Self::Entry)
     }
 
+    /// Whether it prolongs a row of that expiry by reading it.
+    #[inline]
+    pub(super) fn uses(&self, expiry: Expiry) -> bool {
+        expiry.idle_us.is_some() && matches!(self, Self::Get)
+    }
+
     /// Checks what can be checked before any I/O.
     pub(super) fn check(&self, value_bytes_max: usize, now_us: i64) -> Result<()> {
         match self {
@@ -306,7 +330,34 @@ impl Live {
     }
 
     pub(super) fn entry(&self) -> Entry {
-        Entry { encoded: self.body.clone(), version: self.version, expires_at: self.expiry.expires_at }
+        let Expiry { expires_at, idle_us } = self.expiry;
+        Entry { encoded: self.body.clone(), version: self.version, expires_at, idle_us }
+    }
+}
+
+/// When an action is performed, and what follows from that for what it stores.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now_us: i64,
+    /// For rows that are made without saying a deadline.
+    pub(super) default_ttl: Option<Duration>,
+}
+
+impl Moment {
+    /// The expiry of a row that is written with that deadline.
+    pub(super) fn expiry(&self, deadline: Option<Deadline>) -> Result<Expiry> {
+        match deadline.or(self.default_ttl.map(Deadline::In)) {
+            None => Ok(Expiry::NEVER),
+            Some(deadline) => deadline.resolve(self.now_us),
+        }
+    }
+
+    /// The expiry of a row that is written and keeps what it has, if it is there.
+    fn kept(&self, old: Option<&Live>) -> Result<Expiry> {
+        match old {
+            Some(old) => Ok(old.expiry.renewed(self.now_us)),
+            None => self.expiry(None),
+        }
     }
 }
 
@@ -316,9 +367,10 @@ pub(super) fn execute(
     place: &Place,
     key: KeyRef<'_>,
     action: &Action,
-    now_us: i64,
+    moment: &Moment,
 ) -> Result<Outcome> {
     let slot = place.route.slot;
+    let now_us = moment.now_us;
     let live = |txn: &mut WriteTxn<'_>| {
         txn.get(slot, &place.hash, |row| Live::read(place, row, || now_us)).map(Option::flatten)
     };
@@ -326,13 +378,14 @@ pub(super) fn execute(
         |txn: &mut WriteTxn<'_>, expiry: Expiry, body: &[u8]| txn.put(&place.row(key, expiry, body), now_us);
     match action {
         Action::Get | Action::Exists | Action::Entry => {
-            Ok(live(txn)?.map_or_else(|| action.on_missing(), |row| action.on_read(&row)))
+            let Some(row) = live(txn)? else { return Ok(action.on_missing()) };
+            if action.uses(row.expiry) {
+                txn.accesses().note(key, slot, &place.hash, row.version, row.expiry, now_us);
+            }
+            Ok(action.on_read(&row))
         }
         Action::Set { encoded, options } => {
-            let mut expiry = match options.deadline {
-                Some(deadline) => Expiry::at(deadline.resolve(now_us)?),
-                None => Expiry::NEVER,
-            };
+            let mut expiry = moment.expiry(options.deadline)?;
             if options.keep_ttl || options.condition != Condition::Always {
                 let old = live(txn)?;
                 let holds = match options.condition {
@@ -345,7 +398,7 @@ pub(super) fn execute(
                     return Ok(Outcome::Version(None));
                 }
                 if options.keep_ttl {
-                    expiry = old.map_or(Expiry::NEVER, |old| old.expiry);
+                    expiry = moment.kept(old.as_ref())?;
                 }
             }
             put(txn, expiry, encoded).map(|version| Outcome::Version(Some(version)))
@@ -357,11 +410,11 @@ pub(super) fn execute(
                 Err(error) if error.kind() == ErrorKind::Corrupt && !error.is_from_sqlite() => true,
                 Err(error) => return Err(error),
             };
-            Ok(Outcome::Flag(txn.delete(slot, &place.hash, key)? && was_live))
+            Ok(Outcome::Flag(txn.delete(slot, &place.hash, key, Removal::Deleted)? && was_live))
         }
         Action::Take => {
             let row = live(txn)?;
-            txn.delete(slot, &place.hash, key)?;
+            txn.delete(slot, &place.hash, key, Removal::Deleted)?;
             Ok(Outcome::Value(row.map(|row| row.body)))
         }
         Action::Increment(by) => {
@@ -372,7 +425,7 @@ pub(super) fn execute(
             };
             let mut body = Vec::new();
             write::int(&mut body, sum);
-            put(txn, old.map_or(Expiry::NEVER, |row| row.expiry), &body)?;
+            put(txn, moment.kept(old.as_ref())?, &body)?;
             Ok(Outcome::Int(sum))
         }
         Action::IncrementFloat(by) => {
@@ -383,7 +436,7 @@ pub(super) fn execute(
             };
             let mut body = Vec::new();
             write::float(&mut body, sum);
-            put(txn, old.map_or(Expiry::NEVER, |row| row.expiry), &body)?;
+            put(txn, moment.kept(old.as_ref())?, &body)?;
             Ok(Outcome::Float(sum))
         }
         Action::CompareAndSet { expected, encoded } => {
@@ -391,12 +444,12 @@ pub(super) fn execute(
             if old.as_ref().map(|row| row.body.as_slice()) != expected.as_deref() {
                 return Ok(Outcome::Flag(false));
             }
-            put(txn, Expiry::NEVER, encoded)?;
+            put(txn, moment.expiry(None)?, encoded)?;
             Ok(Outcome::Flag(true))
         }
         Action::Expire(deadline) => {
             let Some(row) = live(txn)? else { return Ok(Outcome::Flag(false)) };
-            put(txn, Expiry::at(deadline.resolve(now_us)?), &row.body)?;
+            put(txn, deadline.resolve(now_us)?, &row.body)?;
             Ok(Outcome::Flag(true))
         }
         Action::Persist => match live(txn)? {
@@ -406,6 +459,14 @@ pub(super) fn execute(
             }
             _ => Ok(Outcome::Flag(false)),
         },
+        Action::Touch => {
+            let Some(row) = live(txn)? else { return Ok(Outcome::Flag(false)) };
+            let expiry = row.expiry.renewed(now_us);
+            if expiry != row.expiry {
+                txn.redate(&place.row(key, expiry, &row.body), row.version)?;
+            }
+            Ok(Outcome::Flag(true))
+        }
     }
 }
 

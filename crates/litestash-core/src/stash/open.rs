@@ -15,6 +15,7 @@ use crate::storage::armour;
 use crate::storage::cache::ReadCache;
 use crate::storage::connection::{self, Access};
 use crate::storage::directory::Directory;
+use crate::storage::expiring::Expiring;
 use crate::storage::fork;
 use crate::storage::permits::Permits;
 use crate::storage::row::NewRow;
@@ -22,6 +23,7 @@ use crate::storage::shard::{Common, SYNCS_MAX, Settings, Shard, Workers};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 /// Threads that close the shards of a stash.
 const CLOSING_THREADS: usize = 4;
@@ -56,6 +58,9 @@ pub(crate) struct Inner {
     shards: Arc<[Shard; SHARDS]>,
     workers: Workers,
     clock: Arc<dyn Clock>,
+    pub(crate) expiring: Arc<Expiring>,
+    /// For rows that are made without saying a deadline.
+    pub(super) default_ttl: Option<Duration>,
     /// The version of the last relaxed write.
     pub(super) relaxed_us: AtomicI64,
     closed: AtomicBool,
@@ -121,13 +126,14 @@ impl LiteStash {
             cache: Arc::new(ReadCache::new(options.cache_bytes)),
             workers: Workers::new(),
             syncs: Arc::new(Permits::new(SYNCS_MAX)),
+            expiring: Arc::new(Expiring::new(Arc::clone(&options.clock), options.background)),
         };
         let shards: Vec<_> = ShardId::all().map(|id| Shard::new(id, &common)).collect();
         let Ok(shards) = <[Shard; SHARDS]>::try_from(shards) else {
             unreachable!("ShardId::all() has SHARDS members");
         };
         let shards = Arc::new(shards);
-        let Common { settings, cache, workers, .. } = common;
+        let Common { settings, cache, workers, expiring, .. } = common;
         workers.all().iter().for_each(|worker| worker.watch(&shards));
         Ok(Self {
             level: options.durability,
@@ -139,6 +145,8 @@ impl LiteStash {
                 shards,
                 workers,
                 clock: Arc::clone(&options.clock),
+                expiring,
+                default_ttl: options.default_ttl,
                 relaxed_us: AtomicI64::new(i64::MIN),
                 closed: AtomicBool::new(false),
                 generation: fork::watched_generation(),

@@ -1,5 +1,6 @@
 //! How a stash is opened.
 
+use super::op::Deadline;
 use super::open::LiteStash;
 use crate::contract::limits::{VALUE_BYTES_DEFAULT, VALUE_BYTES_MAX};
 use crate::env::{Clock, SystemClock};
@@ -32,6 +33,8 @@ pub struct Options {
     pub(super) value_bytes_max: usize,
     pub(super) cache_bytes: usize,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) default_ttl: Option<Duration>,
+    pub(super) background: bool,
 }
 
 impl Default for Options {
@@ -46,6 +49,8 @@ impl Default for Options {
             value_bytes_max: VALUE_BYTES_DEFAULT,
             cache_bytes: CACHE_BYTES_DEFAULT,
             clock: Arc::new(SystemClock),
+            default_ttl: None,
+            background: true,
         }
     }
 }
@@ -128,6 +133,24 @@ impl Options {
         self
     }
 
+    /// The time to live of every row that is made without saying a deadline: by a set, an add, a batch or an
+    /// increment of a missing key. Default: `None`, such rows stay. At least one microsecond (`InvalidArgument`).
+    ///
+    /// [`Deadline::Never`](super::Deadline::Never) makes a row that stays nevertheless. An import keeps
+    /// what its lines say. It belongs to the handle and is not stored.
+    pub fn default_ttl(mut self, ttl: Option<Duration>) -> Self {
+        self.default_ttl = ttl;
+        self
+    }
+
+    /// Whether work that nobody waits for is done by itself, such as removing expired rows and prolonging
+    /// sliding deadlines that were read. Default: true. If false, it is done by explicit
+    /// calls: [`LiteStash::sweep`]; `sync` and `close` prolong too.
+    pub fn background(mut self, background: bool) -> Self {
+        self.background = background;
+        self
+    }
+
     /// Opens the stash in that directory.
     ///
     /// Nothing is opened or created but the directory: shard files are opened by the first operation that
@@ -149,6 +172,9 @@ impl Options {
         if !(1..=VALUE_BYTES_MAX).contains(&self.value_bytes_max) {
             return Err(Error::invalid_argument(format!("value_bytes_max is 1 to {VALUE_BYTES_MAX}")));
         }
+        if let Some(ttl) = self.default_ttl {
+            Deadline::In(ttl).resolve(self.clock.now_us())?;
+        }
         Ok(self)
     }
 }
@@ -164,6 +190,8 @@ impl std::fmt::Debug for Options {
             .field("busy_timeout", &self.busy_timeout)
             .field("value_bytes_max", &self.value_bytes_max)
             .field("cache_bytes", &self.cache_bytes)
+            .field("default_ttl", &self.default_ttl)
+            .field("background", &self.background)
             .finish_non_exhaustive()
     }
 }

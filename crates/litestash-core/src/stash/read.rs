@@ -12,30 +12,31 @@ use crate::error::Result;
 use serde::de::DeserializeOwned;
 
 impl LiteStash {
-    /// The value of a key, or `None` if it is missing or expired. A stored nil is `Some(Value::Nil)`.
+    /// The value of a key, or `None` if it is missing or expired. A stored nil is `Some(Value::Nil)`. A
+    /// sliding deadline begins anew ([`Deadline::Idle`](super::Deadline::Idle)).
     ///
     /// Errors of every read: `InvalidKey`, `TooLarge` (key), `Corrupt`, `NotAStash`, `UnsupportedFormat`,
     /// `Busy`, `Closed`, `Forked`, `Io`.
     pub fn get(&self, key: impl ToKey) -> Result<Option<Value>> {
-        key.with_key(|key| self.inner.read_row(key, |record| msgpack::decode(record.body)))
+        key.with_key(|key| self.inner.use_row(key, |record| msgpack::decode(record.body)))
     }
 
     /// [`LiteStash::get`] as any `Deserialize`. `TypeMismatch` if something else is stored.
     pub fn get_as<T: DeserializeOwned>(&self, key: impl ToKey) -> Result<Option<T>> {
-        key.with_key(|key| self.inner.read_row(key, |record| typed::from_bytes(record.body)))
+        key.with_key(|key| self.inner.use_row(key, |record| typed::from_bytes(record.body)))
     }
 
     /// [`LiteStash::get`] as canonical MessagePack.
     pub fn get_encoded(&self, key: impl ToKey) -> Result<Option<Vec<u8>>> {
         key.with_key(|key| {
-            self.inner.read_row(key, |record| {
+            self.inner.use_row(key, |record| {
                 msgpack::validate(record.body)?;
                 Ok(record.body.to_owned())
             })
         })
     }
 
-    /// Whether a key is there and not expired.
+    /// Whether a key is there and not expired. Does not prolong a sliding deadline; nor do the following.
     pub fn exists(&self, key: impl ToKey) -> Result<bool> {
         key.with_key(|key| self.inner.read_row(key, |_| Ok(()))).map(|found| found.is_some())
     }
@@ -73,6 +74,16 @@ impl Inner {
         self.read_version(key, None, |_, record| f(record))
     }
 
+    /// [`Inner::read_row`] for a caller who is given the value, which prolongs a sliding deadline.
+    fn use_row<T>(&self, key: KeyRef<'_>, f: impl Fn(Record<'_>) -> Result<T>) -> Result<Option<T>> {
+        self.read_version(key, None, |version, record| {
+            if record.expiry.idle_us.is_some() {
+                self.was_used(key, None, version, record.expiry);
+            }
+            f(record)
+        })
+    }
+
     fn read_version<T>(
         &self,
         key: KeyRef<'_>,
@@ -105,8 +116,12 @@ impl Inner {
         place: Option<&Place>,
         action: &Action,
     ) -> Result<Outcome> {
-        let found = self
-            .read_version(key, place, |version, record| Ok(action.on_read(&Live::of(version, &record)?)))?;
+        let found = self.read_version(key, place, |version, record| {
+            if action.uses(record.expiry) {
+                self.was_used(key, place, version, record.expiry);
+            }
+            Ok(action.on_read(&Live::of(version, &record)?))
+        })?;
         Ok(found.unwrap_or_else(|| action.on_missing()))
     }
 }

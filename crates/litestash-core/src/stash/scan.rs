@@ -140,6 +140,11 @@ impl Scan {
         Self::new(inner, options, Want::Rows)
     }
 
+    /// Rows without their values.
+    pub(super) fn keys(inner: &Arc<Inner>, options: ScanOptions) -> Self {
+        Self::new(inner, options, Want::Keys)
+    }
+
     fn new(inner: &Arc<Inner>, options: ScanOptions, want: Want) -> Self {
         Self {
             inner: Arc::clone(inner),

@@ -1,6 +1,6 @@
 //! Writing one key.
 
-use super::op::{self, Action, Condition, Deadline, Outcome, SetOptions};
+use super::op::{self, Action, Condition, Deadline, Moment, Outcome, SetOptions};
 use super::open::{Inner, LiteStash, Place};
 use crate::contract::key::{KeyRef, ToKey};
 use crate::contract::msgpack;
@@ -16,7 +16,8 @@ use serde::Serialize;
 use std::sync::atomic::Ordering;
 
 impl LiteStash {
-    /// Stores a value under a key, replacing what was there and its deadline. Returns the row's new version.
+    /// Stores a value under a key, replacing what was there and its deadline; the stash's default time to live
+    /// applies, if it has one. Returns the row's new version.
     ///
     /// Errors of every write: those of reads, and `InvalidValue`, `TooLarge`, `ReadOnly`,
     /// `DiskFull`, `PermissionDenied`, and `Indeterminate` if the commit failed. After any other
@@ -82,7 +83,7 @@ impl LiteStash {
     }
 
     /// Adds `by` to a stored integer and returns the sum. A missing key counts as 0; a
-    /// row keeps its deadline.
+    /// row keeps its deadline, and a sliding one begins anew.
     ///
     /// `Overflow` if the stored integer or the sum is outside i64, `TypeMismatch` if no integer is stored;
     /// the row is unchanged then.
@@ -94,7 +95,7 @@ impl LiteStash {
     }
 
     /// Adds `by` to a stored number and returns the sum, which is stored as a float. A missing key counts as
-    /// 0.0; a row keeps its deadline. A stored integer is taken up to 2⁵³, where it is exact as a float.
+    /// 0.0; deadlines as with [`LiteStash::increment`]. A stored integer is taken up to 2⁵³, where it is exact as a float.
     ///
     /// `Overflow` if it is greater or the sum is not finite, `TypeMismatch` if no number is stored,
     /// `InvalidArgument` if `by` is not finite; the row is unchanged then.
@@ -127,7 +128,7 @@ impl LiteStash {
         self.flag(key, &Action::Persist)
     }
 
-    fn flag(&self, key: impl ToKey, action: &Action) -> Result<bool> {
+    pub(super) fn flag(&self, key: impl ToKey, action: &Action) -> Result<bool> {
         match self.write_key(key, action)? {
             Outcome::Flag(flag) => Ok(flag),
             other => Err(unexpected(&other)),
@@ -163,13 +164,12 @@ impl Inner {
                 && !options.keep_ttl
                 && self.settings.directory.is_some()
             {
-                let expiry = options.deadline.map(|deadline| deadline.resolve(now_us)).transpose()?;
-                let expiry = expiry.map_or(Expiry::NEVER, Expiry::at);
+                let expiry = Moment { now_us, default_ttl: self.default_ttl }.expiry(options.deadline)?;
                 let version = self.relaxed_version(now_us);
                 shard.put_later(&place.row(key, expiry, encoded), version)?;
                 return Ok(Outcome::Version(Some(version)));
             }
-            if *options == SetOptions::default() {
+            if *options == SetOptions::default() && self.default_ttl.is_none() {
                 // The clock is read under the writer's lock, so that versions of a process follow the order
                 // of its commits.
                 let row = place.row(key, Expiry::NEVER, encoded);
@@ -184,13 +184,22 @@ impl Inner {
         let bytes = key.size_bytes() + action.size_bytes();
         let done = shard.submit(
             Submission { level, creates: action.creates(), bytes },
-            |txn| op::execute(txn, &place, key, action, self.now_us()),
+            |txn| op::execute(txn, &place, key, action, &self.moment()),
             || {
                 let (key, action, clock) = (key.to_owned(), action.clone(), self.clock());
-                move |txn: &mut WriteTxn<'_>| op::execute(txn, &place, key.as_ref(), &action, clock.now_us())
+                let default_ttl = self.default_ttl;
+                move |txn: &mut WriteTxn<'_>| {
+                    let moment = Moment { now_us: clock.now_us(), default_ttl };
+                    op::execute(txn, &place, key.as_ref(), &action, &moment)
+                }
             },
         )?;
         Ok(done.unwrap_or_else(|| action.on_missing()))
+    }
+
+    /// Now.
+    pub(super) fn moment(&self) -> Moment {
+        Moment { now_us: self.now_us(), default_ttl: self.default_ttl }
     }
 
     /// Greater than every one before, so that relaxed writes of a key are in the order of their versions.

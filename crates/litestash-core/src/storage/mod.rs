@@ -14,9 +14,11 @@ pub(crate) mod cache;
 pub(crate) mod connection;
 pub(crate) mod database;
 pub(crate) mod directory;
+pub(crate) mod expiring;
 pub(crate) mod failure;
 pub(crate) mod fork;
 mod futex;
+mod hints;
 mod pending;
 pub(crate) mod permits;
 mod queue;
@@ -30,4 +32,5 @@ mod worker;
 
 pub use cache::CacheStats;
 pub use connection::Durability;
+pub use expiring::ExpiryStats;
 pub(crate) use retry::while_busy;

@@ -3,7 +3,7 @@
 
 use super::cache::{Changes, Content, Entry};
 use super::database::{Database, Hot};
-use super::shard::Marks;
+use super::shard::{Accesses, Marks};
 use super::sql::{self, PerSlot};
 use crate::contract::hash::KeyHash;
 use crate::contract::key::{Key, KeyRef, StoredKey};
@@ -51,6 +51,15 @@ impl NewRow<'_> {
     pub(super) fn content(&self, version: Version) -> Content {
         Content { version, expiry: self.expiry, body: self.body.into() }
     }
+}
+
+/// Why a row is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    Deleted,
+    Expired,
+    #[allow(dead_code, reason = "nothing is evicted yet")]
+    Evicted,
 }
 
 fn wrong_type(column: &str) -> Error {
@@ -107,7 +116,11 @@ fn first<T>(
     }
 }
 
-fn cached<'c>(connection: &'c Connection, sql: &PerSlot, slot: Slot) -> Result<CachedStatement<'c>> {
+pub(super) fn cached<'c>(
+    connection: &'c Connection,
+    sql: &PerSlot,
+    slot: Slot,
+) -> Result<CachedStatement<'c>> {
     Ok(connection.prepare_cached(sql[slot.index()])?)
 }
 
@@ -164,6 +177,21 @@ pub(crate) fn scan(
         }
     }
     Ok(last.filter(|_| seen == limit))
+}
+
+/// Calls `f` with the row of that hash and its key, if it is there.
+pub(super) fn find<T>(
+    connection: &Connection,
+    slot: Slot,
+    hash: &KeyHash,
+    f: impl FnOnce(ScannedRow<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut statement = cached(connection, &sql::ROW, slot)?;
+    let mut rows = statement.query([hash])?;
+    match rows.next()? {
+        Some(row) => f(ScannedRow { hash: *hash, row }).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Stored rows of a table, expired ones included.
@@ -227,12 +255,15 @@ fn upsert(database: &mut Database, row: &NewRow<'_>, version: Version, record: &
 
 /// An open write transaction of one shard.
 pub(crate) struct WriteTxn<'a> {
-    database: &'a mut Database,
-    record: Vec<u8>,
+    pub(super) database: &'a mut Database,
+    pub(super) record: Vec<u8>,
     shard: ShardId,
     marks: Marks,
+    accesses: &'a Accesses,
     /// What the cache has to hear of, if there is one.
     changes: Option<Changes>,
+    /// The earliest deadline that was written.
+    earliest: Option<i64>,
 }
 
 impl<'a> WriteTxn<'a> {
@@ -241,9 +272,20 @@ impl<'a> WriteTxn<'a> {
         database: &'a mut Database,
         shard: ShardId,
         marks: Marks,
+        accesses: &'a Accesses,
         changes: Option<Changes>,
     ) -> Self {
-        Self { database, record: Vec::new(), shard, marks, changes }
+        Self { database, record: Vec::new(), shard, marks, accesses, changes, earliest: None }
+    }
+
+    /// Where uses of rows are noted.
+    pub(crate) fn accesses(&self) -> &Accesses {
+        self.accesses
+    }
+
+    /// The earliest deadline that was written.
+    pub(super) fn earliest(&self) -> Option<i64> {
+        self.earliest
     }
 
     /// What the shard asks of this transaction.
@@ -307,17 +349,26 @@ impl<'a> WriteTxn<'a> {
     fn upsert(&mut self, row: &NewRow<'_>, version: Version) -> Result<bool> {
         let written = upsert(self.database, row, version, &mut self.record)?;
         if written && let Some(deadline) = row.expiry.expires_at {
-            self.database.connection().prepare_cached(sql::EXPIRY_ADD)?.execute((
-                deadline,
-                row.slot.number(),
-                row.hash,
-            ))?;
+            self.hint(row.slot, row.hash, deadline)?;
         }
         Ok(written)
     }
 
+    pub(super) fn hint(&mut self, slot: Slot, hash: &KeyHash, deadline: i64) -> Result<()> {
+        let mut add = self.database.connection().prepare_cached(sql::EXPIRY_ADD)?;
+        add.execute((deadline, slot.number(), hash))?;
+        self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
+        Ok(())
+    }
+
     /// Deletes the row of a key. Returns whether it was there.
-    pub(crate) fn delete(&mut self, slot: Slot, hash: &KeyHash, key: KeyRef<'_>) -> Result<bool> {
+    pub(crate) fn delete(
+        &mut self,
+        slot: Slot,
+        hash: &KeyHash,
+        key: KeyRef<'_>,
+        _removal: Removal,
+    ) -> Result<bool> {
         let deleted = self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))?;
         self.changed(key, || None);
         Ok(deleted)

@@ -26,6 +26,13 @@ pub(super) const ROLLBACK: &str = "ROLLBACK";
 pub(super) const GET: PerSlot =
     per_slot!("SELECT value, timestamp, microsecond FROM ", " WHERE key_hash = ?1");
 
+/// One row by its hash, as [`SCAN`] has it.
+pub(super) const ROW: PerSlot =
+    per_slot!("SELECT key_hash, key, value, timestamp, microsecond FROM ", " WHERE key_hash = ?1");
+
+/// Gives a row another record, of the same version.
+pub(super) const REDATE: PerSlot = per_slot!("UPDATE ", " SET value = ?2 WHERE key_hash = ?1");
+
 /// Stores a row unless one of the same or a greater version is there: then it changes nothing, and the
 /// version has to be looked up. So the plain case costs one statement.
 pub(super) const PUT: PerSlot = per_slot!(
@@ -60,6 +67,17 @@ pub(super) const EXPIRY_ADD: &str =
 pub(super) const EXPIRY_CLEAR: &str = "DELETE FROM expiry";
 /// The hints that are due at a time.
 pub(super) const EXPIRY_DUE: &str = "SELECT expires_at, slot, key_hash FROM expiry WHERE expires_at <= ?1";
+
+/// A page of the hints behind a place that are due at a time.
+pub(super) const EXPIRY_PAGE: &str = "SELECT expires_at, slot, key_hash FROM expiry \
+     WHERE expires_at <= ?1 AND (expires_at, slot, key_hash) > (?2, ?3, ?4) \
+     ORDER BY expires_at, slot, key_hash LIMIT ?5";
+/// The earliest hint behind a time.
+pub(super) const EXPIRY_NEXT: &str = "SELECT min(expires_at) FROM expiry WHERE expires_at > ?1";
+/// The earliest hint.
+pub(super) const EXPIRY_FIRST: &str = "SELECT min(expires_at) FROM expiry";
+pub(super) const EXPIRY_DROP: &str =
+    "DELETE FROM expiry WHERE expires_at = ?1 AND slot = ?2 AND key_hash = ?3";
 
 /// The tables, and whatever else a schema holds, but for the indexes SQLite makes by
 /// itself, which have no text.

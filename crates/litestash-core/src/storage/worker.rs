@@ -38,6 +38,26 @@ struct State {
     asleep: bool,
     stopped: bool,
     thread: Option<JoinHandle<()>>,
+    /// When to work on each shard whatever else is asked for.
+    timers: [Option<Instant>; SHARDS],
+}
+
+impl State {
+    /// The shards whose timers have run down, whose timers are cleared.
+    fn take_due(&mut self, now: Instant) -> u32 {
+        let mut bits = 0;
+        for (shard, timer) in self.timers.iter_mut().enumerate() {
+            if timer.is_some_and(|at| at <= now) {
+                *timer = None;
+                bits |= 1 << shard;
+            }
+        }
+        bits
+    }
+
+    fn earliest(&self) -> Option<Instant> {
+        self.timers.iter().flatten().min().copied()
+    }
 }
 
 impl Worker {
@@ -73,9 +93,22 @@ impl Worker {
         }
     }
 
+    /// Asks for work on a shard at that moment, or when an earlier call said. It is done as [`When::Now`].
+    pub(super) fn want_at(self: &Arc<Self>, shard: ShardId, at: Instant) {
+        let mut state = self.state.lock();
+        let timer = &mut state.timers[shard.index()];
+        if timer.is_none_or(|before| at < before) {
+            *timer = Some(at);
+            self.wake_locked(&mut state, When::Now);
+        }
+    }
+
     #[cold]
     fn wake(self: &Arc<Self>, when: When) {
-        let mut state = self.state.lock();
+        self.wake_locked(&mut self.state.lock(), when);
+    }
+
+    fn wake_locked(self: &Arc<Self>, state: &mut State, when: When) {
         if state.stopped {
             return;
         }
@@ -116,19 +149,23 @@ impl Worker {
     fn run(&self) {
         let mut due: Option<Instant> = None;
         loop {
+            let timed;
             {
                 let mut state = self.state.lock();
                 loop {
                     if state.stopped {
                         return;
                     }
-                    if self.now.load(Ordering::SeqCst) != 0 || due.is_some_and(|due| Instant::now() >= due) {
+                    let next = due.into_iter().chain(state.earliest()).min();
+                    if self.now.load(Ordering::SeqCst) != 0 || next.is_some_and(|next| Instant::now() >= next)
+                    {
+                        timed = state.take_due(Instant::now());
                         break;
                     }
                     if due.is_none() && self.later.load(Ordering::SeqCst) != 0 {
                         due = Some(Instant::now() + self.period);
                     }
-                    match due {
+                    match due.into_iter().chain(next).min() {
                         Some(due) => self.signal.wait_until(&mut state, due),
                         None => {
                             state.asleep = true;
@@ -140,7 +177,7 @@ impl Worker {
             }
             let Some(shards) = self.shards.get().and_then(Weak::upgrade) else { return };
             // Taken before looking: what is asked for from now on is done by the next round.
-            let now = self.now.swap(0, Ordering::SeqCst);
+            let now = self.now.swap(0, Ordering::SeqCst) | timed;
             self.work_on(&shards, now, When::Now);
             if due.is_some_and(|due| Instant::now() >= due) {
                 due = None;

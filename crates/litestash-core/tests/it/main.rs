@@ -8,6 +8,7 @@ mod cache;
 mod coherence;
 mod compute;
 mod damage;
+mod deadlines;
 mod durability;
 mod failures;
 mod fairness;

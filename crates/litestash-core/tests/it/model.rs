@@ -133,7 +133,7 @@ impl Run {
     }
 
     fn open(dir: &tempfile::TempDir, clock: &FixedClock) -> LiteStash {
-        Options::new().clock(clock.clone()).open(dir.path()).unwrap()
+        Options::new().clock(clock.clone()).background(false).open(dir.path()).unwrap()
     }
 
     fn step(&mut self, step: Step) {

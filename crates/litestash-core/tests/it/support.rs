@@ -22,7 +22,7 @@ pub(crate) fn stash() -> (TempDir, LiteStash) {
 pub(crate) fn stash_at_now() -> (TempDir, LiteStash, FixedClock) {
     let dir = tempfile::tempdir().unwrap();
     let clock = FixedClock::new(NOW_US);
-    let stash = Options::new().clock(clock.clone()).open(dir.path()).unwrap();
+    let stash = Options::new().clock(clock.clone()).background(false).open(dir.path()).unwrap();
     (dir, stash, clock)
 }
 

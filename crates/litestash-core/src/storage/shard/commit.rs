@@ -207,6 +207,9 @@ impl Shard {
         }
         open.database.in_turn(self.settings.busy_timeout, |database| database.run(Hot::Begin))?;
         let before = open.database.header();
+        if open.known.at(before).is_none() {
+            self.learn_due(open, before);
+        }
         let marks = match open.marks(before) {
             Ok(marks) => marks,
             Err(error) => {
@@ -221,8 +224,9 @@ impl Shard {
             log_file.make_room(before.frames());
         }
         let transaction = Transaction(&mut open.database);
-        let mut txn = WriteTxn::begun(transaction.0, self.id, marks, self.changes());
+        let mut txn = WriteTxn::begun(transaction.0, self.id, marks, &self.accesses, self.changes());
         let result = f(&mut txn)?;
+        let earliest = txn.earliest();
         let (marks, changes) = txn.into_parts();
         if transaction.0.connection().is_autocommit() {
             // Some errors roll the whole transaction back (<https://www.sqlite.org/lang_transaction.html>); one
@@ -231,6 +235,7 @@ impl Shard {
         }
         transaction.0.run(Hot::Commit).map_err(commit_failed)?;
         drop(transaction);
+        self.is_due_at(earliest);
         // A transaction that wrote nothing leaves the header alone, and is no commit to count on: the next one
         // may be that of another process, at once.
         let wrote = open.database.connection().total_changes() != rows_before;
@@ -306,6 +311,7 @@ impl Shard {
                 names_synced: false,
                 burst: Burst::default(),
                 known: KnownMarks::new(self.path.is_none()),
+                due_known_at: None,
             }));
         }
         match writer {

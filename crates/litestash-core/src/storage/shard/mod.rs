@@ -1,5 +1,6 @@
 //! One shard: its writer connection, its pool of readers, and how an operation gets one of them.
 
+mod accesses;
 mod burst;
 mod checkpoint;
 mod commit;
@@ -8,16 +9,19 @@ mod marks;
 mod readers;
 mod relaxed;
 mod submit;
+mod sweep;
 
 use super::armour::{self, Guard, Held};
 use super::cache::ReadCache;
 use super::connection::{self, Access};
 use super::database::Database;
 use super::directory::Directory;
+use super::expiring::Expiring;
 use super::pending::Pending;
 use super::permits::Permits;
 use super::queue::CommitQueue;
 use super::sql;
+use super::wal_index::Header;
 use super::worker::Worker;
 use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,10 +34,13 @@ use readers::Readers;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use sweep::Due;
 
+pub(crate) use accesses::Accesses;
 pub(crate) use checkpoint::checkpoint;
 pub(crate) use marks::Marks;
 pub(crate) use submit::Submission;
+pub(crate) use sweep::OldRow;
 
 /// Bytes of writes that wait for another thread's commit, per shard.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
@@ -61,6 +68,7 @@ pub(crate) struct Common {
     pub(crate) workers: Workers,
     /// Commits that are synced at once. More would not be faster, and fewer share more.
     pub(crate) syncs: Arc<Permits>,
+    pub(crate) expiring: Arc<Expiring>,
 }
 
 /// [`Common::syncs`].
@@ -75,6 +83,8 @@ pub(crate) struct Workers {
     /// Writes what waits.
     flushes: Arc<Worker>,
     checkpoints: Arc<Worker>,
+    /// Writes uses of rows with a sliding deadline, and removes expired rows.
+    expiry: Arc<Worker>,
 }
 
 impl Workers {
@@ -87,12 +97,13 @@ impl Workers {
             }),
             flushes: worker("litestash-flush", 5, |shard, _| shard.flush_in_background()),
             checkpoints: worker("litestash-checkpoint", 500, Shard::checkpoint_in_background),
+            expiry: worker("litestash-expiry", 50, |shard, _| shard.look_after_expiry()),
         }
     }
 
     /// All of them.
-    pub(crate) fn all(&self) -> [&Arc<Worker>; 3] {
-        [&self.idle, &self.flushes, &self.checkpoints]
+    pub(crate) fn all(&self) -> [&Arc<Worker>; 4] {
+        [&self.idle, &self.flushes, &self.checkpoints, &self.expiry]
     }
 }
 
@@ -115,6 +126,8 @@ struct OpenWriter {
     names_synced: bool,
     burst: Burst,
     known: KnownMarks,
+    /// The header when the `expiry` table was last asked when rows are due.
+    due_known_at: Option<Header>,
 }
 
 /// One shard of a stash.
@@ -130,6 +143,9 @@ pub(crate) struct Shard {
     log: Log,
     workers: Workers,
     syncs: Arc<Permits>,
+    expiring: Arc<Expiring>,
+    accesses: Accesses,
+    due: Due,
     /// Taken with the first connection to the file, given up with the last.
     guard: Mutex<Option<Guard>>,
     /// Locks that the kernel keeps for the next commit.
@@ -138,7 +154,8 @@ pub(crate) struct Shard {
 
 impl Shard {
     pub(crate) fn new(id: ShardId, common: &Common) -> Self {
-        let Common { settings, cache, workers, syncs } = common.clone();
+        let Common { settings, cache, workers, syncs, expiring } = common.clone();
+        let writer_of_uses = settings.writable().then(|| Arc::clone(&workers.expiry));
         Self {
             id,
             path: settings.directory.as_ref().map(|directory| directory.shard_path(id)),
@@ -151,6 +168,9 @@ impl Shard {
             log: Log::default(),
             workers,
             syncs,
+            accesses: Accesses::new(id, writer_of_uses, expiring.in_background),
+            expiring,
+            due: Due::new(),
             guard: Mutex::new(None),
             held: Mutex::new(None),
         }
@@ -214,7 +234,7 @@ impl Shard {
     pub(crate) fn drain(&self) -> Result<()> {
         self.queue.close();
         self.pending.close();
-        self.flush()
+        self.flush().and(self.write_accesses())
     }
 
     /// Drops every connection, so that the next operation opens the files that are there then.
