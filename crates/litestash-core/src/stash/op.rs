@@ -9,7 +9,7 @@ use crate::contract::typed;
 use crate::contract::value::Value;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::row::{StoredRow, WriteTxn};
+use crate::storage::row::{Removal, StoredRow, WriteTxn};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -226,6 +226,11 @@ impl Action {
         matches!(self, Self::Get | Self::Exists | Self::Entry)
     }
 
+    /// Whether it reads the value without changing it, which subscribers can hear of.
+    pub(super) fn reads_value(&self) -> bool {
+        matches!(self, Self::Get | Self::Entry)
+    }
+
     /// Checks what can be checked before any I/O.
     pub(super) fn check(&self, value_bytes_max: usize, now_us: i64) -> Result<()> {
         match self {
@@ -326,7 +331,11 @@ pub(super) fn execute(
         |txn: &mut WriteTxn<'_>, expiry: Expiry, body: &[u8]| txn.put(&place.row(key, expiry, body), now_us);
     match action {
         Action::Get | Action::Exists | Action::Entry => {
-            Ok(live(txn)?.map_or_else(|| action.on_missing(), |row| action.on_read(&row)))
+            let row = live(txn)?;
+            if let Some(row) = row.as_ref().filter(|_| action.reads_value()) {
+                txn.accessed(key, row.version);
+            }
+            Ok(row.map_or_else(|| action.on_missing(), |row| action.on_read(&row)))
         }
         Action::Set { encoded, options } => {
             let mut expiry = match options.deadline {
@@ -357,11 +366,11 @@ pub(super) fn execute(
                 Err(error) if error.kind() == ErrorKind::Corrupt && !error.is_from_sqlite() => true,
                 Err(error) => return Err(error),
             };
-            Ok(Outcome::Flag(txn.delete(slot, &place.hash, key)? && was_live))
+            Ok(Outcome::Flag(txn.delete(slot, &place.hash, key, removal(was_live))? && was_live))
         }
         Action::Take => {
             let row = live(txn)?;
-            txn.delete(slot, &place.hash, key)?;
+            txn.delete(slot, &place.hash, key, removal(row.is_some()))?;
             Ok(Outcome::Value(row.map(|row| row.body)))
         }
         Action::Increment(by) => {
@@ -407,6 +416,11 @@ pub(super) fn execute(
             _ => Ok(Outcome::Flag(false)),
         },
     }
+}
+
+/// What a caller's delete is to a row: one whose deadline had passed was gone before.
+fn removal(was_live: bool) -> Removal {
+    if was_live { Removal::Deleted } else { Removal::Expired }
 }
 
 /// A stored body that is not canonical is damage, whoever wrote it; a value of another

@@ -15,6 +15,7 @@ use crate::storage::armour;
 use crate::storage::cache::ReadCache;
 use crate::storage::connection::{self, Access};
 use crate::storage::directory::Directory;
+use crate::storage::events::{Hub, Watcher};
 use crate::storage::fork;
 use crate::storage::permits::Permits;
 use crate::storage::row::NewRow;
@@ -55,6 +56,8 @@ pub(crate) struct Inner {
     pub(super) flights: Flights,
     shards: Arc<[Shard; SHARDS]>,
     workers: Workers,
+    pub(super) hub: Arc<Hub>,
+    pub(super) watcher: Arc<Watcher>,
     clock: Arc<dyn Clock>,
     /// The version of the last relaxed write.
     pub(super) relaxed_us: AtomicI64,
@@ -121,13 +124,15 @@ impl LiteStash {
             cache: Arc::new(ReadCache::new(options.cache_bytes)),
             workers: Workers::new(),
             syncs: Arc::new(Permits::new(SYNCS_MAX)),
+            hub: Arc::new(Hub::new(Arc::clone(&options.clock), options.origin, None)),
         };
         let shards: Vec<_> = ShardId::all().map(|id| Shard::new(id, &common)).collect();
         let Ok(shards) = <[Shard; SHARDS]>::try_from(shards) else {
             unreachable!("ShardId::all() has SHARDS members");
         };
         let shards = Arc::new(shards);
-        let Common { settings, cache, workers, .. } = common;
+        let Common { settings, cache, workers, hub, .. } = common;
+        let watcher = Arc::new(Watcher::new(&shards, &hub));
         workers.all().iter().for_each(|worker| worker.watch(&shards));
         Ok(Self {
             level: options.durability,
@@ -138,6 +143,8 @@ impl LiteStash {
                 flights: Flights::default(),
                 shards,
                 workers,
+                hub,
+                watcher,
                 clock: Arc::clone(&options.clock),
                 relaxed_us: AtomicI64::new(i64::MIN),
                 closed: AtomicBool::new(false),
@@ -218,7 +225,7 @@ impl Inner {
             ));
         }
         if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::Closed, "the stash is closed"));
+            return Err(Error::closed());
         }
         Ok(())
     }
@@ -243,8 +250,11 @@ impl Inner {
         }
         let drained = self.shards.iter().map(Shard::drain).fold(Ok(()), Result::and);
         self.workers.all().iter().for_each(|worker| worker.stop());
+        self.watcher.stop();
         self.cache.close();
-        drained.and(self.close_shards())
+        let closed = drained.and(self.close_shards());
+        self.hub.close();
+        closed
     }
 
     fn close_shards(&self) -> Result<()> {

@@ -32,6 +32,7 @@ pub struct Options {
     pub(super) value_bytes_max: usize,
     pub(super) cache_bytes: usize,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) origin: Option<i64>,
 }
 
 impl Default for Options {
@@ -46,6 +47,7 @@ impl Default for Options {
             value_bytes_max: VALUE_BYTES_DEFAULT,
             cache_bytes: CACHE_BYTES_DEFAULT,
             clock: Arc::new(SystemClock),
+            origin: None,
         }
     }
 }
@@ -125,6 +127,13 @@ impl Options {
     /// tests and conformance.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The number that tells the changes of this handle from those of others, for whoever watches
+    /// ([`crate::Scope::AllProcesses`]). Default: random. For tests and conformance.
+    pub fn origin(mut self, origin: i64) -> Self {
+        self.origin = Some(origin);
         self
     }
 

@@ -10,6 +10,7 @@ use crate::contract::value::Value;
 use crate::contract::version::Version;
 use crate::error::Result;
 use serde::de::DeserializeOwned;
+use std::cell::Cell;
 
 impl LiteStash {
     /// The value of a key, or `None` if it is missing or expired. A stored nil is `Some(Value::Nil)`.
@@ -17,18 +18,18 @@ impl LiteStash {
     /// Errors of every read: `InvalidKey`, `TooLarge` (key), `Corrupt`, `NotAStash`, `UnsupportedFormat`,
     /// `Busy`, `Closed`, `Forked`, `Io`.
     pub fn get(&self, key: impl ToKey) -> Result<Option<Value>> {
-        key.with_key(|key| self.inner.read_row(key, |record| msgpack::decode(record.body)))
+        key.with_key(|key| self.inner.read_value(key, |record| msgpack::decode(record.body)))
     }
 
     /// [`LiteStash::get`] as any `Deserialize`. `TypeMismatch` if something else is stored.
     pub fn get_as<T: DeserializeOwned>(&self, key: impl ToKey) -> Result<Option<T>> {
-        key.with_key(|key| self.inner.read_row(key, |record| typed::from_bytes(record.body)))
+        key.with_key(|key| self.inner.read_value(key, |record| typed::from_bytes(record.body)))
     }
 
     /// [`LiteStash::get`] as canonical MessagePack.
     pub fn get_encoded(&self, key: impl ToKey) -> Result<Option<Vec<u8>>> {
         key.with_key(|key| {
-            self.inner.read_row(key, |record| {
+            self.inner.read_value(key, |record| {
                 msgpack::validate(record.body)?;
                 Ok(record.body.to_owned())
             })
@@ -68,8 +69,40 @@ impl LiteStash {
 }
 
 impl Inner {
+    /// [`Inner::read_row`], of which subscribers can hear.
+    #[inline]
+    fn read_value<T>(&self, key: KeyRef<'_>, f: impl Fn(Record<'_>) -> Result<T>) -> Result<Option<T>> {
+        if self.hub.wants_accesses() {
+            return self.read_telling(key, None, |_, record| f(record));
+        }
+        self.read_row(key, f)
+    }
+
+    /// [`Inner::read_version`], and tells subscribers of it.
+    #[cold]
+    fn read_telling<T>(
+        &self,
+        key: KeyRef<'_>,
+        place: Option<&Place>,
+        f: impl Fn(Version, Record<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let seen = Cell::new(None);
+        let found = self.read_version(key, place, |version, record| {
+            seen.set(Some(version));
+            f(version, record)
+        })?;
+        if let Some(version) = seen.get().filter(|_| found.is_some()) {
+            self.hub.accessed(place.map_or_else(|| Place::of(key), |place| *place).route.shard, key, version);
+        }
+        Ok(found)
+    }
+
     /// Calls `f` with the record of a key that is there, not expired, and undamaged.
-    fn read_row<T>(&self, key: KeyRef<'_>, f: impl Fn(Record<'_>) -> Result<T>) -> Result<Option<T>> {
+    pub(super) fn read_row<T>(
+        &self,
+        key: KeyRef<'_>,
+        f: impl Fn(Record<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
         self.read_version(key, None, |_, record| f(record))
     }
 
@@ -105,8 +138,12 @@ impl Inner {
         place: Option<&Place>,
         action: &Action,
     ) -> Result<Outcome> {
-        let found = self
-            .read_version(key, place, |version, record| Ok(action.on_read(&Live::of(version, &record)?)))?;
+        let answer = |version, record: Record<'_>| Ok(action.on_read(&Live::of(version, &record)?));
+        let found = if self.hub.wants_accesses() && action.reads_value() {
+            self.read_telling(key, place, answer)?
+        } else {
+            self.read_version(key, place, answer)?
+        };
         Ok(found.unwrap_or_else(|| action.on_missing()))
     }
 }

@@ -3,6 +3,8 @@
 
 use super::cache::{Changes, Content, Entry};
 use super::database::{Database, Hot};
+use super::events::EventKind;
+use super::events::recorder::Recorder;
 use super::shard::Marks;
 use super::sql::{self, PerSlot};
 use crate::contract::hash::KeyHash;
@@ -50,6 +52,28 @@ impl NewRow<'_> {
     /// What the cache holds of it once it is written.
     pub(super) fn content(&self, version: Version) -> Content {
         Content { version, expiry: self.expiry, body: self.body.into() }
+    }
+}
+
+/// Why a row is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// A caller deletes it.
+    Deleted,
+    /// Its deadline has passed.
+    Expired,
+    /// To make room.
+    #[allow(dead_code, reason = "a reason that exists in the contract, whoever gives it")]
+    Evicted,
+}
+
+impl From<Removal> for EventKind {
+    fn from(removal: Removal) -> Self {
+        match removal {
+            Removal::Deleted => Self::Delete,
+            Removal::Expired => Self::Expire,
+            Removal::Evicted => Self::Evict,
+        }
     }
 }
 
@@ -233,6 +257,8 @@ pub(crate) struct WriteTxn<'a> {
     marks: Marks,
     /// What the cache has to hear of, if there is one.
     changes: Option<Changes>,
+    /// What subscribers have to hear of, if there are any.
+    recorder: Option<Box<Recorder>>,
 }
 
 impl<'a> WriteTxn<'a> {
@@ -242,8 +268,9 @@ impl<'a> WriteTxn<'a> {
         shard: ShardId,
         marks: Marks,
         changes: Option<Changes>,
+        recorder: Option<Box<Recorder>>,
     ) -> Self {
-        Self { database, record: Vec::new(), shard, marks, changes }
+        Self { database, record: Vec::new(), shard, marks, changes, recorder }
     }
 
     /// What the shard asks of this transaction.
@@ -251,9 +278,24 @@ impl<'a> WriteTxn<'a> {
         &self.marks
     }
 
-    /// The marks as the transaction leaves them, and what it changed.
-    pub(super) fn into_parts(self) -> (Marks, Option<Changes>) {
-        (self.marks, self.changes)
+    pub(super) fn marks_mut(&mut self) -> &mut Marks {
+        &mut self.marks
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        self.database.connection()
+    }
+
+    /// The marks as the transaction leaves them, what it changed, and what is to be told of it.
+    pub(super) fn into_parts(self) -> (Marks, Option<Changes>, Option<Box<Recorder>>) {
+        (self.marks, self.changes, self.recorder)
+    }
+
+    /// Tells subscribers of a value that was read by its key.
+    pub(crate) fn accessed(&mut self, key: KeyRef<'_>, version: Version) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.accessed(key, version);
+        }
     }
 
     /// Lets the cache hear of a row's new content.
@@ -313,23 +355,53 @@ impl<'a> WriteTxn<'a> {
                 row.hash,
             ))?;
         }
+        if written && let Some(recorder) = &mut self.recorder {
+            let place = Some((row.slot, row.hash, row.key));
+            recorder.record(self.database.connection(), EventKind::Set, place, Some(version))?;
+        }
         Ok(written)
     }
 
     /// Deletes the row of a key. Returns whether it was there.
-    pub(crate) fn delete(&mut self, slot: Slot, hash: &KeyHash, key: KeyRef<'_>) -> Result<bool> {
+    pub(crate) fn delete(
+        &mut self,
+        slot: Slot,
+        hash: &KeyHash,
+        key: KeyRef<'_>,
+        removal: Removal,
+    ) -> Result<bool> {
+        let version = if self.recorder.is_some() { self.version_of(slot, hash)? } else { None };
         let deleted = self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))?;
         self.changed(key, || None);
+        if deleted && let Some(recorder) = &mut self.recorder {
+            let place = Some((slot, hash, key));
+            recorder.record(self.database.connection(), removal.into(), place, version)?;
+        }
         Ok(deleted)
+    }
+
+    /// The version of a row that is about to be removed, if it is whole.
+    #[cold]
+    fn version_of(&mut self, slot: Slot, hash: &KeyHash) -> Result<Option<Version>> {
+        match self.get(slot, hash, |row| Ok(row.version)) {
+            Err(error) if error.kind() == crate::ErrorKind::Corrupt && !error.is_from_sqlite() => Ok(None),
+            version => version,
+        }
     }
 
     /// Deletes every row.
     pub(crate) fn clear(&mut self) -> Result<()> {
+        let mut rows = 0;
         for slot in Slot::all() {
-            cached(self.database.connection(), &sql::CLEAR, slot)?.execute([])?;
+            rows += cached(self.database.connection(), &sql::CLEAR, slot)?.execute([])?;
         }
         self.database.connection().prepare_cached(sql::EXPIRY_CLEAR)?.execute([])?;
         self.changes = self.changes.take().map(|_| Changes::All);
+        if rows > 0
+            && let Some(recorder) = &mut self.recorder
+        {
+            recorder.record(self.database.connection(), EventKind::Clear, None, None)?;
+        }
         Ok(())
     }
 }

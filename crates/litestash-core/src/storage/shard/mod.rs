@@ -8,12 +8,14 @@ mod marks;
 mod readers;
 mod relaxed;
 mod submit;
+mod watched;
 
 use super::armour::{self, Guard, Held};
 use super::cache::ReadCache;
 use super::connection::{self, Access};
 use super::database::Database;
 use super::directory::Directory;
+use super::events::Hub;
 use super::pending::Pending;
 use super::permits::Permits;
 use super::queue::CommitQueue;
@@ -34,6 +36,7 @@ use std::time::Duration;
 pub(crate) use checkpoint::checkpoint;
 pub(crate) use marks::Marks;
 pub(crate) use submit::Submission;
+pub(crate) use watched::Logged;
 
 /// Bytes of writes that wait for another thread's commit, per shard.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
@@ -61,6 +64,7 @@ pub(crate) struct Common {
     pub(crate) workers: Workers,
     /// Commits that are synced at once. More would not be faster, and fewer share more.
     pub(crate) syncs: Arc<Permits>,
+    pub(crate) hub: Arc<Hub>,
 }
 
 /// [`Common::syncs`].
@@ -130,6 +134,7 @@ pub(crate) struct Shard {
     log: Log,
     workers: Workers,
     syncs: Arc<Permits>,
+    hub: Arc<Hub>,
     /// Taken with the first connection to the file, given up with the last.
     guard: Mutex<Option<Guard>>,
     /// Locks that the kernel keeps for the next commit.
@@ -138,7 +143,7 @@ pub(crate) struct Shard {
 
 impl Shard {
     pub(crate) fn new(id: ShardId, common: &Common) -> Self {
-        let Common { settings, cache, workers, syncs } = common.clone();
+        let Common { settings, cache, workers, syncs, hub } = common.clone();
         Self {
             id,
             path: settings.directory.as_ref().map(|directory| directory.shard_path(id)),
@@ -151,6 +156,7 @@ impl Shard {
             log: Log::default(),
             workers,
             syncs,
+            hub,
             guard: Mutex::new(None),
             held: Mutex::new(None),
         }
@@ -253,7 +259,7 @@ impl Shard {
 }
 
 fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the stash is closed")
+    Error::closed()
 }
 
 fn not_created() -> Error {
