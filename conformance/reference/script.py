@@ -178,4 +178,5 @@ OTHER: dict[str, Callable[..., object]] = {
     "len": lambda stash: len(stash.items()),
     "clear": lambda stash: stash.clear(),
     "tick": _tick,
+    "watch": lambda stash, us: stash.watch(us),
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 #[derive(Deserialize)]
 struct Script<'a> {
@@ -26,7 +27,7 @@ struct Operation {
 pub(crate) fn run(text: &str, directory: &Path, out: &mut impl Write) -> Result<(), Failure> {
     let script: Script<'_> = serde_json::from_str(text).map_err(|error| Failure::Usage(error.into()))?;
     let clock = FixedClock::new(script.clock);
-    let options = Options::new().clock(clock.clone());
+    let options = Options::new().clock(clock.clone()).origin(1);
     let mut stash = options.clone().open(directory)?;
     for operation in script.operations {
         let Operation { op, us } = serde_json::from_str(operation.get())?;
@@ -38,6 +39,12 @@ pub(crate) fn run(text: &str, directory: &Path, out: &mut impl Write) -> Result<
             "reopen" => {
                 stash.close()?;
                 stash = options.clone().open(directory)?;
+                writeln!(out, "null")?;
+            }
+            "watch" => {
+                let us =
+                    us.and_then(|us| u64::try_from(us).ok()).ok_or_else(|| anyhow!("watch without us"))?;
+                stash.log_changes(Duration::from_micros(us))?;
                 writeln!(out, "null")?;
             }
             _ => {

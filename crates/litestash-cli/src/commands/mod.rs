@@ -17,6 +17,7 @@ mod set;
 mod stats;
 mod ttl;
 mod verify;
+mod watch;
 
 use crate::app::App;
 use crate::failure::Done;
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     Keys(list::Keys),
     Items(list::Items),
     Count(count::Count),
+    Watch(watch::Watch),
     Import(import::Import),
     Export(export::Export),
     Apply(apply::Apply),
@@ -56,6 +58,7 @@ impl Command {
             Self::Keys(keys) => keys.run(app),
             Self::Items(items) => items.run(app),
             Self::Count(count) => count.run(app),
+            Self::Watch(watch) => watch.run(app),
             Self::Import(import) => import.run(app),
             Self::Export(export) => export.run(app),
             Self::Apply(apply) => apply.run(app),

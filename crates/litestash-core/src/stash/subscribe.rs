@@ -93,6 +93,15 @@ impl LiteStash {
         Ok(Subscriber { hub, queue, panicked, thread: Some(thread) })
     }
 
+    /// Asks everybody who writes the stash to log changes for `duration` from now on, as a subscription with
+    /// [`Scope::AllProcesses`] does while it lives (`docs/CONTRACT.md` 9). Creates the shards that are missing. For
+    /// those who read the log themselves, and for conformance.
+    pub fn log_changes(&self, duration: Duration) -> Result<()> {
+        self.inner.usable()?;
+        let us = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        self.inner.shards().try_for_each(|shard| shard.watch(us).map(drop))
+    }
+
     /// Waits until the value of a key is as `holds` wants it, or `timeout` has passed; `None` is a key that is
     /// missing or expired. Returns whether it is.
     ///

@@ -27,6 +27,8 @@ pub(crate) struct Recorder {
     /// For subscribers to this handle, if there are any.
     told: Option<Vec<Change>>,
     log: Option<Log>,
+    /// How many changes there were.
+    changes: i64,
 }
 
 /// The table `changes`, as this transaction found its mark.
@@ -35,7 +37,6 @@ struct Log {
     origin: i64,
     /// Whether somebody watches.
     is_watched: bool,
-    rows: i64,
 }
 
 impl Recorder {
@@ -49,9 +50,9 @@ impl Recorder {
     fn new(hub: &Hub, marks: &Marks) -> Box<Self> {
         let log = marks.watched_until.map(|until| {
             let now_us = hub.clock.now_us();
-            Log { now_us, origin: hub.origin, is_watched: now_us < until, rows: 0 }
+            Log { now_us, origin: hub.origin, is_watched: now_us < until }
         });
-        Box::new(Self { told: hub.wants_any().then(Vec::new), log })
+        Box::new(Self { told: hub.wants_any().then(Vec::new), log, changes: 0 })
     }
 
     /// What subscribers to this handle have to hear.
@@ -67,12 +68,12 @@ impl Recorder {
         place: Option<(Slot, &KeyHash, KeyRef<'_>)>,
         version: Option<Version>,
     ) -> Result<()> {
+        self.changes += 1;
         if let Some(told) = &mut self.told {
             let key = place.map(|(_, _, key)| key.to_owned());
             told.push(Change { kind, key, version, origin: Origin::Local });
         }
-        if let Some(log) = self.log.as_mut().filter(|log| log.is_watched) {
-            log.rows += 1;
+        if let Some(log) = self.log.as_ref().filter(|log| log.is_watched) {
             log.add(connection, kind.number(), place, version)?;
         }
         Ok(())
@@ -87,13 +88,16 @@ impl Recorder {
         }
     }
 
-    /// The last thing before COMMIT of a transaction that changed something: keeps `changes` short, and ends
+    /// The last thing before COMMIT: if the transaction changed something, keeps `changes` short, and ends
     /// the watch if nobody renewed it.
     #[cold]
-    pub(in crate::storage) fn finish(&mut self, connection: &Connection, marks: &mut Marks) -> Result<()> {
+    pub(in crate::storage) fn finish(&self, connection: &Connection, marks: &mut Marks) -> Result<()> {
         let (Some(log), Some(until)) = (&self.log, marks.watched_until) else { return Ok(()) };
+        if self.changes == 0 {
+            return Ok(());
+        }
         if log.now_us < until {
-            return if log.rows > 0 { log.trim(connection) } else { Ok(()) };
+            return log.trim(connection, self.changes);
         }
         connection.prepare_cached(sql::CHANGES_DRAIN)?.execute([])?;
         let more: bool = connection.prepare_cached(sql::CHANGES_MORE)?.query_row([], |row| row.get(0))?;
@@ -132,8 +136,8 @@ impl Log {
         Ok(())
     }
 
-    fn trim(&self, connection: &Connection) -> Result<()> {
-        let step = 16 + 2 * self.rows;
+    fn trim(&self, connection: &Connection, changes: i64) -> Result<()> {
+        let step = 16 + 2 * changes;
         let (oldest, newest) = (self.now_us.saturating_sub(KEPT_US), self.now_us.saturating_add(KEPT_US));
         connection.prepare_cached(sql::CHANGES_TRIM)?.execute((step, oldest, newest, KEPT_ROWS))?;
         Ok(())
@@ -153,7 +157,7 @@ impl WriteTxn<'_> {
         }
         let watched = self.marks().watched_until;
         if !exists || watched.is_none_or(|until| until <= now_us) {
-            let log = Log { now_us, origin, is_watched: true, rows: 0 };
+            let log = Log { now_us, origin, is_watched: true };
             log.add(connection, BEGIN, None, None)?;
         }
         let until_us = watched.map_or(until_us, |watched| watched.max(until_us));

@@ -238,10 +238,8 @@ impl Shard {
         let recorder = Recorder::of(&self.hub, &marks);
         let mut txn = WriteTxn::begun(transaction.0, self.id, marks, self.changes(), recorder);
         let result = f(&mut txn)?;
-        let (mut marks, changes, mut recorder) = txn.into_parts();
-        if let Some(recorder) = &mut recorder
-            && transaction.0.connection().total_changes() != rows_before
-        {
+        let (mut marks, changes, recorder) = txn.into_parts();
+        if let Some(recorder) = &recorder {
             recorder.finish(transaction.0.connection(), &mut marks)?;
         }
         if transaction.0.connection().is_autocommit() {

@@ -28,7 +28,7 @@ pub(crate) struct Logged {
 impl Shard {
     /// Asks the shard's writers to log what they change, for `for_us` from now on. Creates the shard. Returns
     /// the number of the newest row of the log, and when the watch ends.
-    pub(in crate::storage) fn watch(&self, for_us: i64) -> Result<(i64, i64)> {
+    pub(crate) fn watch(&self, for_us: i64) -> Result<(i64, i64)> {
         self.write(Durability::Normal, |txn| {
             let now_us = self.hub.clock.now_us();
             let newest = txn.watch(now_us, now_us.saturating_add(for_us), self.hub.origin)?;
