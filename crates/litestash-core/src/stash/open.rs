@@ -243,6 +243,7 @@ impl Inner {
             // In a forked child nothing of SQLite may be called, not even to close, and the locks may be held by
             // threads that do not exist here: the shards stay as they are, for good.
             std::mem::forget(Arc::clone(&self.shards));
+            std::mem::forget(Arc::clone(&self.watcher));
             return Ok(());
         }
         if self.closed.swap(true, Ordering::AcqRel) {

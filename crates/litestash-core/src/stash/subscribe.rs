@@ -138,7 +138,7 @@ impl LiteStash {
     }
 }
 
-/// The events of a subscription, for one reader at a time. As an iterator it waits for each of them, and ends
+/// The events of a subscription; of several readers each event goes to one. As an iterator it waits for each of them, and ends
 /// when the stash is closed.
 #[derive(Debug)]
 pub struct Subscription {

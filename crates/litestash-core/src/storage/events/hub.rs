@@ -96,6 +96,9 @@ impl Hub {
 
     /// Queues changes for those who hear of that scope. For the holder of what keeps changes of a key in order.
     pub(super) fn push(&self, scope: Scope, shard: ShardId, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
         for queue in self.queues.lock().iter().filter(|queue| queue.filter.scope == scope) {
             queue.push(shard, self.bucket.as_ref(), changes);
         }

@@ -24,8 +24,10 @@ struct State {
     /// Dropped since the last event that was queued.
     missed: u64,
     closed: bool,
-    /// Whether the reader waits, and nobody has woken it yet.
-    waits: bool,
+    /// Readers that wait.
+    waiting: usize,
+    /// Whether they were woken and none of them has come by yet.
+    woken: bool,
 }
 
 impl std::fmt::Debug for Queue {
@@ -84,8 +86,8 @@ impl Queue {
     /// Wakes the reader if it waits and there is something for it.
     pub(super) fn wake(&self) {
         let mut state = self.state.lock();
-        if state.waits && !state.events.is_empty() {
-            state.waits = false;
+        if state.waiting > 0 && !state.woken && !state.events.is_empty() {
+            state.woken = true;
             drop(state);
             self.signal.notify_all();
         }
@@ -121,16 +123,16 @@ impl Queue {
             }
             match deadline {
                 Some(deadline) if deadline <= Instant::now() => return Received::Empty,
-                Some(deadline) => {
-                    state.waits = true;
-                    self.signal.wait_until(&mut state, deadline);
-                }
-                None => {
-                    state.waits = true;
-                    self.signal.wait(&mut state);
-                }
+                _ => {}
             }
-            state.waits = false;
+            state.waiting += 1;
+            state.woken = false;
+            match deadline {
+                Some(deadline) => self.signal.wait_until(&mut state, deadline),
+                None => self.signal.wait(&mut state),
+            }
+            state.waiting -= 1;
+            state.woken = false;
         }
     }
 
