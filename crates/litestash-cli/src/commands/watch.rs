@@ -9,9 +9,9 @@ use litestash_core::{Error, ErrorKind, Event, EventKind, Filter, Origin};
 
 /// Print what every process changes, one line for each change, until Ctrl-C
 ///
-/// A line has the kind, the key and the version that was stored or removed. `clear` has no key: a shard lost all
-/// its rows. If changes could not be told, a line says how many. With --json each line is {"kind", "key", "version",
-/// "origin", "shard", "missed"}; "missed" counts what is missing before the line.
+/// A line has the kind, the key and the version that was stored or removed. `clear` has no key: a shard lost
+/// all its rows. If changes could not be told, a line says how many. With --json each line is {"kind", "key",
+/// "version", "origin", "shard", "missed"}; "missed" counts what is missing before the line.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -73,7 +73,8 @@ impl Watch {
         let events = stash.subscribe(filter)?;
         let closes = stash.clone();
         let handler = ctrlc::set_handler(move || {
-            // The loop below gets what waits, and then ends; the command closes the stash once more, with an answer.
+            // The loop below gets what waits, and then ends; the command closes the stash once more, with an
+            // answer.
             let _ = closes.close();
         });
         handler.map_err(|error| {

@@ -20,13 +20,14 @@ impl LiteStash {
     ///
     /// A change is told after its commit, once, and changes of one key in the order of their commits. What a
     /// write that began before this call changes may or may not be told. The subscription has a queue of
-    /// [`Filter::capacity`] events; when it is full, events are dropped and counted, and nobody waits. It ends
-    /// when the stash is closed, and does not keep it open.
+    /// [`Filter::capacity`] events; when it is full, events are dropped and counted, and nobody waits. It
+    /// ends when the stash is closed, and does not keep it open.
     ///
     /// With [`Scope::AllProcesses`] the subscription hears of every process's changes, in one order for each
     /// shard, some milliseconds after they are committed. While it lives, and up to a minute longer, every
     /// writer of the stash keeps a log of its changes in the shards, which costs it about as much as another
-    /// small row. This call then creates the shards that are missing. In a stash in memory both scopes are the same.
+    /// small row. This call then creates the shards that are missing. In a stash in memory both scopes are
+    /// the same.
     ///
     /// A row at [`Durability::Relaxed`](crate::Durability::Relaxed) is told of when it is written; of several
     /// writes of a key that waited together, only the last one is.
@@ -67,9 +68,9 @@ impl LiteStash {
 
     /// [`LiteStash::subscribe`] with a function that is called for each event, on a thread of its own.
     ///
-    /// The function may use the stash, also to write what it hears of, to subscribe, and to close. If it panics,
-    /// that is counted, and it is called for the next event. A function that holds a clone of this handle keeps
-    /// the stash open until the [`Subscriber`] is dropped.
+    /// The function may use the stash, also to write what it hears of, to subscribe, and to close. If it
+    /// panics, that is counted, and it is called for the next event. A function that holds a clone of this
+    /// handle keeps the stash open until the [`Subscriber`] is dropped.
     pub fn subscribe_with(
         &self,
         filter: Filter,
@@ -94,19 +95,19 @@ impl LiteStash {
     }
 
     /// Asks everybody who writes the stash to log changes for `duration` from now on, as a subscription with
-    /// [`Scope::AllProcesses`] does while it lives (`docs/CONTRACT.md` 9). Creates the shards that are missing. For
-    /// those who read the log themselves, and for conformance.
+    /// [`Scope::AllProcesses`] does while it lives (`docs/CONTRACT.md` 9). Creates the shards that are
+    /// missing. For those who read the log themselves, and for conformance.
     pub fn log_changes(&self, duration: Duration) -> Result<()> {
         self.inner.usable()?;
         let us = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         self.inner.shards().try_for_each(|shard| shard.watch(us).map(drop))
     }
 
-    /// Waits until the value of a key is as `holds` wants it, or `timeout` has passed; `None` is a key that is
-    /// missing or expired. Returns whether it is.
+    /// Waits until the value of a key is as `holds` wants it, or `timeout` has passed; `None` is a key that
+    /// is missing or expired. Returns whether it is.
     ///
-    /// Sees the writes of this handle at once, those of others within some milliseconds. A value that is written
-    /// over in less time may never be looked at.
+    /// Sees the writes of this handle at once, those of others within some milliseconds. A value that is
+    /// written over in less time may never be looked at.
     ///
     /// ```
     /// # let stash = litestash_core::LiteStash::memory()?;
@@ -138,8 +139,8 @@ impl LiteStash {
     }
 }
 
-/// The events of a subscription; of several readers each event goes to one. As an iterator it waits for each of them, and ends
-/// when the stash is closed.
+/// The events of a subscription; of several readers each event goes to one. As an iterator it waits for each
+/// of them, and ends when the stash is closed.
 #[derive(Debug)]
 pub struct Subscription {
     hub: Arc<Hub>,
@@ -147,13 +148,14 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// The next event, for which this waits. `None` once the stash is closed and every event was read, and in a
-    /// forked child.
+    /// The next event, for which this waits. `None` once the stash is closed and every event was read, and in
+    /// a forked child.
     pub fn recv(&self) -> Option<Event> {
         event(self.queue.receive(None))
     }
 
-    /// The next event, if there is one within `timeout`. [`Subscription::is_ended`] tells whether another may come.
+    /// The next event, if there is one within `timeout`. [`Subscription::is_ended`] tells whether another may
+    /// come.
     pub fn recv_timeout(&self, timeout: Duration) -> Option<Event> {
         event(self.queue.receive(Instant::now().checked_add(timeout)))
     }
@@ -168,9 +170,9 @@ impl Subscription {
         self.queue.is_ended()
     }
 
-    /// How many events were dropped so far: because the queue was full, or because they could not be learned any
-    /// more. [`Event::missed`] tells where. A gap of unknown size counts as one, and what was changed in a gap of
-    /// the log counts whatever the filter.
+    /// How many events were dropped so far: because the queue was full, or because they could not be learned
+    /// any more. [`Event::missed`] tells where. A gap of unknown size counts as one, and what was changed in
+    /// a gap of the log counts whatever the filter.
     pub fn dropped(&self) -> u64 {
         self.queue.dropped()
     }

@@ -88,4 +88,5 @@ pub(super) const CHANGES_MORE: &str =
     "SELECT coalesce((SELECT min(number) FROM changes) < (SELECT max(number) FROM changes), 0)";
 pub(super) const CHANGES_NEWEST: &str = "SELECT coalesce(max(number), 0) FROM changes";
 /// The row of a number and those behind it.
-pub(super) const CHANGES_FROM: &str = "SELECT number, origin, kind, key, key_hash, version FROM changes WHERE number >= ?1 ORDER BY number LIMIT ?2";
+pub(super) const CHANGES_FROM: &str = "SELECT number, origin, kind, key, key_hash, version FROM changes \
+     WHERE number >= ?1 ORDER BY number LIMIT ?2";

@@ -150,8 +150,8 @@ fn filters_choose_and_bad_ones_are_refused() {
     assert_eq!(kinds(&events).len(), 1);
 }
 
-/// Eight threads write a few keys through three levels; what is heard of each key is exactly its commits, in their
-/// order.
+/// Eight threads write a few keys through three levels; what is heard of each key is exactly its commits, in
+/// their order.
 #[test]
 fn events_of_a_key_come_in_the_order_of_its_commits() {
     const ROUNDS: i64 = 400;

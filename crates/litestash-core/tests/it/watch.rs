@@ -1,5 +1,5 @@
-//! Events of all processes: what foreign commits tell, exactly, also when a process is killed; and that nobody
-//! pays who is not watched.
+//! Events of all processes: what foreign commits tell, exactly, also when a process is killed; and that
+//! nobody pays who is not watched.
 
 use crate::support::{again, keys_of_one_shard, stash, stash_at_now, wait_until};
 use litestash_core::{
@@ -364,8 +364,8 @@ fn a_watch_that_begins_between_two_plain_sets_hears_the_second() {
     }
 }
 
-/// While one thread begins to watch again and again, another writes without a pause: what it is told was written
-/// after the watch began is heard.
+/// While one thread begins to watch again and again, another writes without a pause: what it is told was
+/// written after the watch began is heard.
 #[test]
 fn nothing_is_lost_while_a_watch_begins() {
     let (dir, stash) = stash();
@@ -410,7 +410,8 @@ fn a_forked_child_hears_nothing_and_ends_well() {
     let all = stash.subscribe(Filter::new().all_processes()).unwrap();
     let subscriber = stash.subscribe_with(Filter::new(), |_| {}).unwrap();
     stash.set("a", &1).unwrap();
-    // SAFETY: the child only uses what this test is about, and leaves without running what belongs to the parent.
+    // SAFETY: the child only uses what this test is about, and leaves without running what belongs to the
+    // parent.
     let child = unsafe { libc::fork() };
     if child == 0 {
         let silent = events.recv().is_none() && all.recv().is_none() && events.is_ended();

@@ -76,7 +76,8 @@ fn open(path: &Path) -> Result<Connection> {
 
 impl Table {
     fn rows(&self, connection: &Connection) -> Result<Rows> {
-        // Some tables are there only where they are needed. To have none differs from having one without rows.
+        // Some tables are there only where they are needed. To have none differs from having one without
+        // rows.
         let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
         if !connection.query_row(exists, [self.name], |row| row.get::<_, bool>(0))? {
             return Ok(Rows::from([(vec!["no table".to_owned()], Vec::new())]));

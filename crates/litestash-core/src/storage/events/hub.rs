@@ -94,7 +94,8 @@ impl Hub {
         self.queues.lock().iter().any(|queue| queue.filter.scope == Scope::AllProcesses)
     }
 
-    /// Queues changes for those who hear of that scope. For the holder of what keeps changes of a key in order.
+    /// Queues changes for those who hear of that scope. For the holder of what keeps changes of a key in
+    /// order.
     pub(super) fn push(&self, scope: Scope, shard: ShardId, changes: &[Change]) {
         if changes.is_empty() {
             return;

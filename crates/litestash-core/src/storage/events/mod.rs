@@ -1,7 +1,7 @@
 //! What subscribers hear of: changes of rows after their commit, and reads.
 //!
-//! [`hub`] hands the changes of this handle to bounded queues ([`queue`]); [`watcher`] learns those of every process
-//! from the table `changes` (`docs/CONTRACT.md` 9), which [`recorder`] writes while somebody watches.
+//! [`hub`] hands the changes of this handle to bounded queues ([`queue`]); [`watcher`] learns those of every
+//! process from the table `changes` (`docs/CONTRACT.md` 9), which [`recorder`] writes while somebody watches.
 
 mod hub;
 mod queue;
@@ -25,7 +25,8 @@ const CAPACITY_DEFAULT: usize = 8192;
 #[repr(u8)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// A value was stored: by a set, an increment, a new deadline, an import. Every write that makes a version.
+    /// A value was stored: by a set, an increment, a new deadline, an import. Every write that makes a
+    /// version.
     Set = 1,
     /// The row was deleted by a caller.
     Delete = 2,
@@ -152,8 +153,8 @@ impl Filter {
         self
     }
 
-    /// Only these keys. Default: all. An [`EventKind::Clear`] concerns every key and is never left out for its
-    /// keys.
+    /// Only these keys. Default: all. An [`EventKind::Clear`] concerns every key and is never left out for
+    /// its keys.
     pub fn keys(mut self, keys: KeyFilter) -> Self {
         self.keys = keys;
         self
@@ -221,7 +222,8 @@ pub struct Event {
     /// The shard of the key; for [`EventKind::Clear`] the one that lost its rows.
     pub shard: u8,
     /// Events that this subscription should have had between the last one and this one, and that were dropped
-    /// because its queue was full, or could not be learned any more. A gap whose size nobody knows counts as one.
+    /// because its queue was full, or could not be learned any more. A gap whose size nobody knows counts as
+    /// one.
     pub missed: u64,
 }
 

@@ -1,11 +1,12 @@
 //! Learning what every process changes.
 //!
-//! While a subscription asks for all processes, one thread keeps the mark `watched_until` in every shard, so that
-//! whoever writes a shard logs its changes in the table `changes`. The thread looks at the headers of the WAL
-//! indexes every few milliseconds, which costs no system call, and reads the log of a shard whose header changed.
+//! While a subscription asks for all processes, one thread keeps the mark `watched_until` in every shard, so
+//! that whoever writes a shard logs its changes in the table `changes`. The thread looks at the headers of
+//! the WAL indexes every few milliseconds, which costs no system call, and reads the log of a shard whose
+//! header changed.
 //!
-//! All sixteen shards are brought into being first: of a shard that appeared later, nobody could tell what was
-//! changed before it was marked.
+//! All sixteen shards are brought into being first: of a shard that appeared later, nobody could tell what
+//! was changed before it was marked.
 
 use super::{Change, EventKind, Hub, Origin, Queue, Scope};
 use crate::contract::limits::SHARDS;
@@ -220,8 +221,8 @@ impl Watcher {
         told
     }
 
-    /// The change that a row tells of. `None` if changes are missing there: where the log begins anew, and where a
-    /// row cannot be read.
+    /// The change that a row tells of. `None` if changes are missing there: where the log begins anew, and
+    /// where a row cannot be read.
     fn change(&self, row: &Logged) -> Option<Change> {
         let origin = if row.origin == self.hub.origin { Origin::Local } else { Origin::Other };
         let kind = EventKind::of_change(row.kind)?;
