@@ -10,6 +10,7 @@ KINDS = range(6)
 ORIGIN = 1
 
 KEPT_US = 60_000_000
+AHEAD_US_MAX = 3_600_000_000
 KEPT_ROWS = 32_768
 STEP_AT_END = 256
 
@@ -37,9 +38,10 @@ def watch(connection: sqlite3.Connection, now: int, us: int) -> None:
             "kind INTEGER NOT NULL, slot INTEGER NOT NULL, key_hash BLOB NOT NULL, key ANY NOT NULL, "
             "version INTEGER NOT NULL) STRICT"
         )
-    if not exists or until is None or until <= now:
+    watched = until is not None and _is_ahead(until, now)
+    if not exists or not watched:
         _add(connection, now, BEGUN)
-    _set_mark(connection, now + us if until is None else max(until, now + us))
+    _set_mark(connection, max(until, now + us) if watched else now + us)
 
 
 def finish(connection: sqlite3.Connection | None, now: int, changes: list[Change]) -> None:
@@ -47,7 +49,7 @@ def finish(connection: sqlite3.Connection | None, now: int, changes: list[Change
     until = _mark(connection) if connection and changes else None
     if until is None:
         return
-    if now < until:
+    if _is_ahead(until, now):
         for change in changes:
             _add(connection, now, change)
         _trim(connection, now, 16 + 2 * len(changes))
@@ -56,6 +58,10 @@ def finish(connection: sqlite3.Connection | None, now: int, changes: list[Change
     gone = [number for number in numbers[:-1] if number < numbers[0] + STEP_AT_END]
     connection.executemany("DELETE FROM changes WHERE number = ?", [(number,) for number in gone])
     _set_mark(connection, 0 if len(numbers) - len(gone) > 1 else None)
+
+
+def _is_ahead(until: int, now: int) -> bool:
+    return 0 < until - now <= AHEAD_US_MAX
 
 
 def _mark(connection: sqlite3.Connection) -> int | None:

@@ -89,4 +89,11 @@ def watch_ended() -> Script:
     script.set("key", "not logged")
     script.do("watch", None, us=MINUTE)
     script.set("key", "logged again")
+    # A clock that was wrong: the mark lies too far ahead.
+    script.do("tick", None, us=-60 * MINUTE)
+    script.set("key", "not logged")
+    script.set("key", "not logged")
+    script.do("tick", None, us=-60 * MINUTE)
+    script.do("watch", None, us=60 * MINUTE)
+    script.set("key", "logged")
     return script

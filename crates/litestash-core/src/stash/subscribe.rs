@@ -5,7 +5,7 @@ use crate::contract::key::ToKey;
 use crate::contract::msgpack;
 use crate::contract::value::Value;
 use crate::error::{Error, Result};
-use crate::storage::events::{Event, EventKind, Filter, Hub, Queue, Received, Scope};
+use crate::storage::events::{AHEAD_US_MAX, Event, EventKind, Filter, Hub, Queue, Received, Scope};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,10 +96,12 @@ impl LiteStash {
 
     /// Asks everybody who writes the stash to log changes for `duration` from now on, as a subscription with
     /// [`Scope::AllProcesses`] does while it lives (`docs/CONTRACT.md` 9). Creates the shards that are
-    /// missing. For those who read the log themselves, and for conformance.
+    /// missing. For those who read the log themselves, and for conformance. `InvalidArgument` for more than
+    /// an hour.
     pub fn log_changes(&self, duration: Duration) -> Result<()> {
         self.inner.usable()?;
-        let us = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        let us = i64::try_from(duration.as_micros()).ok().filter(|us| *us <= AHEAD_US_MAX);
+        let us = us.ok_or_else(|| Error::invalid_argument("changes are logged for an hour at most"))?;
         self.inner.shards().try_for_each(|shard| shard.watch(us).map(drop))
     }
 

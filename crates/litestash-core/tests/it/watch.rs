@@ -1,9 +1,9 @@
 //! Events of all processes: what foreign commits tell, exactly, also when a process is killed; and that
 //! nobody pays who is not watched.
 
-use crate::support::{again, keys_of_one_shard, stash, stash_at_now, wait_until};
+use crate::support::{again, check_kind, keys_of_one_shard, stash, stash_at_now, wait_until};
 use litestash_core::{
-    Event, EventKind, Filter, FixedClock, Key, LiteStash, Options, Origin, Subscription, Version,
+    ErrorKind, Event, EventKind, Filter, FixedClock, Key, LiteStash, Options, Origin, Subscription, Version,
 };
 use rusqlite::Connection;
 use std::collections::HashMap;
@@ -305,6 +305,24 @@ fn a_long_log_is_taken_down_in_steps() {
         found.push(look());
     }
     assert_eq!(found, [(Some(0), 345), (Some(0), 89), (None, 1), (None, 1)]);
+}
+
+/// A clock that was an hour ahead and is set right: writers do not log for it, and the watcher begins anew,
+/// with a gap.
+#[test]
+fn a_clock_set_back_ends_a_watch_and_begins_another() {
+    let (dir, stash, clock) = stash_at_now();
+    let events = stash.subscribe(Filter::new().all_processes()).unwrap();
+    let keys = keys_of_one_shard(2);
+    stash.set(&keys[0], &1).unwrap();
+    assert_eq!(events.recv().unwrap().missed, 0);
+    clock.advance(-7_200_000_000);
+    let until = crate::support::NOW_US - 7_200_000_000 + 60_000_000;
+    wait_until("marked anew", LONG, || mark(&plain(dir.path(), "7")) == Some(until));
+    stash.set(&keys[1], &1).unwrap();
+    let event = events.recv().unwrap();
+    assert_eq!((event.key, event.missed > 0), (Some(keys[1].as_str().into()), true));
+    check_kind(stash.log_changes(Duration::from_secs(3601)), ErrorKind::InvalidArgument);
 }
 
 /// A watcher that could not follow hears how much it missed.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 pub(crate) use hub::Hub;
 pub(crate) use queue::{Queue, Received};
+pub(crate) use recorder::AHEAD_US_MAX;
 pub(crate) use watcher::Watcher;
 
 /// Events that wait in a subscription, unless its filter says otherwise.

@@ -19,6 +19,14 @@ const KEPT_US: i64 = 60_000_000;
 /// How many of the newest rows of `changes` stay.
 const KEPT_ROWS: i64 = 32_768;
 
+/// A mark further ahead was set by a clock that was wrong, and counts as past.
+pub(crate) const AHEAD_US_MAX: i64 = 3_600_000_000;
+
+/// Whether a mark says that somebody watches now.
+pub(in crate::storage) fn is_ahead(until_us: i64, now_us: i64) -> bool {
+    (1..=AHEAD_US_MAX).contains(&until_us.saturating_sub(now_us))
+}
+
 /// The kind of the row that says: what was changed before it is not all there.
 pub(in crate::storage) const BEGIN: i64 = 0;
 
@@ -50,7 +58,7 @@ impl Recorder {
     fn new(hub: &Hub, marks: &Marks) -> Box<Self> {
         let log = marks.watched_until.map(|until| {
             let now_us = hub.clock.now_us();
-            Log { now_us, origin: hub.origin, is_watched: now_us < until }
+            Log { now_us, origin: hub.origin, is_watched: is_ahead(until, now_us) }
         });
         Box::new(Self { told: hub.wants_any().then(Vec::new), log, changes: 0 })
     }
@@ -96,7 +104,7 @@ impl Recorder {
         if self.changes == 0 {
             return Ok(());
         }
-        if log.now_us < until {
+        if is_ahead(until, log.now_us) {
             return log.trim(connection, self.changes);
         }
         connection.prepare_cached(sql::CHANGES_DRAIN)?.execute([])?;
@@ -155,8 +163,8 @@ impl WriteTxn<'_> {
                 connection.execute(text, [])?;
             }
         }
-        let watched = self.marks().watched_until;
-        if !exists || watched.is_none_or(|until| until <= now_us) {
+        let watched = self.marks().watched_until.filter(|until| is_ahead(*until, now_us));
+        if !exists || watched.is_none() {
             let log = Log { now_us, origin, is_watched: true };
             log.add(connection, BEGIN, None, None)?;
         }

@@ -8,6 +8,7 @@
 //! All sixteen shards are brought into being first: of a shard that appeared later, nobody could tell what
 //! was changed before it was marked.
 
+use super::recorder::is_ahead;
 use super::{Change, EventKind, Hub, Origin, Queue, Scope};
 use crate::contract::limits::SHARDS;
 use crate::error::{Error, ErrorKind, Result};
@@ -188,10 +189,11 @@ impl Watcher {
             }
             seen.header = header;
         }
-        if seen.until_us.saturating_sub(now_us) < RENEWED_US {
+        let is_fresh = |until: i64| is_ahead(until.saturating_sub(RENEWED_US), now_us);
+        if !is_fresh(seen.until_us) {
             // Another watcher may have renewed it.
             seen.until_us = match shard.watched_until()? {
-                Some(until) if until.saturating_sub(now_us) >= RENEWED_US => until,
+                Some(until) if is_fresh(until) => until,
                 _ => shard.watch(WATCH_US)?.1,
             };
         }
