@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import record
+import watched
 from errors import Refused
 from keys import Key, make_key
-from layout import APPLICATION_ID, FORMAT, PAGE_SIZE, SCHEMA, SHARDS, SLOTS, shard_name
+from layout import APPLICATION_ID, FORMAT, MARKS, OPTIONAL_SCHEMA, PAGE_SIZE, SHARDS, SLOTS, is_schema, shard_name
 from shard import connect_read_only, schema_texts
 
-TABLES = {f"slot_{slot}" for slot in range(SLOTS)} | {"expiry", "meta"}
+TABLES = {f"slot_{slot}" for slot in range(SLOTS)} | {"expiry", "meta"} | {text.split()[2] for text in OPTIONAL_SCHEMA}
 BUCKET_NAME = re.compile(r"(?:[A-Za-z0-9_-]|%[0-9A-F]{2})+")
 BUCKET_PLAIN = re.compile(r"[A-Za-z0-9_-]")
 
@@ -123,14 +124,15 @@ def _check_layout(connection: sqlite3.Connection, number: int) -> Iterator[str]:
     for (line,) in connection.execute("PRAGMA integrity_check"):
         if line != b"ok":
             yield f"integrity: {line.decode('utf-8', 'replace')}"
-    if schema_texts(connection) != [text.encode() for text in SCHEMA]:
+    if not is_schema([text.decode("utf-8", "replace") for text in schema_texts(connection)]):
         yield "schema texts differ"
     for kind, name, table, sql in connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"):
         made_by_sqlite = kind == b"index" and name.startswith(b"sqlite_autoindex_") and sql is None
         if not made_by_sqlite and (kind != b"table" or name.decode("utf-8", "replace") not in TABLES or name != table):
             yield f"foreign {kind.decode()} {name.decode('utf-8', 'replace')}"
     meta = connection.execute("SELECT name, typeof(value), value FROM meta ORDER BY name").fetchall()
-    if meta != [(b"format", b"integer", FORMAT), (b"shard", b"integer", number)]:
+    marks = [row for row in meta if row[0].decode("utf-8", "replace") in MARKS and row[1] == b"integer"]
+    if [row for row in meta if row not in marks] != [(b"format", b"integer", FORMAT), (b"shard", b"integer", number)]:
         yield f"meta holds {meta}"
 
 
@@ -145,6 +147,10 @@ def _check_rows(connection: sqlite3.Connection, number: int, report: Report) -> 
             report.rows += 1
             for problem in _check_row(number, slot, row, hints):
                 yield f"slot_{slot} {row[0].hex()[:16]}: {problem}"
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'changes'").fetchone():
+        for row in connection.execute("SELECT number, kind, slot, key_hash, typeof(key), key FROM changes"):
+            for problem in _check_change(number, *row[1:]):
+                yield f"changes {row[0]}: {problem}"
 
 
 def _check_row(number: int, slot: int, row: tuple, hints: set) -> Iterator[str]:
@@ -165,6 +171,22 @@ def _check_row(number: int, slot: int, row: tuple, hints: set) -> Iterator[str]:
         return
     if parsed.expires_at is not None and (parsed.expires_at, slot, key_hash) not in hints:
         yield f"no expiry row for the deadline {parsed.expires_at}"
+
+
+def _check_change(number: int, kind: int, slot: int, key_hash: bytes, storage: bytes, stored: object) -> Iterator[str]:
+    if kind not in watched.KINDS:
+        yield f"kind {kind}"
+    elif kind in (watched.BEGIN, watched.CLEAR):
+        if (slot, key_hash, stored) != (0, b"", b""):
+            yield "a row of this kind names no key"
+    else:
+        try:
+            key = _read_key(storage.decode(), stored)
+        except Refused as error:
+            yield f"key: {error}"
+            return
+        if (key.hash, key.shard, key.slot) != (key_hash, number, slot):
+            yield f"the key {key.native!r} does not belong there"
 
 
 def _read_key(storage: str, stored: object) -> Key:

@@ -17,6 +17,21 @@ SCHEMA = [_SLOT.format(slot) for slot in range(SLOTS)] + [
     "CREATE TABLE meta (name TEXT PRIMARY KEY NOT NULL, value ANY NOT NULL) STRICT, WITHOUT ROWID",
 ]
 
+# Each is there only where it was needed, behind the others, in any order.
+OPTIONAL_SCHEMA = [
+    "CREATE TABLE access (slot INTEGER NOT NULL, key_hash BLOB NOT NULL, used_at INTEGER NOT NULL, uses INTEGER NOT NULL, "
+    "PRIMARY KEY (slot, key_hash)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE changes (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, origin INTEGER NOT NULL, kind INTEGER NOT NULL, "
+    "slot INTEGER NOT NULL, key_hash BLOB NOT NULL, key ANY NOT NULL, version INTEGER NOT NULL) STRICT",
+]
+
+MARKS = {"rows", "bytes", "watched_until", "journal", "dropped"}
+
+
+def is_schema(texts: list[str]) -> bool:
+    more = texts[len(SCHEMA) :]
+    return texts[: len(SCHEMA)] == SCHEMA and len(set(more)) == len(more) and set(more) <= set(OPTIONAL_SCHEMA)
+
 
 def shard_name(number: int) -> str:
     return f"shard-{number:x}.db"

@@ -182,4 +182,5 @@ OTHER: dict[str, Callable[..., object]] = {
     "sweep": lambda stash: stash.sweep(),
     "expire_older_than": lambda stash, **window: stash.expire_older_than(**window),
     "tick": _tick,
+    "watch": lambda stash, us: stash.watch(us),
 }

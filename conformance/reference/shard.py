@@ -3,8 +3,10 @@
 import sqlite3
 from pathlib import Path
 
+import record
+import watched
 from errors import Refused
-from layout import APPLICATION_ID, FORMAT, PAGE_SIZE, SCHEMA, SLOTS, shard_name
+from layout import APPLICATION_ID, FORMAT, PAGE_SIZE, SCHEMA, SLOTS, is_schema, shard_name
 
 
 class Shard:
@@ -15,10 +17,13 @@ class Shard:
         self.number = number
         self.read_only = read_only
         self.connection: sqlite3.Connection | None = None
+        # What the open transaction has changed.
+        self.changes: list[watched.Change] = []
         if self.path.exists() and self.path.stat().st_size > 0:
             self._open()
 
     def begin(self) -> None:
+        self.changes = []
         if self.connection:
             self.connection.execute("BEGIN IMMEDIATE")
 
@@ -44,7 +49,7 @@ class Shard:
         """Stores a row. An existing one is updated in place, so that it keeps its rowid."""
         key_hash, _, value, timestamp, microsecond = row
         if not self.connection:
-            self._create()
+            self.create()
             self.begin()
         if self.row(slot, key_hash):
             sql = f"UPDATE slot_{slot} SET value = ?, timestamp = ?, microsecond = ? WHERE key_hash = ?"
@@ -52,12 +57,15 @@ class Shard:
         else:
             sql = f"INSERT INTO slot_{slot} (key_hash, key, value, timestamp, microsecond) VALUES (?, ?, ?, ?, ?)"
             self.connection.execute(sql, row)
+        version = record.join_version(timestamp, microsecond)
+        self.changes.append(watched.Change(watched.SET, slot, key_hash, row[1], version))
         if deadline is not None:
             sql = "INSERT OR IGNORE INTO expiry (expires_at, slot, key_hash) VALUES (?, ?, ?)"
             self.connection.execute(sql, (deadline, slot, key_hash))
 
-    def remove(self, slot: int, key_hash: bytes) -> None:
-        self.connection.execute(f"DELETE FROM slot_{slot} WHERE key_hash = ?", (key_hash,))
+    def remove(self, change: watched.Change) -> None:
+        self.connection.execute(f"DELETE FROM slot_{change.slot} WHERE key_hash = ?", (change.key_hash,))
+        self.changes.append(change)
 
     def due_hints(self, now: int) -> list[tuple[int, int, bytes]]:
         """The rows of `expiry` that are due, in order."""
@@ -71,6 +79,8 @@ class Shard:
 
     def remove_all(self) -> None:
         if self.connection:
+            if any(self.rows(slot) for slot in range(SLOTS)):
+                self.changes.append(watched.CLEARED)
             for table in [f"slot_{slot}" for slot in range(SLOTS)] + ["expiry"]:
                 self.connection.execute(f"DELETE FROM {table}")
 
@@ -79,7 +89,7 @@ class Shard:
             self.connection.close()
             self.connection = None
 
-    def _create(self) -> None:
+    def create(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         run = sqlite3.connect(self.path, isolation_level=None)
         run.execute(f"PRAGMA page_size = {PAGE_SIZE}")
@@ -117,7 +127,7 @@ class Shard:
             raise Refused("NotAStash", f"{self.path.name}: application_id {application_id:#x}")
         if version > FORMAT:
             raise Refused("UnsupportedFormat", f"{self.path.name}: version {version}, known is {FORMAT}")
-        if version != FORMAT or schema != SCHEMA:
+        if version != FORMAT or not is_schema(schema):
             raise Refused("NotAStash", f"{self.path.name}: foreign schema or version")
         meta = dict(connection.execute("SELECT name, value FROM meta"))
         if meta.get("format") != FORMAT or meta.get("shard") != self.number:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import record
+import watched
 from decode import decode
 from encode import encode
 from errors import Refused
@@ -92,6 +93,7 @@ class Stash:
         except BaseException:
             shard.end(keep=False)
             raise
+        watched.finish(shard.connection, self.clock, shard.changes)
         shard.end(keep=True)
         return result
 
@@ -173,7 +175,8 @@ class Stash:
         """Removes the row if there is one, also an expired one; returns it only if it was not expired."""
         stored = self._stored(key)
         if stored:
-            self.shards[key.shard].remove(key.slot, key.hash)
+            kind = watched.EXPIRE if self._expired(stored) else watched.DELETE
+            self.shards[key.shard].remove(watched.Change(kind, key.slot, key.hash, key.native, stored.version))
         return stored if stored and not self._expired(stored) else None
 
     def deadline(self, **said: int | None) -> Expiry | None:
@@ -349,6 +352,12 @@ class Stash:
     def clear(self) -> None:
         for shard in self.shards:
             self._within(shard, shard.remove_all)
+
+    def watch(self, us: int) -> None:
+        for shard in self.shards:
+            if not shard.connection:
+                shard.create()
+            self._within(shard, lambda shard=shard: watched.watch(shard.connection, self.clock, us))
 
 
 def read_row(key_hash: bytes, value: bytes, timestamp: int, microsecond: int) -> Entry:

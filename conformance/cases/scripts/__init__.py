@@ -1,6 +1,6 @@
 """Operation scripts by topic. The order here is the number in a script's name: add new ones at the end of a group."""
 
-from cases.scripts import basics, batches, conditions, deadlines, errors, numbers, sizes, time, whole
+from cases.scripts import basics, batches, conditions, deadlines, errors, numbers, sizes, time, watched, whole
 
 TOPICS = [
     basics.overwrite, basics.delete, basics.take, basics.entry, basics.value_types, basics.key_types, basics.number_keys,
@@ -22,8 +22,10 @@ DEADLINES = [
     deadlines.default_ttl, deadlines.never, deadlines.expire_older_than, deadlines.deadlines_mixed,
 ]  # fmt: skip
 
+WATCHED = [watched.changes, watched.changes_trimmed, watched.watch_ended]
+
 # The number of the first of each group.
-GROUPS = [(1, TOPICS), (70, DEADLINES)]
+GROUPS = [(1, TOPICS), (70, DEADLINES), (95, WATCHED)]
 
 
 def all_scripts() -> list[dict]:

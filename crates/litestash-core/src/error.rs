@@ -195,6 +195,10 @@ impl Error {
         Self { kind: self.kind, message: self.message.clone(), source: None }
     }
 
+    pub(crate) fn closed() -> Self {
+        Self::new(ErrorKind::Closed, "the stash is closed")
+    }
+
     pub(crate) fn corrupt(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Corrupt, message)
     }

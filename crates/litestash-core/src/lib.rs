@@ -46,9 +46,9 @@ pub use env::{Clock, FixedClock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
     Action, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome, ScanOptions,
-    SetOptions, SweepReport, Values,
+    SetOptions, Subscriber, Subscription, SweepReport, Values,
 };
-pub use storage::{CacheStats, Durability, ExpiryStats};
+pub use storage::{CacheStats, Durability, Event, EventKind, ExpiryStats, Filter, KeyFilter, Origin, Scope};
 
 /// Switches for measurements. No part of the interface.
 #[cfg(feature = "testing")]

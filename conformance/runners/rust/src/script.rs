@@ -37,7 +37,7 @@ pub(crate) fn run(text: &str, directory: &Path, out: &mut impl Write) -> Result<
     let script: Script<'_> = serde_json::from_str(text).map_err(|error| Failure::Usage(error.into()))?;
     let clock = FixedClock::new(script.clock);
     let default_ttl = script.options.default_ttl_us.map(Duration::from_micros);
-    let options = Options::new().clock(clock.clone()).background(false).default_ttl(default_ttl);
+    let options = Options::new().clock(clock.clone()).background(false).origin(1).default_ttl(default_ttl);
     let mut stash = options.clone().open(directory)?;
     for operation in script.operations {
         let Operation { op, us } = serde_json::from_str(operation.get())?;
@@ -49,6 +49,12 @@ pub(crate) fn run(text: &str, directory: &Path, out: &mut impl Write) -> Result<
             "reopen" => {
                 stash.close()?;
                 stash = options.clone().open(directory)?;
+                writeln!(out, "null")?;
+            }
+            "watch" => {
+                let us =
+                    us.and_then(|us| u64::try_from(us).ok()).ok_or_else(|| anyhow!("watch without us"))?;
+                stash.log_changes(Duration::from_micros(us))?;
                 writeln!(out, "null")?;
             }
             _ => {

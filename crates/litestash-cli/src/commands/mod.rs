@@ -20,6 +20,7 @@ mod sweep;
 mod touch;
 mod ttl;
 mod verify;
+mod watch;
 
 use crate::app::App;
 use crate::failure::Done;
@@ -37,6 +38,7 @@ pub(crate) enum Command {
     Keys(list::Keys),
     Items(list::Items),
     Count(count::Count),
+    Watch(watch::Watch),
     Import(import::Import),
     Export(export::Export),
     Apply(apply::Apply),
@@ -63,6 +65,7 @@ impl Command {
             Self::Keys(keys) => keys.run(app),
             Self::Items(items) => items.run(app),
             Self::Count(count) => count.run(app),
+            Self::Watch(watch) => watch.run(app),
             Self::Import(import) => import.run(app),
             Self::Export(export) => export.run(app),
             Self::Apply(apply) => apply.run(app),

@@ -27,7 +27,7 @@ use std::time::Duration;
 /// Performs one operation, given as a JSON object, and answers with its result as compact JSON on one line.
 ///
 /// What is no operation (no JSON object, an unknown operation or member, a member missing or of the wrong
-/// type) is `InvalidArgument`. `tick` and `reopen` belong to scripts and are unknown here.
+/// type) is `InvalidArgument`. `tick`, `reopen` and `watch` belong to scripts and are unknown here.
 pub fn run_op(stash: &LiteStash, op: &str) -> Result<String> {
     let mut members = Members::parse(op)?;
     let name = members.required_text("op")?;

@@ -1,10 +1,11 @@
 //! Scripts of the conformance suite: the same operations under a clock that stands still,
-//! with `tick` and `reopen`.
+//! with `tick`, `reopen` and `watch`.
 
 use super::members::Members;
 use super::run_named;
 use litestash_core::{FixedClock, LiteStash, Options, Result};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A stash whose clock moves only by `tick`.
 pub struct Script {
@@ -18,7 +19,7 @@ impl Script {
     /// Opens the stash in `directory` with a clock that shows `clock_us`, Unix time in microseconds.
     pub fn open(options: Options, directory: impl AsRef<Path>, clock_us: i64) -> Result<Self> {
         let clock = FixedClock::new(clock_us);
-        let options = options.clock(clock.clone()).background(false);
+        let options = options.clock(clock.clone()).background(false).origin(1);
         let directory = directory.as_ref().to_owned();
         let stash = options.clone().open(&directory)?;
         Ok(Self { stash, directory, options, clock })
@@ -38,6 +39,11 @@ impl Script {
                 members.finish()?;
                 self.stash.close()?;
                 self.stash = self.options.clone().open(&self.directory)?;
+            }
+            "watch" => {
+                let us = u64::try_from(members.required_int("us")?).unwrap_or(0);
+                members.finish()?;
+                self.stash.log_changes(Duration::from_micros(us))?;
             }
             _ => return run_named(&self.stash, &name, members),
         }

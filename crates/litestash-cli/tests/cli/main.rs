@@ -15,3 +15,4 @@ mod pipes;
 mod scripts;
 mod support;
 mod values;
+mod watch;

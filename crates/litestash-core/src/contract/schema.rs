@@ -48,12 +48,15 @@ pub const OPTIONAL_TABLES: [(&str, &str); 2] = [
          uses INTEGER NOT NULL, PRIMARY KEY (slot, key_hash)) STRICT, WITHOUT ROWID",
     ),
     (
-        "changes",
+        CHANGES,
         "CREATE TABLE changes (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, origin INTEGER NOT NULL, \
          kind INTEGER NOT NULL, slot INTEGER NOT NULL, key_hash BLOB NOT NULL, key ANY NOT NULL, \
          version INTEGER NOT NULL) STRICT",
     ),
 ];
+
+/// The table of what was changed while somebody watched.
+pub const CHANGES: &str = "changes";
 
 /// The `meta` row that holds [`FORMAT`].
 pub const META_FORMAT: &str = "format";

@@ -156,8 +156,11 @@ impl Inner {
     }
 
     fn read_group(&self, shard: ShardId, group: &[Placed<'_>]) -> Result<Vec<Result<Outcome>>> {
+        let tells = self.hub.wants_accesses();
+        let mut accessed = Vec::new();
         let read = self.shard(shard).read_snapshot(|database| {
             let now_us = self.now_us();
+            accessed.clear();
             group
                 .iter()
                 .map(|Placed { place, op, .. }| {
@@ -165,21 +168,26 @@ impl Inner {
                         op::Live::read(place, row, || now_us)
                     });
                     match live {
-                        Ok(row) => Ok(Ok(row.flatten().map_or_else(
-                            || op.action.on_missing(),
-                            |row| {
-                                if op.action.uses(row.expiry) {
-                                    self.was_used(op.key.as_ref(), Some(place), row.version, row.expiry);
-                                }
-                                op.action.on_read(&row)
-                            },
-                        ))),
+                        Ok(row) => {
+                            let Some(row) = row.flatten() else { return Ok(Ok(op.action.on_missing())) };
+                            let key = op.key.as_ref();
+                            if op.action.uses(row.expiry) {
+                                self.was_used(key, Some(place), row.version, row.expiry);
+                            }
+                            if tells && op.action.reads_value() {
+                                accessed.push((key, row.version));
+                            }
+                            Ok(Ok(op.action.on_read(&row)))
+                        }
                         Err(error) if error.is_from_sqlite() => Err(error),
                         Err(error) => Ok(Err(error)),
                     }
                 })
                 .collect::<Result<Vec<_>>>()
         })?;
+        for (key, version) in accessed {
+            self.hub.accessed(shard, key, version);
+        }
         Ok(read.unwrap_or_else(|| group.iter().map(|placed| Ok(placed.op.action.on_missing())).collect()))
     }
 

@@ -9,6 +9,7 @@ mod options;
 mod read;
 mod scan;
 mod spread;
+mod subscribe;
 mod write;
 
 pub use expiry::SweepReport;
@@ -16,6 +17,7 @@ pub use op::{Action, Condition, Deadline, Entry, Op, Outcome, SetOptions};
 pub use open::LiteStash;
 pub use options::Options;
 pub use scan::{Cursor, Items, Keys, ScanOptions, Values};
+pub use subscribe::{Subscriber, Subscription};
 
 pub(crate) use op::damaged;
 pub(crate) use open::{Inner, Place};

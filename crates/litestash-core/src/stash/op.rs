@@ -250,6 +250,11 @@ impl Action {
         expiry.idle_us.is_some() && matches!(self, Self::Get)
     }
 
+    /// Whether it reads the value without changing it, which subscribers can hear of.
+    pub(super) fn reads_value(&self) -> bool {
+        matches!(self, Self::Get | Self::Entry)
+    }
+
     /// Checks what can be checked before any I/O.
     pub(super) fn check(&self, value_bytes_max: usize, now_us: i64) -> Result<()> {
         match self {
@@ -382,6 +387,9 @@ pub(super) fn execute(
             if action.uses(row.expiry) {
                 txn.accesses().note(key, slot, &place.hash, row.version, row.expiry, now_us);
             }
+            if action.reads_value() {
+                txn.accessed(key, row.version);
+            }
             Ok(action.on_read(&row))
         }
         Action::Set { encoded, options } => {
@@ -410,11 +418,11 @@ pub(super) fn execute(
                 Err(error) if error.kind() == ErrorKind::Corrupt && !error.is_from_sqlite() => true,
                 Err(error) => return Err(error),
             };
-            Ok(Outcome::Flag(txn.delete(slot, &place.hash, key, Removal::Deleted)? && was_live))
+            Ok(Outcome::Flag(txn.delete(slot, &place.hash, key, removal(was_live))? && was_live))
         }
         Action::Take => {
             let row = live(txn)?;
-            txn.delete(slot, &place.hash, key, Removal::Deleted)?;
+            txn.delete(slot, &place.hash, key, removal(row.is_some()))?;
             Ok(Outcome::Value(row.map(|row| row.body)))
         }
         Action::Increment(by) => {
@@ -468,6 +476,11 @@ pub(super) fn execute(
             Ok(Outcome::Flag(true))
         }
     }
+}
+
+/// What a caller's delete is to a row: one whose deadline had passed was gone before.
+fn removal(was_live: bool) -> Removal {
+    if was_live { Removal::Deleted } else { Removal::Expired }
 }
 
 /// A stored body that is not canonical is damage, whoever wrote it; a value of another

@@ -15,6 +15,7 @@ use crate::storage::armour;
 use crate::storage::cache::ReadCache;
 use crate::storage::connection::{self, Access};
 use crate::storage::directory::Directory;
+use crate::storage::events::{Hub, Watcher};
 use crate::storage::expiring::Expiring;
 use crate::storage::fork;
 use crate::storage::permits::Permits;
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     pub(super) flights: Flights,
     shards: Arc<[Shard; SHARDS]>,
     workers: Workers,
+    pub(super) hub: Arc<Hub>,
+    pub(super) watcher: Arc<Watcher>,
     clock: Arc<dyn Clock>,
     pub(crate) expiring: Arc<Expiring>,
     /// For rows that are made without saying a deadline.
@@ -127,13 +130,15 @@ impl LiteStash {
             workers: Workers::new(),
             syncs: Arc::new(Permits::new(SYNCS_MAX)),
             expiring: Arc::new(Expiring::new(Arc::clone(&options.clock), options.background)),
+            hub: Arc::new(Hub::new(Arc::clone(&options.clock), options.origin, None)),
         };
         let shards: Vec<_> = ShardId::all().map(|id| Shard::new(id, &common)).collect();
         let Ok(shards) = <[Shard; SHARDS]>::try_from(shards) else {
             unreachable!("ShardId::all() has SHARDS members");
         };
         let shards = Arc::new(shards);
-        let Common { settings, cache, workers, expiring, .. } = common;
+        let Common { settings, cache, workers, expiring, hub, .. } = common;
+        let watcher = Arc::new(Watcher::new(&shards, &hub));
         workers.all().iter().for_each(|worker| worker.watch(&shards));
         Ok(Self {
             level: options.durability,
@@ -144,6 +149,8 @@ impl LiteStash {
                 flights: Flights::default(),
                 shards,
                 workers,
+                hub,
+                watcher,
                 clock: Arc::clone(&options.clock),
                 expiring,
                 default_ttl: options.default_ttl,
@@ -226,7 +233,7 @@ impl Inner {
             ));
         }
         if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::Closed, "the stash is closed"));
+            return Err(Error::closed());
         }
         Ok(())
     }
@@ -244,6 +251,7 @@ impl Inner {
             // In a forked child nothing of SQLite may be called, not even to close, and the locks may be held by
             // threads that do not exist here: the shards stay as they are, for good.
             std::mem::forget(Arc::clone(&self.shards));
+            std::mem::forget(Arc::clone(&self.watcher));
             return Ok(());
         }
         if self.closed.swap(true, Ordering::AcqRel) {
@@ -251,8 +259,11 @@ impl Inner {
         }
         let drained = self.shards.iter().map(Shard::drain).fold(Ok(()), Result::and);
         self.workers.all().iter().for_each(|worker| worker.stop());
+        self.watcher.stop();
         self.cache.close();
-        drained.and(self.close_shards())
+        let closed = drained.and(self.close_shards());
+        self.hub.close();
+        closed
     }
 
     fn close_shards(&self) -> Result<()> {

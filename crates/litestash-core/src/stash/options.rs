@@ -35,6 +35,7 @@ pub struct Options {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) default_ttl: Option<Duration>,
     pub(super) background: bool,
+    pub(super) origin: Option<i64>,
 }
 
 impl Default for Options {
@@ -51,6 +52,7 @@ impl Default for Options {
             clock: Arc::new(SystemClock),
             default_ttl: None,
             background: true,
+            origin: None,
         }
     }
 }
@@ -148,6 +150,13 @@ impl Options {
     /// calls: [`LiteStash::sweep`]; `sync` and `close` prolong too.
     pub fn background(mut self, background: bool) -> Self {
         self.background = background;
+        self
+    }
+
+    /// The number that tells the changes of this handle from those of others, for whoever watches
+    /// ([`crate::Scope::AllProcesses`]). Default: random. For tests and conformance.
+    pub fn origin(mut self, origin: i64) -> Self {
+        self.origin = Some(origin);
         self
     }
 

@@ -10,6 +10,7 @@ use crate::contract::value::Value;
 use crate::contract::version::Version;
 use crate::error::Result;
 use serde::de::DeserializeOwned;
+use std::cell::Cell;
 
 impl LiteStash {
     /// The value of a key, or `None` if it is missing or expired. A stored nil is `Some(Value::Nil)`. A
@@ -69,19 +70,48 @@ impl LiteStash {
 }
 
 impl Inner {
+    /// [`Inner::read_version`], and tells subscribers of it.
+    #[cold]
+    fn read_telling<T>(
+        &self,
+        key: KeyRef<'_>,
+        place: Option<&Place>,
+        f: impl Fn(Version, Record<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let seen = Cell::new(None);
+        let found = self.read_version(key, place, |version, record| {
+            seen.set(Some(version));
+            f(version, record)
+        })?;
+        if let Some(version) = seen.get().filter(|_| found.is_some()) {
+            self.hub.accessed(place.map_or_else(|| Place::of(key), |place| *place).route.shard, key, version);
+        }
+        Ok(found)
+    }
+
     /// Calls `f` with the record of a key that is there, not expired, and undamaged.
-    fn read_row<T>(&self, key: KeyRef<'_>, f: impl Fn(Record<'_>) -> Result<T>) -> Result<Option<T>> {
+    pub(super) fn read_row<T>(
+        &self,
+        key: KeyRef<'_>,
+        f: impl Fn(Record<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
         self.read_version(key, None, |_, record| f(record))
     }
 
-    /// [`Inner::read_row`] for a caller who is given the value, which prolongs a sliding deadline.
+    /// [`Inner::read_row`] for a caller who is given the value, which prolongs a sliding deadline and of
+    /// which subscribers can hear.
+    #[inline]
     fn use_row<T>(&self, key: KeyRef<'_>, f: impl Fn(Record<'_>) -> Result<T>) -> Result<Option<T>> {
-        self.read_version(key, None, |version, record| {
+        let used = |version, record: Record<'_>| {
             if record.expiry.idle_us.is_some() {
                 self.was_used(key, None, version, record.expiry);
             }
             f(record)
-        })
+        };
+        if self.hub.wants_accesses() {
+            return self.read_telling(key, None, used);
+        }
+        self.read_version(key, None, used)
     }
 
     fn read_version<T>(
@@ -116,12 +146,17 @@ impl Inner {
         place: Option<&Place>,
         action: &Action,
     ) -> Result<Outcome> {
-        let found = self.read_version(key, place, |version, record| {
+        let answer = |version, record: Record<'_>| {
             if action.uses(record.expiry) {
                 self.was_used(key, place, version, record.expiry);
             }
             Ok(action.on_read(&Live::of(version, &record)?))
-        })?;
+        };
+        let found = if self.hub.wants_accesses() && action.reads_value() {
+            self.read_telling(key, place, answer)?
+        } else {
+            self.read_version(key, place, answer)?
+        };
         Ok(found.unwrap_or_else(|| action.on_missing()))
     }
 }

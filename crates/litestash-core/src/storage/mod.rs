@@ -14,6 +14,7 @@ pub(crate) mod cache;
 pub(crate) mod connection;
 pub(crate) mod database;
 pub(crate) mod directory;
+pub(crate) mod events;
 pub(crate) mod expiring;
 pub(crate) mod failure;
 pub(crate) mod fork;
@@ -32,5 +33,6 @@ mod worker;
 
 pub use cache::CacheStats;
 pub use connection::Durability;
+pub use events::{Event, EventKind, Filter, KeyFilter, Origin, Scope};
 pub use expiring::ExpiryStats;
 pub(crate) use retry::while_busy;

@@ -3,6 +3,8 @@
 
 use super::cache::{Changes, Content, Entry};
 use super::database::{Database, Hot};
+use super::events::EventKind;
+use super::events::recorder::Recorder;
 use super::shard::{Accesses, Marks};
 use super::sql::{self, PerSlot};
 use crate::contract::hash::KeyHash;
@@ -56,10 +58,23 @@ impl NewRow<'_> {
 /// Why a row is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Removal {
+    /// A caller deletes it.
     Deleted,
+    /// Its deadline has passed.
     Expired,
-    #[allow(dead_code, reason = "nothing is evicted yet")]
+    /// To make room.
+    #[allow(dead_code, reason = "a reason that exists in the contract, whoever gives it")]
     Evicted,
+}
+
+impl From<Removal> for EventKind {
+    fn from(removal: Removal) -> Self {
+        match removal {
+            Removal::Deleted => Self::Delete,
+            Removal::Expired => Self::Expire,
+            Removal::Evicted => Self::Evict,
+        }
+    }
 }
 
 fn wrong_type(column: &str) -> Error {
@@ -264,6 +279,8 @@ pub(crate) struct WriteTxn<'a> {
     changes: Option<Changes>,
     /// The earliest deadline that was written.
     earliest: Option<i64>,
+    /// What subscribers have to hear of, if there are any.
+    recorder: Option<Box<Recorder>>,
 }
 
 impl<'a> WriteTxn<'a> {
@@ -274,8 +291,9 @@ impl<'a> WriteTxn<'a> {
         marks: Marks,
         accesses: &'a Accesses,
         changes: Option<Changes>,
+        recorder: Option<Box<Recorder>>,
     ) -> Self {
-        Self { database, record: Vec::new(), shard, marks, accesses, changes, earliest: None }
+        Self { database, record: Vec::new(), shard, marks, accesses, changes, recorder, earliest: None }
     }
 
     /// Where uses of rows are noted.
@@ -293,9 +311,24 @@ impl<'a> WriteTxn<'a> {
         &self.marks
     }
 
-    /// The marks as the transaction leaves them, and what it changed.
-    pub(super) fn into_parts(self) -> (Marks, Option<Changes>) {
-        (self.marks, self.changes)
+    pub(super) fn marks_mut(&mut self) -> &mut Marks {
+        &mut self.marks
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        self.database.connection()
+    }
+
+    /// The marks as the transaction leaves them, what it changed, and what is to be told of it.
+    pub(super) fn into_parts(self) -> (Marks, Option<Changes>, Option<Box<Recorder>>) {
+        (self.marks, self.changes, self.recorder)
+    }
+
+    /// Tells subscribers of a value that was read by its key.
+    pub(crate) fn accessed(&mut self, key: KeyRef<'_>, version: Version) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.accessed(key, version);
+        }
     }
 
     /// Lets the cache hear of a row's new content.
@@ -351,6 +384,10 @@ impl<'a> WriteTxn<'a> {
         if written && let Some(deadline) = row.expiry.expires_at {
             self.hint(row.slot, row.hash, deadline)?;
         }
+        if written && let Some(recorder) = &mut self.recorder {
+            let place = Some((row.slot, row.hash, row.key));
+            recorder.record(self.database.connection(), EventKind::Set, place, Some(version))?;
+        }
         Ok(written)
     }
 
@@ -367,20 +404,40 @@ impl<'a> WriteTxn<'a> {
         slot: Slot,
         hash: &KeyHash,
         key: KeyRef<'_>,
-        _removal: Removal,
+        removal: Removal,
     ) -> Result<bool> {
+        let version = if self.recorder.is_some() { self.version_of(slot, hash)? } else { None };
         let deleted = self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))?;
         self.changed(key, || None);
+        if deleted && let Some(recorder) = &mut self.recorder {
+            let place = Some((slot, hash, key));
+            recorder.record(self.database.connection(), removal.into(), place, version)?;
+        }
         Ok(deleted)
+    }
+
+    /// The version of a row that is about to be removed, if it is whole.
+    #[cold]
+    fn version_of(&mut self, slot: Slot, hash: &KeyHash) -> Result<Option<Version>> {
+        match self.get(slot, hash, |row| Ok(row.version)) {
+            Err(error) if error.kind() == crate::ErrorKind::Corrupt && !error.is_from_sqlite() => Ok(None),
+            version => version,
+        }
     }
 
     /// Deletes every row.
     pub(crate) fn clear(&mut self) -> Result<()> {
+        let mut rows = 0;
         for slot in Slot::all() {
-            cached(self.database.connection(), &sql::CLEAR, slot)?.execute([])?;
+            rows += cached(self.database.connection(), &sql::CLEAR, slot)?.execute([])?;
         }
         self.database.connection().prepare_cached(sql::EXPIRY_CLEAR)?.execute([])?;
         self.changes = self.changes.take().map(|_| Changes::All);
+        if rows > 0
+            && let Some(recorder) = &mut self.recorder
+        {
+            recorder.record(self.database.connection(), EventKind::Clear, None, None)?;
+        }
         Ok(())
     }
 }

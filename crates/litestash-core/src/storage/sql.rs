@@ -85,4 +85,26 @@ pub(super) const SCHEMA: &str = "SELECT name, sql FROM sqlite_schema WHERE sql I
 pub(super) const META_ADD: &str = "INSERT INTO meta (name, value) VALUES (?1, ?2)";
 /// All of it: a handful of rows.
 pub(super) const MARKS: &str = "SELECT name, value FROM meta";
+/// Sets a mark.
+pub(super) const META_PUT: &str = "INSERT INTO meta (name, value) VALUES (?1, ?2) \
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+pub(super) const META_DELETE: &str = "DELETE FROM meta WHERE name = ?1";
 pub(super) const META_GET: &str = "SELECT value FROM meta WHERE name = ?1";
+
+pub(super) const TABLE_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
+
+pub(super) const CHANGE_ADD: &str = "INSERT INTO changes (at, origin, kind, slot, key_hash, key, version) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+/// Of the ?1 lowest numbers those too old, too far ahead, or too many; never the greatest.
+pub(super) const CHANGES_TRIM: &str = "DELETE FROM changes \
+     WHERE number < (SELECT min(number) FROM changes) + ?1 AND number < (SELECT max(number) FROM changes) \
+     AND (at NOT BETWEEN ?2 AND ?3 OR number <= (SELECT max(number) FROM changes) - ?4)";
+/// Of the 256 lowest numbers all but the greatest.
+pub(super) const CHANGES_DRAIN: &str = "DELETE FROM changes \
+     WHERE number < (SELECT min(number) FROM changes) + 256 AND number < (SELECT max(number) FROM changes)";
+pub(super) const CHANGES_MORE: &str =
+    "SELECT coalesce((SELECT min(number) FROM changes) < (SELECT max(number) FROM changes), 0)";
+pub(super) const CHANGES_NEWEST: &str = "SELECT coalesce(max(number), 0) FROM changes";
+/// The row of a number and those behind it.
+pub(super) const CHANGES_FROM: &str = "SELECT number, origin, kind, key, key_hash, version FROM changes \
+     WHERE number >= ?1 ORDER BY number LIMIT ?2";

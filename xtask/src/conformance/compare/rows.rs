@@ -23,6 +23,11 @@ const TABLES: &[Table] = &[
     Table { name: "slot_3", columns: SLOT, key_columns: 1 },
     Table { name: "expiry", columns: &["expires_at", "slot", "key_hash"], key_columns: 3 },
     Table { name: "meta", columns: &["name", "value"], key_columns: 1 },
+    Table {
+        name: "changes",
+        columns: &["number", "at", "origin", "kind", "slot", "key_hash", "key", "version"],
+        key_columns: 1,
+    },
 ];
 
 type Rows = BTreeMap<Vec<String>, Vec<String>>;
@@ -71,6 +76,12 @@ fn open(path: &Path) -> Result<Connection> {
 
 impl Table {
     fn rows(&self, connection: &Connection) -> Result<Rows> {
+        // Some tables are there only where they are needed. To have none differs from having one without
+        // rows.
+        let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
+        if !connection.query_row(exists, [self.name], |row| row.get::<_, bool>(0))? {
+            return Ok(Rows::from([(vec!["no table".to_owned()], Vec::new())]));
+        }
         let sql = format!("SELECT {} FROM {}", self.columns.join(", "), self.name);
         let mut statement = connection.prepare(&sql)?;
         let mut cursor = statement.query([])?;

@@ -12,6 +12,8 @@ use crate::storage::cache::{Changes, Entry};
 use crate::storage::connection::{self, Access, Durability};
 use crate::storage::database::{Database, Hot};
 use crate::storage::directory::exists;
+use crate::storage::events::recorder::Recorder;
+use crate::storage::events::{Change, EventKind, Origin};
 use crate::storage::pending::PendingRow;
 use crate::storage::retry::while_busy;
 use crate::storage::row::{self, NewRow, WriteTxn};
@@ -89,6 +91,9 @@ impl Shard {
                     content: Some(row.content(version)),
                 });
             }
+            if shard.hub.wants_changes() {
+                shard.tell_of_put(row, version);
+            }
             if !shard.committed(open, level, &[], changes, Marks::default(), before)? {
                 // Another process committed at this very moment. If it set a mark, the row is written once
                 // more, as the mark asks.
@@ -100,6 +105,13 @@ impl Shard {
             Ok(version)
         })?
         .ok_or_else(not_created)
+    }
+
+    #[cold]
+    fn tell_of_put(&self, row: &NewRow<'_>, version: Version) {
+        let (key, version) = (Some(row.key.to_owned()), Some(version));
+        let set = Change { kind: EventKind::Set, key, version, origin: Origin::Local };
+        self.hub.committed(self.id, &[set]);
     }
 
     /// Writes the rows that wait, if there are any.
@@ -117,6 +129,8 @@ impl Shard {
         create: bool,
         f: impl FnOnce(&Self, &mut OpenWriter) -> Result<T>,
     ) -> Result<Option<T>> {
+        // Dropped after the lock: subscribers are woken when it is free.
+        let _waker = self.hub.waker();
         let mut writer = self.writer.lock();
         let create = create || !self.pending.is_empty();
         let Some(open) = self.open_writer(&mut writer, create)? else { return Ok(None) };
@@ -224,10 +238,15 @@ impl Shard {
             log_file.make_room(before.frames());
         }
         let transaction = Transaction(&mut open.database);
-        let mut txn = WriteTxn::begun(transaction.0, self.id, marks, &self.accesses, self.changes());
+        let recorder = Recorder::of(&self.hub, &marks);
+        let mut txn =
+            WriteTxn::begun(transaction.0, self.id, marks, &self.accesses, self.changes(), recorder);
         let result = f(&mut txn)?;
         let earliest = txn.earliest();
-        let (marks, changes) = txn.into_parts();
+        let (mut marks, changes, recorder) = txn.into_parts();
+        if let Some(recorder) = &recorder {
+            recorder.finish(transaction.0.connection(), &mut marks)?;
+        }
         if transaction.0.connection().is_autocommit() {
             // Some errors roll the whole transaction back (<https://www.sqlite.org/lang_transaction.html>); one
             // of them was swallowed on the way here.
@@ -236,6 +255,9 @@ impl Shard {
         transaction.0.run(Hot::Commit).map_err(commit_failed)?;
         drop(transaction);
         self.is_due_at(earliest);
+        if let Some(recorder) = recorder {
+            self.hub.committed(self.id, recorder.told());
+        }
         // A transaction that wrote nothing leaves the header alone, and is no commit to count on: the next one
         // may be that of another process, at once.
         let wrote = open.database.connection().total_changes() != rows_before;

@@ -10,12 +10,14 @@ mod readers;
 mod relaxed;
 mod submit;
 mod sweep;
+mod watched;
 
 use super::armour::{self, Guard, Held};
 use super::cache::ReadCache;
 use super::connection::{self, Access};
 use super::database::Database;
 use super::directory::Directory;
+use super::events::Hub;
 use super::expiring::Expiring;
 use super::pending::Pending;
 use super::permits::Permits;
@@ -41,6 +43,7 @@ pub(crate) use checkpoint::checkpoint;
 pub(crate) use marks::Marks;
 pub(crate) use submit::Submission;
 pub(crate) use sweep::OldRow;
+pub(crate) use watched::Logged;
 
 /// Bytes of writes that wait for another thread's commit, per shard.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
@@ -69,6 +72,7 @@ pub(crate) struct Common {
     /// Commits that are synced at once. More would not be faster, and fewer share more.
     pub(crate) syncs: Arc<Permits>,
     pub(crate) expiring: Arc<Expiring>,
+    pub(crate) hub: Arc<Hub>,
 }
 
 /// [`Common::syncs`].
@@ -146,6 +150,7 @@ pub(crate) struct Shard {
     expiring: Arc<Expiring>,
     accesses: Accesses,
     due: Due,
+    hub: Arc<Hub>,
     /// Taken with the first connection to the file, given up with the last.
     guard: Mutex<Option<Guard>>,
     /// Locks that the kernel keeps for the next commit.
@@ -154,7 +159,7 @@ pub(crate) struct Shard {
 
 impl Shard {
     pub(crate) fn new(id: ShardId, common: &Common) -> Self {
-        let Common { settings, cache, workers, syncs, expiring } = common.clone();
+        let Common { settings, cache, workers, syncs, expiring, hub } = common.clone();
         let writer_of_uses = settings.writable().then(|| Arc::clone(&workers.expiry));
         Self {
             id,
@@ -171,6 +176,7 @@ impl Shard {
             accesses: Accesses::new(id, writer_of_uses, expiring.in_background),
             expiring,
             due: Due::new(),
+            hub,
             guard: Mutex::new(None),
             held: Mutex::new(None),
         }
@@ -273,7 +279,7 @@ impl Shard {
 }
 
 fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the stash is closed")
+    Error::closed()
 }
 
 fn not_created() -> Error {
