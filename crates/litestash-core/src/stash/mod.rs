@@ -8,12 +8,14 @@ mod options;
 mod read;
 mod scan;
 mod spread;
+mod transaction;
 mod write;
 
 pub use op::{Action, Condition, Deadline, Entry, Op, Outcome, SetOptions};
 pub use open::LiteStash;
 pub use options::Options;
 pub use scan::{Cursor, Items, Keys, ScanOptions, Values};
+pub use transaction::TransactionOutcome;
 
 pub(crate) use op::damaged;
 pub(crate) use open::{Inner, Place};

@@ -53,6 +53,18 @@ pub enum Condition {
     Version(Version),
 }
 
+impl Condition {
+    /// Whether it holds for a key with that row.
+    fn holds(self, live: Option<&Live>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Absent => live.is_none(),
+            Self::Present => live.is_some(),
+            Self::Version(version) => live.is_some_and(|live| live.version == version),
+        }
+    }
+}
+
 /// How a value is stored. The default: always, without a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SetOptions {
@@ -142,6 +154,11 @@ pub enum Action {
     Expire(Deadline),
     /// Takes a row's deadline away. Answers [`Outcome::Flag`]: did it have one.
     Persist,
+    /// Asks whether that holds. Answers [`Outcome::Flag`]; where it does not, a
+    /// [transaction](super::LiteStash::transaction) is refused.
+    Check(Condition),
+    /// Asks whether the key holds a value of that canonical encoding. As [`Action::Check`].
+    Expect(Vec<u8>),
 }
 
 /// What an [`Op`] answered.
@@ -167,9 +184,9 @@ impl Op {
     /// is not canonical.
     pub fn new(key: impl ToKey, action: Action) -> Result<Self> {
         match &action {
-            Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } => {
-                msgpack::validate(encoded)?
-            }
+            Action::Set { encoded, .. }
+            | Action::CompareAndSet { encoded, .. }
+            | Action::Expect(encoded) => msgpack::validate(encoded)?,
             _ => {}
         }
         Ok(Self { key: key.to_key()?.into_owned(), action })
@@ -206,7 +223,9 @@ impl Action {
     /// Bytes of the value that is to be stored.
     pub(super) fn size_bytes(&self) -> usize {
         match self {
-            Self::Set { encoded, .. } | Self::CompareAndSet { encoded, .. } => encoded.len(),
+            Self::Set { encoded, .. } | Self::CompareAndSet { encoded, .. } | Self::Expect(encoded) => {
+                encoded.len()
+            }
             _ => 0,
         }
     }
@@ -223,7 +242,7 @@ impl Action {
 
     /// Whether it only reads.
     pub(super) fn only_reads(&self) -> bool {
-        matches!(self, Self::Get | Self::Exists | Self::Entry)
+        matches!(self, Self::Get | Self::Exists | Self::Entry | Self::Check(_) | Self::Expect(_))
     }
 
     /// Checks what can be checked before any I/O.
@@ -254,6 +273,7 @@ impl Action {
             Self::Get | Self::Take => Outcome::Value(None),
             Self::Entry => Outcome::Entry(None),
             Self::Set { .. } => Outcome::Version(None),
+            Self::Check(condition) => Outcome::Flag(condition.holds(None)),
             _ => Outcome::Flag(false),
         }
     }
@@ -263,6 +283,8 @@ impl Action {
         match self {
             Self::Exists => Outcome::Flag(true),
             Self::Entry => Outcome::Entry(Some(row.entry())),
+            Self::Check(condition) => Outcome::Flag(condition.holds(Some(row))),
+            Self::Expect(encoded) => Outcome::Flag(*encoded == row.body),
             _ => Outcome::Value(Some(row.body.clone())),
         }
     }
@@ -325,7 +347,7 @@ pub(super) fn execute(
     let put =
         |txn: &mut WriteTxn<'_>, expiry: Expiry, body: &[u8]| txn.put(&place.row(key, expiry, body), now_us);
     match action {
-        Action::Get | Action::Exists | Action::Entry => {
+        Action::Get | Action::Exists | Action::Entry | Action::Check(_) | Action::Expect(_) => {
             Ok(live(txn)?.map_or_else(|| action.on_missing(), |row| action.on_read(&row)))
         }
         Action::Set { encoded, options } => {
@@ -335,13 +357,7 @@ pub(super) fn execute(
             };
             if options.keep_ttl || options.condition != Condition::Always {
                 let old = live(txn)?;
-                let holds = match options.condition {
-                    Condition::Always => true,
-                    Condition::Absent => old.is_none(),
-                    Condition::Present => old.is_some(),
-                    Condition::Version(version) => old.as_ref().is_some_and(|old| old.version == version),
-                };
-                if !holds {
+                if !options.condition.holds(old.as_ref()) {
                     return Ok(Outcome::Version(None));
                 }
                 if options.keep_ttl {

@@ -17,6 +17,7 @@ pub(crate) mod directory;
 pub(crate) mod failure;
 pub(crate) mod fork;
 mod futex;
+pub(crate) mod journal;
 mod pending;
 pub(crate) mod permits;
 mod queue;

@@ -6,9 +6,11 @@ use super::database::{Database, Hot};
 use super::shard::Marks;
 use super::sql::{self, PerSlot};
 use crate::contract::hash::KeyHash;
+use crate::contract::intent;
 use crate::contract::key::{Key, KeyRef, StoredKey};
 use crate::contract::record::{self, Expiry, Record};
 use crate::contract::route::{ShardId, Slot};
+use crate::contract::schema;
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -233,6 +235,8 @@ pub(crate) struct WriteTxn<'a> {
     marks: Marks,
     /// What the cache has to hear of, if there is one.
     changes: Option<Changes>,
+    /// What the journal has to hear of, in a transaction over several shards.
+    images: Option<Vec<u8>>,
 }
 
 impl<'a> WriteTxn<'a> {
@@ -243,7 +247,17 @@ impl<'a> WriteTxn<'a> {
         marks: Marks,
         changes: Option<Changes>,
     ) -> Self {
-        Self { database, record: Vec::new(), shard, marks, changes }
+        Self { database, record: Vec::new(), shard, marks, changes, images: None }
+    }
+
+    /// Adds what is written to `images`.
+    pub(super) fn imaged(self, images: Vec<u8>) -> Self {
+        Self { images: Some(images), ..self }
+    }
+
+    /// What was written, if that was asked for.
+    pub(super) fn take_images(&mut self) -> Vec<u8> {
+        self.images.take().unwrap_or_default()
     }
 
     /// What the shard asks of this transaction.
@@ -313,13 +327,60 @@ impl<'a> WriteTxn<'a> {
                 row.hash,
             ))?;
         }
+        if written && let Some(images) = &mut self.images {
+            intent::push(images, row.slot, row.hash, row.key, Some((version, &self.record)));
+        }
         Ok(written)
+    }
+
+    /// Does what an intent says of a row, which may be in any older state.
+    pub(super) fn redo(&mut self, change: &intent::Change<'_>) -> Result<()> {
+        let intent::Change { slot, hash, key, after } = change;
+        let Some((version, record)) = *after else {
+            return self.delete(*slot, hash, key.as_ref()).map(drop);
+        };
+        let Record { expiry, body, .. } = record::decode(hash, version, record)?;
+        let row = NewRow { slot: *slot, hash, key: key.as_ref(), expiry, body };
+        if !self.put_if_newer(&row, version)? {
+            // After a power cut the shard may be as it was before a deletion, when the clock was ahead.
+            self.delete(*slot, hash, key.as_ref())?;
+            self.put_if_newer(&row, version)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the shard has done what the journal has for it up to that number, and asks everybody from
+    /// now on to look there.
+    pub(super) fn set_applied(&mut self, id: i64) -> Result<()> {
+        self.mark_journal()?;
+        let connection = self.database.connection();
+        connection.prepare_cached(sql::META_SET)?.execute((schema::META_APPLIED, id))?;
+        self.marks.applied = id;
+        Ok(())
+    }
+
+    /// Asks everybody from now on to look into the journal.
+    pub(super) fn mark_journal(&mut self) -> Result<()> {
+        if !self.marks.journal {
+            let connection = self.database.connection();
+            connection.prepare_cached(sql::META_SET)?.execute((schema::META_JOURNAL, 1))?;
+            self.marks.journal = true;
+        }
+        Ok(())
+    }
+
+    /// A connection for tables that are not the rows'.
+    pub(crate) fn connection(&self) -> &Connection {
+        self.database.connection()
     }
 
     /// Deletes the row of a key. Returns whether it was there.
     pub(crate) fn delete(&mut self, slot: Slot, hash: &KeyHash, key: KeyRef<'_>) -> Result<bool> {
         let deleted = self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))?;
         self.changed(key, || None);
+        if let Some(images) = &mut self.images {
+            intent::push(images, slot, hash, key, None);
+        }
         Ok(deleted)
     }
 

@@ -68,3 +68,13 @@ pub(super) const META_ADD: &str = "INSERT INTO meta (name, value) VALUES (?1, ?2
 /// All of it: a handful of rows.
 pub(super) const MARKS: &str = "SELECT name, value FROM meta";
 pub(super) const META_GET: &str = "SELECT value FROM meta WHERE name = ?1";
+/// A row of `meta` that may be there already.
+pub(super) const META_SET: &str =
+    "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+pub(super) const INTENT_ADD: &str = "INSERT INTO intents (shard, id, changes) VALUES (?1, ?2, ?3)";
+/// What a shard does not have yet, oldest first.
+pub(super) const INTENTS_AFTER: &str =
+    "SELECT id, changes FROM intents WHERE shard = ?1 AND id > ?2 ORDER BY id";
+pub(super) const INTENTS_LAST: &str = "SELECT max(id) FROM intents WHERE shard = ?1";
+pub(super) const INTENTS_FORGET: &str = "DELETE FROM intents WHERE shard = ?1 AND id <= ?2";

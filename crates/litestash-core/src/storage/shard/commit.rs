@@ -32,6 +32,20 @@ enum Alone {
     NotWritten,
 }
 
+/// A transaction that was begun and not ended.
+pub(super) struct Begun {
+    before: Option<Header>,
+    pub(super) marks: Marks,
+    rows_before: u64,
+}
+
+impl Begun {
+    /// Whether rows were written since.
+    pub(super) fn has_written(&self, open: &OpenWriter) -> bool {
+        open.database.connection().total_changes() != self.rows_before
+    }
+}
+
 impl Shard {
     /// Runs `f` in a write transaction of this shard and commits. The shard is created if it does not exist.
     ///
@@ -159,7 +173,7 @@ impl Shard {
         self.workers.idle.want(self.id, When::Later);
     }
 
-    fn flush_pending(&self, open: &mut OpenWriter) -> Result<()> {
+    pub(super) fn flush_pending(&self, open: &mut OpenWriter) -> Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
@@ -201,6 +215,27 @@ impl Shard {
         released: &[Arc<Entry>],
         f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
     ) -> Result<T> {
+        let begun = self.begin(open, level)?;
+        let transaction = Transaction(&mut open.database);
+        let mut txn = WriteTxn::begun(transaction.0, self.id, begun.marks, self.changes());
+        let result = f(&mut txn)?;
+        let (marks, changes) = txn.into_parts();
+        transaction.goes_on();
+        self.end(open, level, released, &begun, marks, changes)?;
+        Ok(result)
+    }
+
+    /// BEGIN IMMEDIATE, after what the journal has for the shard was done.
+    pub(super) fn begin(&self, open: &mut OpenWriter, level: Durability) -> Result<Begun> {
+        loop {
+            let begun = self.begin_once(open, level)?;
+            if !begun.marks.journal || !self.redo(open, &begun)? {
+                return Ok(begun);
+            }
+        }
+    }
+
+    fn begin_once(&self, open: &mut OpenWriter, level: Durability) -> Result<Begun> {
         open.set_level(level)?;
         if open.syncs && open.log_file.is_none() {
             open.log_file = self.path.as_deref().and_then(LogFile::open);
@@ -220,10 +255,21 @@ impl Shard {
         {
             log_file.make_room(before.frames());
         }
+        Ok(Begun { before, marks, rows_before })
+    }
+
+    /// COMMIT, and all that has to happen before it is acknowledged. `marks` and `changes` are what the
+    /// transaction left.
+    pub(super) fn end(
+        &self,
+        open: &mut OpenWriter,
+        level: Durability,
+        released: &[Arc<Entry>],
+        begun: &Begun,
+        marks: Marks,
+        changes: Option<Changes>,
+    ) -> Result<()> {
         let transaction = Transaction(&mut open.database);
-        let mut txn = WriteTxn::begun(transaction.0, self.id, marks, self.changes());
-        let result = f(&mut txn)?;
-        let (marks, changes) = txn.into_parts();
         if transaction.0.connection().is_autocommit() {
             // Some errors roll the whole transaction back (<https://www.sqlite.org/lang_transaction.html>); one
             // of them was swallowed on the way here.
@@ -233,16 +279,15 @@ impl Shard {
         drop(transaction);
         // A transaction that wrote nothing leaves the header alone, and is no commit to count on: the next one
         // may be that of another process, at once.
-        let wrote = open.database.connection().total_changes() != rows_before;
-        if wrote {
-            self.committed(open, level, released, changes, marks, before)?;
+        if begun.has_written(open) {
+            self.committed(open, level, released, changes, marks, begun.before)?;
         } else {
             self.cache.publish(self.id, released, Changes::All, None, None);
         }
-        Ok(result)
+        Ok(())
     }
 
-    fn changes(&self) -> Option<Changes> {
+    pub(super) fn changes(&self) -> Option<Changes> {
         (self.cache.is_on() && self.path.is_some()).then(|| Changes::Rows(Vec::new()))
     }
 
@@ -288,7 +333,7 @@ impl Shard {
         })
     }
 
-    fn open_writer<'w>(&self, writer: &'w mut Writer, create: bool) -> Result<Option<&'w mut OpenWriter>> {
+    pub(super) fn open_writer<'w>(&self, writer: &'w mut Writer, create: bool) -> Result<Option<&'w mut OpenWriter>> {
         if !self.settings.writable() {
             return Err(Error::new(ErrorKind::ReadOnly, "the stash was opened read-only"));
         }
@@ -338,7 +383,7 @@ impl OpenWriter {
 }
 
 /// After these the writer connection is dropped and opened anew by the next write.
-fn must_reopen(kind: ErrorKind) -> bool {
+pub(super) fn must_reopen(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Indeterminate | ErrorKind::Io | ErrorKind::NotAStash | ErrorKind::Internal)
 }
 

@@ -5,7 +5,9 @@ mod checkpoint;
 mod commit;
 mod log_file;
 mod marks;
+mod part;
 mod readers;
+mod redo;
 mod relaxed;
 mod submit;
 
@@ -14,6 +16,7 @@ use super::cache::ReadCache;
 use super::connection::{self, Access};
 use super::database::Database;
 use super::directory::Directory;
+use super::journal::Journal;
 use super::pending::Pending;
 use super::permits::Permits;
 use super::queue::CommitQueue;
@@ -33,6 +36,7 @@ use std::time::Duration;
 
 pub(crate) use checkpoint::checkpoint;
 pub(crate) use marks::Marks;
+pub(crate) use part::Part;
 pub(crate) use submit::Submission;
 
 /// Bytes of writes that wait for another thread's commit, per shard.
@@ -58,6 +62,7 @@ impl Settings {
 pub(crate) struct Common {
     pub(crate) settings: Arc<Settings>,
     pub(crate) cache: Arc<ReadCache>,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) workers: Workers,
     /// Commits that are synced at once. More would not be faster, and fewer share more.
     pub(crate) syncs: Arc<Permits>,
@@ -75,6 +80,8 @@ pub(crate) struct Workers {
     /// Writes what waits.
     flushes: Arc<Worker>,
     checkpoints: Arc<Worker>,
+    /// Does what transactions left undone whose process died, and empties the journal.
+    journal: Arc<Worker>,
 }
 
 impl Workers {
@@ -87,12 +94,13 @@ impl Workers {
             }),
             flushes: worker("litestash-flush", 5, |shard, _| shard.flush_in_background()),
             checkpoints: worker("litestash-checkpoint", 500, Shard::checkpoint_in_background),
+            journal: worker("litestash-journal", 250, |shard, _| shard.tend_journal()),
         }
     }
 
     /// All of them.
-    pub(crate) fn all(&self) -> [&Arc<Worker>; 3] {
-        [&self.idle, &self.flushes, &self.checkpoints]
+    pub(crate) fn all(&self) -> [&Arc<Worker>; 4] {
+        [&self.idle, &self.flushes, &self.checkpoints, &self.journal]
     }
 }
 
@@ -123,6 +131,7 @@ pub(crate) struct Shard {
     path: Option<PathBuf>,
     settings: Arc<Settings>,
     cache: Arc<ReadCache>,
+    journal: Arc<Journal>,
     queue: CommitQueue<submit::Job>,
     pending: Pending,
     writer: Mutex<Writer>,
@@ -138,12 +147,13 @@ pub(crate) struct Shard {
 
 impl Shard {
     pub(crate) fn new(id: ShardId, common: &Common) -> Self {
-        let Common { settings, cache, workers, syncs } = common.clone();
+        let Common { settings, cache, journal, workers, syncs } = common.clone();
         Self {
             id,
             path: settings.directory.as_ref().map(|directory| directory.shard_path(id)),
             settings,
             cache,
+            journal,
             queue: CommitQueue::new(QUEUE_BYTES_MAX),
             pending: Pending::default(),
             writer: Mutex::new(Writer::Idle),
@@ -252,7 +262,7 @@ impl Shard {
     }
 }
 
-fn closed() -> Error {
+pub(super) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the stash is closed")
 }
 
@@ -262,6 +272,13 @@ fn not_created() -> Error {
 
 /// Rolls back when dropped, also by a panic, unless the transaction has ended.
 struct Transaction<'a>(&'a mut Database);
+
+impl Transaction<'_> {
+    /// Leaves the transaction open.
+    fn goes_on(self) {
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
