@@ -254,4 +254,13 @@ impl Inner {
         }
         self.shards().try_for_each(|shard| shard.finish())
     }
+
+    /// Whether the journal has something that was not done. One that is being committed counts as well, unless
+    /// the caller holds the write locks of all shards.
+    pub(crate) fn has_unfinished_transactions(&self) -> Result<bool> {
+        if !self.journal.is_attached() && !self.journal.attach()? {
+            return Ok(false);
+        }
+        self.shards().try_fold(false, |found, shard| Ok(found || shard.has_unfinished()?))
+    }
 }

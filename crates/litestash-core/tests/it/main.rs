@@ -16,4 +16,5 @@ mod model;
 mod processes;
 mod support;
 mod together;
+mod transaction;
 mod transfer;

@@ -76,8 +76,7 @@ impl Shard {
     /// Does what the journal has for the shard. A handle that only reads answers whether there is something.
     #[cold]
     pub(crate) fn finish(&self) -> Result<()> {
-        let unapplied = || self.journal.unapplied(self.id, || self.applied());
-        if !self.journal.is_attached() || unapplied()?.is_none() {
+        if !self.has_unfinished()? {
             return Ok(());
         }
         if !self.settings.writable() {
@@ -86,10 +85,17 @@ impl Shard {
                 "a transaction of a process that ended has to be finished; open the stash for writing once",
             ));
         }
+        #[cfg(feature = "testing")]
+        let _finishes = journal::testing::finishing();
         // The mark, and with it this number's place, may have been lost by a power cut.
         self.mark_journal()?;
         self.with_open(true, |shard, open| shard.transact(open, Durability::Normal, &[], |_| Ok(())))?;
         Ok(())
+    }
+
+    /// Whether the journal has something for the shard that it does not have.
+    pub(crate) fn has_unfinished(&self) -> Result<bool> {
+        Ok(self.journal.is_attached() && self.journal.unapplied(self.id, || self.applied())?.is_some())
     }
 
     /// Asks everybody to look into the journal before they write this shard, which is created if it is missing.
