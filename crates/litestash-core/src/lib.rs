@@ -45,7 +45,7 @@ pub use contract::version::Version;
 pub use env::{Clock, FixedClock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
-    Action, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome, ScanOptions,
+    Action, ComputeOptions, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome, ScanOptions,
     SetOptions, TransactionOutcome, Values,
 };
 pub use storage::{CacheStats, Durability};

@@ -2,6 +2,7 @@
 
 mod batch;
 mod compute;
+mod lease;
 mod op;
 mod open;
 mod options;
@@ -11,6 +12,7 @@ mod spread;
 mod transaction;
 mod write;
 
+pub use compute::ComputeOptions;
 pub use op::{Action, Condition, Deadline, Entry, Op, Outcome, SetOptions};
 pub use open::LiteStash;
 pub use options::Options;

@@ -1,6 +1,7 @@
 //! Opening and closing.
 
 use super::compute::Flights;
+use super::lease::Keeper;
 use super::options::Options;
 use super::spread::spread;
 use crate::contract::hash::KeyHash;
@@ -55,6 +56,7 @@ pub(crate) struct Inner {
     pub(crate) cache: Arc<ReadCache>,
     pub(crate) journal: Arc<Journal>,
     pub(super) flights: Flights,
+    pub(super) keeper: Arc<Keeper>,
     shards: Arc<[Shard; SHARDS]>,
     workers: Workers,
     clock: Arc<dyn Clock>,
@@ -142,6 +144,7 @@ impl LiteStash {
                 cache,
                 journal,
                 flights: Flights::default(),
+                keeper: Arc::default(),
                 shards,
                 workers,
                 clock: Arc::clone(&options.clock),
@@ -250,6 +253,7 @@ impl Inner {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.keeper.stop();
         let drained = self.shards.iter().map(Shard::drain).fold(Ok(()), Result::and);
         self.workers.all().iter().for_each(|worker| worker.stop());
         if self.journal.is_attached()

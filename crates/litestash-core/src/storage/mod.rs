@@ -18,6 +18,7 @@ pub(crate) mod failure;
 pub(crate) mod fork;
 mod futex;
 pub(crate) mod journal;
+pub(crate) mod leases;
 mod pending;
 pub(crate) mod permits;
 mod queue;
