@@ -11,6 +11,7 @@ mod damage;
 mod durability;
 mod failures;
 mod fairness;
+mod leases;
 mod log;
 mod model;
 mod processes;
