@@ -16,6 +16,7 @@ mod soak;
 mod table;
 mod test;
 mod tidy;
+mod transactions;
 
 use clap::{Parser, Subcommand};
 use std::path::Path;
@@ -44,6 +45,7 @@ enum Command {
     Soak(soak::Arguments),
     Test(test::Arguments),
     Tidy(tidy::Arguments),
+    Transactions(transactions::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +74,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),
+        Command::Transactions(arguments) => transactions::run(&arguments),
     }
 }
 

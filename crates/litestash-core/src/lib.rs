@@ -45,8 +45,8 @@ pub use contract::version::Version;
 pub use env::{Clock, FixedClock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
-    Action, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome, ScanOptions,
-    SetOptions, Subscriber, Subscription, SweepReport, Values,
+    Action, ComputeOptions, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome,
+    ScanOptions, SetOptions, Subscriber, Subscription, SweepReport, TransactionOutcome, Values,
 };
 pub use storage::{CacheStats, Durability, Event, EventKind, ExpiryStats, Filter, KeyFilter, Origin, Scope};
 
@@ -54,6 +54,11 @@ pub use storage::{CacheStats, Durability, Event, EventKind, ExpiryStats, Filter,
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub use storage::ticket::testing;
+
+/// Points at which a process dies, for tests. No part of the interface.
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub use storage::journal::testing as journal_testing;
 
 /// The version of the SQLite that is linked into this program, such as `3.54.1`.
 pub fn sqlite_version() -> &'static str {

@@ -2,7 +2,7 @@
 
 use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
-use crate::stash::LiteStash;
+use crate::stash::{Inner, LiteStash};
 use crate::storage::connection::{self, Access};
 use crate::storage::database::Database;
 use crate::storage::directory::{self, Directory};
@@ -72,7 +72,7 @@ impl LiteStash {
             for shard in self.inner.shards() {
                 shard.flush()?;
             }
-            for (shard, source) in pin_all(&self.inner.settings)? {
+            for (shard, source) in pin_all(&self.inner)? {
                 copy(shard, source.connection())
                     .map_err(|error| error.context(format_args!("copying shard {shard}")))?;
             }
@@ -106,7 +106,8 @@ fn sync_directory(directory: &Path) -> Result<()> {
 }
 
 /// One connection per shard, each inside a read transaction, together showing one moment.
-fn pin_all(settings: &Settings) -> Result<Vec<(ShardId, Database)>> {
+fn pin_all(inner: &Inner) -> Result<Vec<(ShardId, Database)>> {
+    let settings = &*inner.settings;
     match settings.read_access {
         Access::Immutable => pin(settings, &existing(settings)?),
         Access::ReadOnly => Err(Error::new(
@@ -116,8 +117,14 @@ fn pin_all(settings: &Settings) -> Result<Vec<(ShardId, Database)>> {
         Access::Read | Access::Write => {
             let deadline = Instant::now() + settings.busy_timeout;
             loop {
+                inner.finish_transactions()?;
                 let shards = existing(settings)?;
-                let _locks = lock(settings, &shards)?;
+                let locks = lock(settings, &shards)?;
+                // A process may have died since in the middle of a transaction. Now nobody is in one.
+                if inner.has_unfinished_transactions()? {
+                    drop(locks);
+                    continue;
+                }
                 // A shard that another process created since the list was made could hold a write
                 // that came before one in a locked shard; so the list must still be complete now
                 // that nobody else can write.

@@ -38,11 +38,14 @@ pub enum ProblemKind {
     Expiry,
 }
 
+/// [`Problem::shard`] of a problem with the stash's journal.
+const JOURNAL: u8 = u8::MAX;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The shard's number.
+    /// The shard's number; 255 for the journal.
     pub shard: u8,
     /// The table's number, if it is about a row or table.
     pub slot: Option<u8>,
@@ -80,6 +83,18 @@ impl LiteStash {
     pub fn verify(&self) -> Result<VerifyReport> {
         self.inner.usable()?;
         let mut report = VerifyReport::default();
+        match self.inner.finish_transactions() {
+            Err(error) if is_damage(error.kind()) => report.problems.push(Problem {
+                shard: JOURNAL,
+                slot: None,
+                key_hash: None,
+                kind: ProblemKind::File,
+                message: error.message().to_owned(),
+            }),
+            // Who only reads sees what is there; opening has waited for what was undone then.
+            Err(error) if error.kind() == ErrorKind::ReadOnly => {}
+            other => other?,
+        }
         for shard in self.inner.shards() {
             let checked = shard.read_snapshot(|database| {
                 let mut check = Check { shard: shard.id(), rows: 0, problems: Vec::new() };

@@ -27,3 +27,6 @@ pub const SHARDS: usize = 16;
 
 /// Tables of a shard file.
 pub const SLOTS: usize = 4;
+
+/// The longest lease of a computation, in microseconds: ten minutes.
+pub const LEASE_US_MAX: i64 = 600_000_000;

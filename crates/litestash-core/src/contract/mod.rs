@@ -4,6 +4,7 @@
 //! source or SQLite.
 
 pub mod hash;
+pub mod intent;
 pub mod interchange;
 pub mod key;
 pub mod limits;

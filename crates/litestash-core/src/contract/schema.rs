@@ -41,7 +41,7 @@ pub const TABLES: [(&str, &str); SLOTS + 2] = [
 ];
 
 /// Tables that a shard may have besides, as (name, text): each is made by whoever needs it first.
-pub const OPTIONAL_TABLES: [(&str, &str); 2] = [
+pub const OPTIONAL_TABLES: [(&str, &str); 3] = [
     (
         "access",
         "CREATE TABLE access (slot INTEGER NOT NULL, key_hash BLOB NOT NULL, used_at INTEGER NOT NULL, \
@@ -53,10 +53,32 @@ pub const OPTIONAL_TABLES: [(&str, &str); 2] = [
          kind INTEGER NOT NULL, slot INTEGER NOT NULL, key_hash BLOB NOT NULL, key ANY NOT NULL, \
          version INTEGER NOT NULL) STRICT",
     ),
+    (
+        "leases",
+        "CREATE TABLE leases (key_hash BLOB PRIMARY KEY NOT NULL, holder BLOB NOT NULL, ends_at INTEGER NOT NULL) \
+         STRICT, WITHOUT ROWID",
+    ),
 ];
 
 /// The table of what was changed while somebody watched.
 pub const CHANGES: &str = "changes";
+/// The file of the journal, and its `application_id`: "LSTJ".
+pub const JOURNAL_FILE: &str = "journal.db";
+/// See [`JOURNAL_FILE`].
+pub const JOURNAL_APPLICATION_ID: i64 = 0x4C53_544A;
+
+/// The tables of the journal, as [`TABLES`].
+pub const JOURNAL_TABLES: [(&str, &str); 2] = [
+    (
+        "intents",
+        "CREATE TABLE intents (shard INTEGER NOT NULL, id INTEGER NOT NULL, changes BLOB NOT NULL, \
+         PRIMARY KEY (shard, id)) STRICT, WITHOUT ROWID",
+    ),
+    ("meta", "CREATE TABLE meta (name TEXT PRIMARY KEY NOT NULL, value ANY NOT NULL) STRICT, WITHOUT ROWID"),
+];
+
+/// The `meta` row of the journal that holds the number of its last transaction.
+pub const META_LAST: &str = "last";
 
 /// The `meta` row that holds [`FORMAT`].
 pub const META_FORMAT: &str = "format";
@@ -76,6 +98,9 @@ pub const META_WATCHED_UNTIL: &str = "watched_until";
 /// The `meta` row that says that the stash has a journal.
 pub const META_JOURNAL: &str = "journal";
 
+/// The `meta` row that holds the number of the last transaction of the journal that the shard has.
+pub const META_APPLIED: &str = "applied";
+
 /// The `meta` row that says that the shard was given up.
 pub const META_DROPPED: &str = "dropped";
 
@@ -91,9 +116,11 @@ mod tests {
     #[test]
     fn the_normative_page_prints_these_texts() {
         let page = include_str!("../../../../docs/CONTRACT.md");
-        for (name, sql) in TABLES.into_iter().chain(OPTIONAL_TABLES) {
+        for (name, sql) in TABLES.into_iter().chain(OPTIONAL_TABLES).chain(JOURNAL_TABLES) {
             assert!(page.contains(&format!("    {sql}\n")), "docs/CONTRACT.md differs for {name}");
         }
-        assert!(page.contains(&format!("PRAGMA application_id = {APPLICATION_ID};")));
+        for id in [APPLICATION_ID, JOURNAL_APPLICATION_ID] {
+            assert!(page.contains(&format!("PRAGMA application_id = {id};")));
+        }
     }
 }

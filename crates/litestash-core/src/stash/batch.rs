@@ -78,7 +78,7 @@ impl LiteStash {
 }
 
 /// The limits of a batch (`docs/CONTRACT.md` 10).
-fn check_batch(ops: &[Op]) -> Result<()> {
+pub(super) fn check_batch(ops: &[Op]) -> Result<()> {
     if ops.len() > BATCH_OPERATIONS_MAX {
         return Err(Error::too_large(format!(
             "the batch has {} operations; the limit is {BATCH_OPERATIONS_MAX}",

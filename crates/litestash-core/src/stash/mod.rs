@@ -3,6 +3,7 @@
 mod batch;
 mod compute;
 mod expiry;
+mod lease;
 mod op;
 mod open;
 mod options;
@@ -10,14 +11,17 @@ mod read;
 mod scan;
 mod spread;
 mod subscribe;
+mod transaction;
 mod write;
 
+pub use compute::ComputeOptions;
 pub use expiry::SweepReport;
 pub use op::{Action, Condition, Deadline, Entry, Op, Outcome, SetOptions};
 pub use open::LiteStash;
 pub use options::Options;
 pub use scan::{Cursor, Items, Keys, ScanOptions, Values};
 pub use subscribe::{Subscriber, Subscription};
+pub use transaction::TransactionOutcome;
 
 pub(crate) use op::damaged;
 pub(crate) use open::{Inner, Place};

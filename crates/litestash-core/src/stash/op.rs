@@ -62,6 +62,18 @@ pub enum Condition {
     Version(Version),
 }
 
+impl Condition {
+    /// Whether it holds for a key with that row.
+    fn holds(self, live: Option<&Live>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Absent => live.is_none(),
+            Self::Present => live.is_some(),
+            Self::Version(version) => live.is_some_and(|live| live.version == version),
+        }
+    }
+}
+
 /// How a value is stored. The default: always, with the stash's default time to live, if it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SetOptions {
@@ -160,6 +172,11 @@ pub enum Action {
     Persist,
     /// Begins a sliding deadline anew. Answers [`Outcome::Flag`]: was it there.
     Touch,
+    /// Asks whether that holds. Answers [`Outcome::Flag`]; where it does not, a
+    /// [transaction](super::LiteStash::transaction) is refused.
+    Check(Condition),
+    /// Asks whether the key holds a value of that canonical encoding. As [`Action::Check`].
+    Expect(Vec<u8>),
 }
 
 /// What an [`Op`] answered.
@@ -185,7 +202,7 @@ impl Op {
     /// is not canonical.
     pub fn new(key: impl ToKey, action: Action) -> Result<Self> {
         match &action {
-            Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } => {
+            Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } | Action::Expect(encoded) => {
                 msgpack::validate(encoded)?
             }
             _ => {}
@@ -224,7 +241,9 @@ impl Action {
     /// Bytes of the value that is to be stored.
     pub(super) fn size_bytes(&self) -> usize {
         match self {
-            Self::Set { encoded, .. } | Self::CompareAndSet { encoded, .. } => encoded.len(),
+            Self::Set { encoded, .. } | Self::CompareAndSet { encoded, .. } | Self::Expect(encoded) => {
+                encoded.len()
+            }
             _ => 0,
         }
     }
@@ -241,7 +260,7 @@ impl Action {
 
     /// Whether it only reads.
     pub(super) fn only_reads(&self) -> bool {
-        matches!(self, Self::Get | Self::Exists | Self::Entry)
+        matches!(self, Self::Get | Self::Exists | Self::Entry | Self::Check(_) | Self::Expect(_))
     }
 
     /// Whether it prolongs a row of that expiry by reading it.
@@ -283,6 +302,7 @@ impl Action {
             Self::Get | Self::Take => Outcome::Value(None),
             Self::Entry => Outcome::Entry(None),
             Self::Set { .. } => Outcome::Version(None),
+            Self::Check(condition) => Outcome::Flag(condition.holds(None)),
             _ => Outcome::Flag(false),
         }
     }
@@ -292,6 +312,8 @@ impl Action {
         match self {
             Self::Exists => Outcome::Flag(true),
             Self::Entry => Outcome::Entry(Some(row.entry())),
+            Self::Check(condition) => Outcome::Flag(condition.holds(Some(row))),
+            Self::Expect(encoded) => Outcome::Flag(*encoded == row.body),
             _ => Outcome::Value(Some(row.body.clone())),
         }
     }
@@ -382,7 +404,7 @@ pub(super) fn execute(
     let put =
         |txn: &mut WriteTxn<'_>, expiry: Expiry, body: &[u8]| txn.put(&place.row(key, expiry, body), now_us);
     match action {
-        Action::Get | Action::Exists | Action::Entry => {
+        Action::Get | Action::Exists | Action::Entry | Action::Check(_) | Action::Expect(_) => {
             let Some(row) = live(txn)? else { return Ok(action.on_missing()) };
             if action.uses(row.expiry) {
                 txn.accesses().note(key, slot, &place.hash, row.version, row.expiry, now_us);
@@ -396,13 +418,7 @@ pub(super) fn execute(
             let mut expiry = moment.expiry(options.deadline)?;
             if options.keep_ttl || options.condition != Condition::Always {
                 let old = live(txn)?;
-                let holds = match options.condition {
-                    Condition::Always => true,
-                    Condition::Absent => old.is_none(),
-                    Condition::Present => old.is_some(),
-                    Condition::Version(version) => old.as_ref().is_some_and(|old| old.version == version),
-                };
-                if !holds {
+                if !options.condition.holds(old.as_ref()) {
                     return Ok(Outcome::Version(None));
                 }
                 if options.keep_ttl {

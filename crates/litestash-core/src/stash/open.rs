@@ -1,6 +1,7 @@
 //! Opening and closing.
 
 use super::compute::Flights;
+use super::lease::Keeper;
 use super::options::Options;
 use super::spread::spread;
 use crate::contract::hash::KeyHash;
@@ -18,6 +19,7 @@ use crate::storage::directory::Directory;
 use crate::storage::events::{Hub, Watcher};
 use crate::storage::expiring::Expiring;
 use crate::storage::fork;
+use crate::storage::journal::Journal;
 use crate::storage::permits::Permits;
 use crate::storage::row::NewRow;
 use crate::storage::shard::{Common, SYNCS_MAX, Settings, Shard, Workers};
@@ -55,7 +57,9 @@ pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
     pub(crate) value_bytes_max: usize,
     pub(crate) cache: Arc<ReadCache>,
+    pub(crate) journal: Arc<Journal>,
     pub(super) flights: Flights,
+    pub(super) keeper: Arc<Keeper>,
     shards: Arc<[Shard; SHARDS]>,
     workers: Workers,
     pub(super) hub: Arc<Hub>,
@@ -124,9 +128,12 @@ impl LiteStash {
         {
             return Err(Error::new(ErrorKind::NoStash, "the directory holds no shard file"));
         }
+        let settings = Arc::new(Settings { directory, read_access, busy_timeout: options.busy_timeout });
+        let cache = Arc::new(ReadCache::new(options.cache_bytes));
         let common = Common {
-            settings: Arc::new(Settings { directory, read_access, busy_timeout: options.busy_timeout }),
-            cache: Arc::new(ReadCache::new(options.cache_bytes)),
+            journal: Arc::new(Journal::new(&settings, cache.journal_view())),
+            settings,
+            cache,
             workers: Workers::new(),
             syncs: Arc::new(Permits::new(SYNCS_MAX)),
             expiring: Arc::new(Expiring::new(Arc::clone(&options.clock), options.background)),
@@ -137,16 +144,18 @@ impl LiteStash {
             unreachable!("ShardId::all() has SHARDS members");
         };
         let shards = Arc::new(shards);
-        let Common { settings, cache, workers, expiring, hub, .. } = common;
+        let Common { settings, cache, journal, workers, expiring, hub, .. } = common;
         let watcher = Arc::new(Watcher::new(&shards, &hub));
         workers.all().iter().for_each(|worker| worker.watch(&shards));
-        Ok(Self {
+        let stash = Self {
             level: options.durability,
             inner: Arc::new(Inner {
                 settings,
                 value_bytes_max: options.value_bytes_max,
                 cache,
+                journal,
                 flights: Flights::default(),
+                keeper: Arc::default(),
                 shards,
                 workers,
                 hub,
@@ -158,7 +167,9 @@ impl LiteStash {
                 closed: AtomicBool::new(false),
                 generation: fork::watched_generation(),
             }),
-        })
+        };
+        stash.inner.finish_transactions_at_open()?;
+        Ok(stash)
     }
 
     /// The stash's directory as an absolute path, or `None` for a stash in memory.
@@ -252,18 +263,26 @@ impl Inner {
             // threads that do not exist here: the shards stay as they are, for good.
             std::mem::forget(Arc::clone(&self.shards));
             std::mem::forget(Arc::clone(&self.watcher));
+            std::mem::forget(Arc::clone(&self.journal));
             return Ok(());
         }
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.keeper.stop();
         let drained = self.shards.iter().map(Shard::drain).fold(Ok(()), Result::and);
         self.workers.all().iter().for_each(|worker| worker.stop());
         self.watcher.stop();
+        if self.journal.is_attached()
+            && let Err(error) = self.shards.iter().try_for_each(Shard::settle_journal)
+        {
+            // What it still has is done, and is forgotten by whoever opens the stash next.
+            tracing::warn!(%error, "the journal could not be emptied");
+        }
         self.cache.close();
-        let closed = drained.and(self.close_shards());
+        let closed = self.close_shards();
         self.hub.close();
-        closed
+        drained.and(closed).and(self.journal.close())
     }
 
     fn close_shards(&self) -> Result<()> {

@@ -4,12 +4,14 @@ use super::database::Database;
 use super::sql;
 use crate::contract::route::ShardId;
 use crate::contract::schema::{
-    APPLICATION_ID, AUTO_VACUUM, FORMAT, META_FORMAT, META_SHARD, OPTIONAL_TABLES, PAGE_BYTES, TABLES,
+    APPLICATION_ID, AUTO_VACUUM, FORMAT, JOURNAL_APPLICATION_ID, JOURNAL_TABLES, META_FORMAT, META_LAST,
+    META_SHARD, OPTIONAL_TABLES, PAGE_BYTES, TABLES,
 };
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::fmt;
 use std::path::Path;
 
 /// SQLite before 3.51.3 can lose commits when a WAL is reset (<https://www.sqlite.org/wal.html#walresetbug>).
@@ -58,6 +60,62 @@ pub(crate) enum Access {
     Immutable,
 }
 
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    Shard(ShardId),
+    /// What transactions over several shards are going to do.
+    Journal,
+}
+
+impl From<ShardId> for Content {
+    fn from(shard: ShardId) -> Self {
+        Self::Shard(shard)
+    }
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shard(shard) => write!(f, "shard {shard}"),
+            Self::Journal => f.write_str("the journal"),
+        }
+    }
+}
+
+type Tables = &'static [(&'static str, &'static str)];
+
+impl Content {
+    fn application_id(self) -> i64 {
+        match self {
+            Self::Shard(_) => APPLICATION_ID,
+            Self::Journal => JOURNAL_APPLICATION_ID,
+        }
+    }
+
+    fn tables(self) -> Tables {
+        match self {
+            Self::Shard(_) => &TABLES,
+            Self::Journal => &JOURNAL_TABLES,
+        }
+    }
+
+    fn optional_tables(self) -> Tables {
+        match self {
+            Self::Shard(_) => &OPTIONAL_TABLES,
+            Self::Journal => &[],
+        }
+    }
+
+    /// The row of `meta` that a new file has besides its format.
+    fn meta(self) -> (&'static str, i64) {
+        match self {
+            Self::Shard(shard) => (META_SHARD, i64::from(shard.number())),
+            Self::Journal => (META_LAST, 0),
+        }
+    }
+}
+
 /// Refuses to work with a SQLite that may lose commits. Asked once per stash, of the
 /// library that is really linked.
 pub(crate) fn check_sqlite_version() -> Result<()> {
@@ -70,17 +128,17 @@ pub(crate) fn check_sqlite_version() -> Result<()> {
     Ok(())
 }
 
-/// Opens a shard file, which exists. `None` if its creation was cut short and `access` is not for writing.
-pub(crate) fn open(path: &Path, shard: ShardId, access: Access) -> Result<Option<Database>> {
+/// Opens a file, which exists. `None` if its creation was cut short and `access` is not for writing.
+pub(crate) fn open(path: &Path, content: impl Into<Content>, access: Access) -> Result<Option<Database>> {
     let connection = Connection::open_with_flags(open_path(path, access), flags(access))
         .map_err(|error| explain_open(error.into(), path, access))?;
-    finish(connection, shard, access).map_err(|error| explain_open(error, path, access))
+    finish(connection, content.into(), access).map_err(|error| explain_open(error, path, access))
 }
 
-/// Opens a new shard in memory.
-pub(crate) fn open_in_memory(shard: ShardId) -> Result<Database> {
+/// Opens a new shard, or another file, in memory.
+pub(crate) fn open_in_memory(content: impl Into<Content>) -> Result<Database> {
     let connection = Connection::open_in_memory()?;
-    finish(connection, shard, Access::Write)?
+    finish(connection, content.into(), Access::Write)?
         .ok_or_else(|| Error::new(ErrorKind::Internal, "a shard in memory was not created"))
 }
 
@@ -141,7 +199,7 @@ fn explain_open(error: Error, path: &Path, access: Access) -> Error {
     error
 }
 
-fn finish(connection: Connection, shard: ShardId, access: Access) -> Result<Option<Database>> {
+fn finish(connection: Connection, content: Content, access: Access) -> Result<Option<Database>> {
     // Waiting is done in `retry`, where it is fair and bounded.
     connection.busy_timeout(std::time::Duration::ZERO)?;
     harden(&connection)?;
@@ -157,11 +215,11 @@ fn finish(connection: Connection, shard: ShardId, access: Access) -> Result<Opti
         set_synchronous(&connection, false)?;
         connection.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", WAL_KEEP_BYTES)?;
-        create(&connection, shard)?;
+        create(&connection, content)?;
     } else {
         connection.pragma_update(None, "query_only", true)?;
     }
-    check(&connection, shard)?;
+    check(&connection, content)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     let shares_index = mode == "wal" && access != Access::Immutable;
@@ -205,8 +263,8 @@ fn is_unborn(connection: &Connection) -> Result<bool> {
     Ok(tables == 0 && pragma(connection, "application_id")? == 0 && pragma(connection, "user_version")? == 0)
 }
 
-/// Creates the tables of an unborn shard; does nothing in any other.
-fn create(connection: &Connection, shard: ShardId) -> Result<()> {
+/// Creates the tables of an unborn file; does nothing in any other.
+fn create(connection: &Connection, content: Content) -> Result<()> {
     if !is_unborn(connection)? {
         return Ok(());
     }
@@ -214,13 +272,13 @@ fn create(connection: &Connection, shard: ShardId) -> Result<()> {
     let created = (|| {
         // Another process may have been faster while this one waited for the lock.
         if is_unborn(connection)? {
-            connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+            connection.pragma_update(None, "application_id", content.application_id())?;
             connection.pragma_update(None, "user_version", FORMAT)?;
-            for (_, table) in TABLES {
+            for (_, table) in content.tables() {
                 connection.execute(table, [])?;
             }
             connection.execute(sql::META_ADD, (META_FORMAT, FORMAT))?;
-            connection.execute(sql::META_ADD, (META_SHARD, i64::from(shard.number())))?;
+            connection.execute(sql::META_ADD, content.meta())?;
         }
         connection.execute_batch(sql::COMMIT)?;
         Ok(())
@@ -232,51 +290,53 @@ fn create(connection: &Connection, shard: ShardId) -> Result<()> {
     created
 }
 
-/// Refuses whatever is not shard number `shard` of format 1.
-pub(crate) fn check(connection: &Connection, shard: ShardId) -> Result<()> {
+/// Refuses whatever is not that file, such as shard number 3, of format 1.
+pub(crate) fn check(connection: &Connection, content: impl Into<Content>) -> Result<()> {
+    let content = content.into();
     let not_ours = |what: String| Error::new(ErrorKind::NotAStash, what);
     let application_id = pragma(connection, "application_id")?;
-    if application_id != APPLICATION_ID {
+    if application_id != content.application_id() {
         return Err(not_ours(format!(
-            "shard {shard} is another program's database (application id {application_id:#x})"
+            "{content} is another program's database (application id {application_id:#x})"
         )));
     }
     let version = pragma(connection, "user_version")?;
     if version > FORMAT {
         return Err(Error::new(
             ErrorKind::UnsupportedFormat,
-            format!("shard {shard} has format {version}; this build reads format {FORMAT}"),
+            format!("{content} has format {version}; this build reads format {FORMAT}"),
         ));
     }
     if version != FORMAT {
-        return Err(not_ours(format!("shard {shard} has the impossible format {version}")));
+        return Err(not_ours(format!("{content} has the impossible format {version}")));
     }
     let mut statement = connection.prepare(sql::SCHEMA)?;
     let mut rows = statement.query([])?;
-    for (name, text) in TABLES {
+    for (name, text) in content.tables() {
         let same = rows.next()?.is_some_and(|row| {
-            row.get_ref(0).is_ok_and(|found| found.as_str() == Ok(name))
+            row.get_ref(0).is_ok_and(|found| found.as_str() == Ok(*name))
                 && row.get_ref(1).is_ok_and(|found| found.as_str() == Ok(text))
         });
         if !same {
-            return Err(not_ours(format!("shard {shard} lacks the contract's table {name}")));
+            return Err(not_ours(format!("{content} lacks the contract's table {name}")));
         }
     }
     while let Some(row) = rows.next()? {
         let is = |index, text| row.get_ref(index).is_ok_and(|found| found.as_str() == Ok(text));
-        if !OPTIONAL_TABLES.iter().any(|(name, text)| is(0, name) && is(1, text)) {
+        if !content.optional_tables().iter().any(|(name, text)| is(0, name) && is(1, text)) {
             return Err(not_ours(format!(
-                "shard {shard} has tables, views or triggers that are not the contract's"
+                "{content} has tables, views or triggers that are not the contract's"
             )));
         }
     }
     let number = |name| connection.query_row(sql::META_GET, [name], |row| row.get::<_, i64>(0)).optional();
     if number(META_FORMAT)? != Some(FORMAT) {
-        return Err(not_ours(format!("shard {shard} has no or another format in its meta table")));
+        return Err(not_ours(format!("{content} has no or another format in its meta table")));
     }
+    let Content::Shard(shard) = content else { return Ok(()) };
     match number(META_SHARD)? {
         Some(found) if found == i64::from(shard.number()) => Ok(()),
         Some(found) => Err(not_ours(format!("the file of shard {shard} is shard {found:x}, renamed"))),
-        None => Err(not_ours(format!("shard {shard} has no number in its meta table"))),
+        None => Err(not_ours(format!("{content} has no number in its meta table"))),
     }
 }

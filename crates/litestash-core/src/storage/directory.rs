@@ -1,6 +1,7 @@
 //! The stash's directory: creating it, and refusing places where SQLite's locks are not safe.
 
 use crate::contract::route::ShardId;
+use crate::contract::schema::JOURNAL_FILE;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::ErrorKind as Io;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,11 @@ impl Directory {
 
     pub(crate) fn shard_path(&self, shard: ShardId) -> PathBuf {
         self.path.join(shard.file_name())
+    }
+
+    /// Where the journal is, if there is one.
+    pub(crate) fn journal_path(&self) -> PathBuf {
+        self.path.join(JOURNAL_FILE)
     }
 
     /// The shards whose file exists.

@@ -3,14 +3,16 @@
 
 use super::cache::{Changes, Content, Entry};
 use super::database::{Database, Hot};
+use super::effects::Effects;
 use super::events::EventKind;
-use super::events::recorder::Recorder;
 use super::shard::{Accesses, Marks};
 use super::sql::{self, PerSlot};
 use crate::contract::hash::KeyHash;
+use crate::contract::intent;
 use crate::contract::key::{Key, KeyRef, StoredKey};
 use crate::contract::record::{self, Expiry, Record};
 use crate::contract::route::{ShardId, Slot};
+use crate::contract::schema;
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -273,14 +275,8 @@ pub(crate) struct WriteTxn<'a> {
     pub(super) database: &'a mut Database,
     pub(super) record: Vec<u8>,
     shard: ShardId,
-    marks: Marks,
     accesses: &'a Accesses,
-    /// What the cache has to hear of, if there is one.
-    changes: Option<Changes>,
-    /// The earliest deadline that was written.
-    earliest: Option<i64>,
-    /// What subscribers have to hear of, if there are any.
-    recorder: Option<Box<Recorder>>,
+    pub(super) effects: Effects,
 }
 
 impl<'a> WriteTxn<'a> {
@@ -288,12 +284,10 @@ impl<'a> WriteTxn<'a> {
     pub(super) fn begun(
         database: &'a mut Database,
         shard: ShardId,
-        marks: Marks,
         accesses: &'a Accesses,
-        changes: Option<Changes>,
-        recorder: Option<Box<Recorder>>,
+        effects: Effects,
     ) -> Self {
-        Self { database, record: Vec::new(), shard, marks, accesses, changes, recorder, earliest: None }
+        Self { database, record: Vec::new(), shard, accesses, effects }
     }
 
     /// Where uses of rows are noted.
@@ -301,32 +295,23 @@ impl<'a> WriteTxn<'a> {
         self.accesses
     }
 
-    /// The earliest deadline that was written.
-    pub(super) fn earliest(&self) -> Option<i64> {
-        self.earliest
-    }
-
     /// What the shard asks of this transaction.
     pub(super) fn marks(&self) -> &Marks {
-        &self.marks
+        &self.effects.marks
     }
 
     pub(super) fn marks_mut(&mut self) -> &mut Marks {
-        &mut self.marks
+        &mut self.effects.marks
     }
 
-    pub(super) fn connection(&self) -> &Connection {
-        self.database.connection()
-    }
-
-    /// The marks as the transaction leaves them, what it changed, and what is to be told of it.
-    pub(super) fn into_parts(self) -> (Marks, Option<Changes>, Option<Box<Recorder>>) {
-        (self.marks, self.changes, self.recorder)
+    /// What it has done.
+    pub(super) fn into_effects(self) -> Effects {
+        self.effects
     }
 
     /// Tells subscribers of a value that was read by its key.
     pub(crate) fn accessed(&mut self, key: KeyRef<'_>, version: Version) {
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = &mut self.effects.recorder {
             recorder.accessed(key, version);
         }
     }
@@ -334,7 +319,7 @@ impl<'a> WriteTxn<'a> {
     /// Lets the cache hear of a row's new content.
     pub(super) fn changed(&mut self, key: KeyRef<'_>, content: impl FnOnce() -> Option<Content>) {
         let shard = self.shard;
-        if let Some(changes) = &mut self.changes {
+        if let Some(changes) = &mut self.effects.changes {
             changes.push(|| Entry { key: key.to_owned(), shard, content: content() });
         }
     }
@@ -384,9 +369,12 @@ impl<'a> WriteTxn<'a> {
         if written && let Some(deadline) = row.expiry.expires_at {
             self.hint(row.slot, row.hash, deadline)?;
         }
-        if written && let Some(recorder) = &mut self.recorder {
+        if written && let Some(recorder) = &mut self.effects.recorder {
             let place = Some((row.slot, row.hash, row.key));
             recorder.record(self.database.connection(), EventKind::Set, place, Some(version))?;
+        }
+        if written && let Some(images) = &mut self.effects.images {
+            intent::push(images, row.slot, row.hash, row.key, Some((version, &self.record)));
         }
         Ok(written)
     }
@@ -394,8 +382,50 @@ impl<'a> WriteTxn<'a> {
     pub(super) fn hint(&mut self, slot: Slot, hash: &KeyHash, deadline: i64) -> Result<()> {
         let mut add = self.database.connection().prepare_cached(sql::EXPIRY_ADD)?;
         add.execute((deadline, slot.number(), hash))?;
-        self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
+        self.effects.earliest =
+            Some(self.effects.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
         Ok(())
+    }
+
+    /// Does what an intent says of a row, which may be in any older state.
+    pub(super) fn redo(&mut self, change: &intent::Change<'_>) -> Result<()> {
+        let intent::Change { slot, hash, key, after } = change;
+        let Some((version, record)) = *after else {
+            return self.delete(*slot, hash, key.as_ref(), Removal::Deleted).map(drop);
+        };
+        let Record { expiry, body, .. } = record::decode(hash, version, record)?;
+        let row = NewRow { slot: *slot, hash, key: key.as_ref(), expiry, body };
+        if !self.put_if_newer(&row, version)? {
+            // After a power cut the shard may be as it was before a deletion, when the clock was ahead.
+            self.delete(*slot, hash, key.as_ref(), Removal::Deleted)?;
+            self.put_if_newer(&row, version)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the shard has done what the journal has for it up to that number, and asks everybody from
+    /// now on to look there.
+    pub(super) fn set_applied(&mut self, id: i64) -> Result<()> {
+        self.mark_journal()?;
+        let connection = self.database.connection();
+        connection.prepare_cached(sql::META_PUT)?.execute((schema::META_APPLIED, id))?;
+        self.effects.marks.applied = id;
+        Ok(())
+    }
+
+    /// Asks everybody from now on to look into the journal.
+    pub(super) fn mark_journal(&mut self) -> Result<()> {
+        if !self.effects.marks.journal {
+            let connection = self.database.connection();
+            connection.prepare_cached(sql::META_PUT)?.execute((schema::META_JOURNAL, 1))?;
+            self.effects.marks.journal = true;
+        }
+        Ok(())
+    }
+
+    /// A connection for tables that are not the rows'.
+    pub(crate) fn connection(&self) -> &Connection {
+        self.database.connection()
     }
 
     /// Deletes the row of a key. Returns whether it was there.
@@ -406,10 +436,13 @@ impl<'a> WriteTxn<'a> {
         key: KeyRef<'_>,
         removal: Removal,
     ) -> Result<bool> {
-        let version = if self.recorder.is_some() { self.version_of(slot, hash)? } else { None };
+        let version = if self.effects.recorder.is_some() { self.version_of(slot, hash)? } else { None };
         let deleted = self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))?;
         self.changed(key, || None);
-        if deleted && let Some(recorder) = &mut self.recorder {
+        if let Some(images) = &mut self.effects.images {
+            intent::push(images, slot, hash, key, None);
+        }
+        if deleted && let Some(recorder) = &mut self.effects.recorder {
             let place = Some((slot, hash, key));
             recorder.record(self.database.connection(), removal.into(), place, version)?;
         }
@@ -432,9 +465,9 @@ impl<'a> WriteTxn<'a> {
             rows += cached(self.database.connection(), &sql::CLEAR, slot)?.execute([])?;
         }
         self.database.connection().prepare_cached(sql::EXPIRY_CLEAR)?.execute([])?;
-        self.changes = self.changes.take().map(|_| Changes::All);
+        self.effects.changes = self.effects.changes.take().map(|_| Changes::All);
         if rows > 0
-            && let Some(recorder) = &mut self.recorder
+            && let Some(recorder) = &mut self.effects.recorder
         {
             recorder.record(self.database.connection(), EventKind::Clear, None, None)?;
         }

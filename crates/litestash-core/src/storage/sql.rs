@@ -108,3 +108,17 @@ pub(super) const CHANGES_NEWEST: &str = "SELECT coalesce(max(number), 0) FROM ch
 /// The row of a number and those behind it.
 pub(super) const CHANGES_FROM: &str = "SELECT number, origin, kind, key, key_hash, version FROM changes \
      WHERE number >= ?1 ORDER BY number LIMIT ?2";
+pub(super) const INTENT_ADD: &str = "INSERT INTO intents (shard, id, changes) VALUES (?1, ?2, ?3)";
+/// What a shard does not have yet, oldest first.
+pub(super) const INTENTS_AFTER: &str =
+    "SELECT id, changes FROM intents WHERE shard = ?1 AND id > ?2 ORDER BY id";
+pub(super) const INTENTS_LAST: &str = "SELECT max(id) FROM intents WHERE shard = ?1";
+pub(super) const INTENTS_FORGET: &str = "DELETE FROM intents WHERE shard = ?1 AND id <= ?2";
+
+pub(super) const LEASES_THERE: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'leases'";
+pub(super) const LEASES_ENDED: &str = "DELETE FROM leases WHERE ends_at <= ?1 OR ends_at > ?2";
+pub(super) const LEASE_TAKE: &str =
+    "INSERT OR IGNORE INTO leases (key_hash, holder, ends_at) VALUES (?1, ?2, ?3)";
+pub(super) const LEASE_RENEW: &str = "UPDATE leases SET ends_at = ?3 WHERE key_hash = ?1 AND holder = ?2";
+pub(super) const LEASE_END: &str = "DELETE FROM leases WHERE key_hash = ?1 AND holder = ?2";
+pub(super) const LEASE_GET: &str = "SELECT ends_at FROM leases WHERE key_hash = ?1";

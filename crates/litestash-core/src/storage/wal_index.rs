@@ -47,6 +47,12 @@ impl Header {
         first_half(self.0[1])
     }
 
+    /// A number that another header has only by chance, and never zero.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mix = |mixed: u64, word: &u64| (mixed.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0.iter().fold(1, mix) | 1
+    }
+
     /// Whether exactly one commit lies between the two: the caller's own, given that it is one of those
     /// between. (A transaction that changed no row is none.)
     pub(super) fn is_one_commit_after(&self, before: &Self) -> bool {

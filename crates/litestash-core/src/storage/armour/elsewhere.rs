@@ -48,6 +48,10 @@ pub(crate) fn holding<T>(f: impl FnOnce() -> T) -> (T, Option<Held>) {
     (f(), None)
 }
 
+pub(crate) fn not_holding<T>(f: impl FnOnce() -> T) -> T {
+    f()
+}
+
 pub(crate) fn settle(held: Held) {
     match held.0 {}
 }

@@ -9,6 +9,7 @@ mod publication;
 mod segment;
 
 use super::armour::IndexPage;
+use super::journal::View;
 use super::wal_index::{HEADER_WORDS, Header, WalIndex};
 use crate::contract::key::KeyRef;
 use crate::contract::limits::SHARDS;
@@ -49,6 +50,8 @@ pub(crate) struct ReadCache {
     segments: [Padded; SEGMENTS],
     hasher: DefaultHashBuilder,
     shards: [ShardView; SHARDS],
+    /// While the journal has something new, rows are not shown before somebody looked into it.
+    journal: Arc<View>,
     bytes_max: usize,
     /// Rows that wait to be written.
     pinned: AtomicUsize,
@@ -98,6 +101,7 @@ impl ReadCache {
                 index: AtomicPtr::default(),
                 page: Mutex::new(None),
             }),
+            journal: Arc::default(),
             bytes_max,
             pinned: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
@@ -107,6 +111,11 @@ impl ReadCache {
     /// Whether rows are kept that are not waiting to be written.
     pub(crate) fn is_on(&self) -> bool {
         self.bytes_max > 0
+    }
+
+    /// The cache's view of the journal.
+    pub(crate) fn journal_view(&self) -> &Arc<View> {
+        &self.journal
     }
 
     /// Says where a shard's header can be seen, until `close`.
@@ -130,6 +139,7 @@ impl ReadCache {
         for view in &self.shards {
             view.index.store(std::ptr::null_mut(), Ordering::SeqCst);
         }
+        self.journal.hide();
         // A read that had seen a page has its segment's lock.
         for Padded(segment) in &self.segments {
             drop(segment.lock());
@@ -160,6 +170,7 @@ impl ReadCache {
             let index = NonNull::new(view.index.load(Ordering::SeqCst)).map(WalIndex::at);
             let header = index.and_then(WalIndex::header);
             header.is_some_and(|header| view.publication.epoch_at(header.words()) == Some(epoch))
+                && self.journal.is_quiet(entry.shard)
         })
     }
 

@@ -12,6 +12,7 @@ use crate::storage::cache::{Changes, Entry};
 use crate::storage::connection::{self, Access, Durability};
 use crate::storage::database::{Database, Hot};
 use crate::storage::directory::exists;
+use crate::storage::effects::Effects;
 use crate::storage::events::recorder::Recorder;
 use crate::storage::events::{Change, EventKind, Origin};
 use crate::storage::pending::PendingRow;
@@ -32,6 +33,20 @@ enum Alone {
     /// It takes a transaction: the row's version is not below the clock and has to be looked up and exceeded,
     /// or the shard's marks are not known or ask for more.
     NotWritten,
+}
+
+/// A transaction that was begun and not ended.
+pub(super) struct Begun {
+    before: Option<Header>,
+    pub(super) marks: Marks,
+    rows_before: u64,
+}
+
+impl Begun {
+    /// Whether rows were written since.
+    pub(super) fn has_written(&self, open: &OpenWriter) -> bool {
+        open.database.connection().total_changes() != self.rows_before
+    }
 }
 
 impl Shard {
@@ -173,7 +188,7 @@ impl Shard {
         self.workers.idle.want(self.id, When::Later);
     }
 
-    fn flush_pending(&self, open: &mut OpenWriter) -> Result<()> {
+    pub(super) fn flush_pending(&self, open: &mut OpenWriter) -> Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
@@ -215,6 +230,27 @@ impl Shard {
         released: &[Arc<Entry>],
         f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
     ) -> Result<T> {
+        let begun = self.begin(open, level)?;
+        let transaction = Transaction(&mut open.database);
+        let mut txn = self.txn(transaction.0, self.effects(begun.marks));
+        let result = f(&mut txn)?;
+        let effects = txn.into_effects();
+        transaction.goes_on();
+        self.end(open, level, released, &begun, effects)?;
+        Ok(result)
+    }
+
+    /// BEGIN IMMEDIATE, after what the journal has for the shard was done.
+    pub(super) fn begin(&self, open: &mut OpenWriter, level: Durability) -> Result<Begun> {
+        loop {
+            let begun = self.begin_once(open, level)?;
+            if !begun.marks.journal || !self.redo(open, &begun)? {
+                return Ok(begun);
+            }
+        }
+    }
+
+    fn begin_once(&self, open: &mut OpenWriter, level: Durability) -> Result<Begun> {
         open.set_level(level)?;
         if open.syncs && open.log_file.is_none() {
             open.log_file = self.path.as_deref().and_then(LogFile::open);
@@ -237,13 +273,20 @@ impl Shard {
         {
             log_file.make_room(before.frames());
         }
+        Ok(Begun { before, marks, rows_before })
+    }
+
+    /// COMMIT, and all that has to happen before it is acknowledged.
+    pub(super) fn end(
+        &self,
+        open: &mut OpenWriter,
+        level: Durability,
+        released: &[Arc<Entry>],
+        begun: &Begun,
+        effects: Effects,
+    ) -> Result<()> {
+        let Effects { mut marks, changes, recorder, earliest, .. } = effects;
         let transaction = Transaction(&mut open.database);
-        let recorder = Recorder::of(&self.hub, &marks);
-        let mut txn =
-            WriteTxn::begun(transaction.0, self.id, marks, &self.accesses, self.changes(), recorder);
-        let result = f(&mut txn)?;
-        let earliest = txn.earliest();
-        let (mut marks, changes, recorder) = txn.into_parts();
         if let Some(recorder) = &recorder {
             recorder.finish(transaction.0.connection(), &mut marks)?;
         }
@@ -260,13 +303,27 @@ impl Shard {
         }
         // A transaction that wrote nothing leaves the header alone, and is no commit to count on: the next one
         // may be that of another process, at once.
-        let wrote = open.database.connection().total_changes() != rows_before;
-        if wrote {
-            self.committed(open, level, released, changes, marks, before)?;
+        if begun.has_written(open) {
+            self.committed(open, level, released, changes, marks, begun.before)?;
         } else {
             self.cache.publish(self.id, released, Changes::All, None, None);
         }
-        Ok(result)
+        Ok(())
+    }
+
+    /// An open transaction, or what is to come of one.
+    pub(super) fn txn<'t>(&'t self, database: &'t mut Database, effects: Effects) -> WriteTxn<'t> {
+        WriteTxn::begun(database, self.id, &self.accesses, effects)
+    }
+
+    /// What a transaction that begins with these marks notes of what it does.
+    pub(super) fn effects(&self, marks: Marks) -> Effects {
+        Effects {
+            marks,
+            changes: self.changes(),
+            recorder: Recorder::of(&self.hub, &marks),
+            ..Effects::default()
+        }
     }
 
     fn changes(&self) -> Option<Changes> {
@@ -315,7 +372,11 @@ impl Shard {
         })
     }
 
-    fn open_writer<'w>(&self, writer: &'w mut Writer, create: bool) -> Result<Option<&'w mut OpenWriter>> {
+    pub(super) fn open_writer<'w>(
+        &self,
+        writer: &'w mut Writer,
+        create: bool,
+    ) -> Result<Option<&'w mut OpenWriter>> {
         if !self.settings.writable() {
             return Err(Error::new(ErrorKind::ReadOnly, "the stash was opened read-only"));
         }
@@ -366,7 +427,7 @@ impl OpenWriter {
 }
 
 /// After these the writer connection is dropped and opened anew by the next write.
-fn must_reopen(kind: ErrorKind) -> bool {
+pub(super) fn must_reopen(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Indeterminate | ErrorKind::Io | ErrorKind::NotAStash | ErrorKind::Internal)
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Marks {
     pub(crate) watched_until: Option<i64>,
     /// The stash has a journal that is looked at before anything is written.
     pub(crate) journal: bool,
+    /// The last of the journal's transactions that the shard has.
+    pub(crate) applied: i64,
     /// The shard was given up: its file is about to lose its name.
     pub(crate) dropped: bool,
 }
@@ -51,6 +53,7 @@ impl Marks {
                     schema::META_BYTES => marks.counters.get_or_insert_default().bytes = int()?,
                     schema::META_WATCHED_UNTIL => marks.watched_until = Some(int()?),
                     schema::META_JOURNAL => marks.journal = true,
+                    schema::META_APPLIED => marks.applied = int()?,
                     schema::META_DROPPED => marks.dropped = true,
                     _ => {}
                 }

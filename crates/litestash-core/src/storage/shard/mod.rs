@@ -6,7 +6,9 @@ mod checkpoint;
 mod commit;
 mod log_file;
 mod marks;
+mod part;
 mod readers;
+mod redo;
 mod relaxed;
 mod submit;
 mod sweep;
@@ -19,6 +21,7 @@ use super::database::Database;
 use super::directory::Directory;
 use super::events::Hub;
 use super::expiring::Expiring;
+use super::journal::Journal;
 use super::pending::Pending;
 use super::permits::Permits;
 use super::queue::CommitQueue;
@@ -41,6 +44,7 @@ use sweep::Due;
 pub(crate) use accesses::Accesses;
 pub(crate) use checkpoint::checkpoint;
 pub(crate) use marks::Marks;
+pub(crate) use part::Part;
 pub(crate) use submit::Submission;
 pub(crate) use sweep::OldRow;
 pub(crate) use watched::Logged;
@@ -68,6 +72,7 @@ impl Settings {
 pub(crate) struct Common {
     pub(crate) settings: Arc<Settings>,
     pub(crate) cache: Arc<ReadCache>,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) workers: Workers,
     /// Commits that are synced at once. More would not be faster, and fewer share more.
     pub(crate) syncs: Arc<Permits>,
@@ -89,6 +94,8 @@ pub(crate) struct Workers {
     checkpoints: Arc<Worker>,
     /// Writes uses of rows with a sliding deadline, and removes expired rows.
     expiry: Arc<Worker>,
+    /// Does what transactions left undone whose process died, and empties the journal.
+    journal: Arc<Worker>,
 }
 
 impl Workers {
@@ -102,12 +109,13 @@ impl Workers {
             flushes: worker("litestash-flush", 5, |shard, _| shard.flush_in_background()),
             checkpoints: worker("litestash-checkpoint", 500, Shard::checkpoint_in_background),
             expiry: worker("litestash-expiry", 50, |shard, _| shard.look_after_expiry()),
+            journal: worker("litestash-journal", 250, |shard, _| shard.tend_journal()),
         }
     }
 
     /// All of them.
-    pub(crate) fn all(&self) -> [&Arc<Worker>; 4] {
-        [&self.idle, &self.flushes, &self.checkpoints, &self.expiry]
+    pub(crate) fn all(&self) -> [&Arc<Worker>; 5] {
+        [&self.idle, &self.flushes, &self.checkpoints, &self.expiry, &self.journal]
     }
 }
 
@@ -140,6 +148,7 @@ pub(crate) struct Shard {
     path: Option<PathBuf>,
     settings: Arc<Settings>,
     cache: Arc<ReadCache>,
+    journal: Arc<Journal>,
     queue: CommitQueue<submit::Job>,
     pending: Pending,
     writer: Mutex<Writer>,
@@ -159,13 +168,14 @@ pub(crate) struct Shard {
 
 impl Shard {
     pub(crate) fn new(id: ShardId, common: &Common) -> Self {
-        let Common { settings, cache, workers, syncs, expiring, hub } = common.clone();
+        let Common { settings, cache, journal, workers, syncs, expiring, hub } = common.clone();
         let writer_of_uses = settings.writable().then(|| Arc::clone(&workers.expiry));
         Self {
             id,
             path: settings.directory.as_ref().map(|directory| directory.shard_path(id)),
             settings,
             cache,
+            journal,
             queue: CommitQueue::new(QUEUE_BYTES_MAX),
             pending: Pending::default(),
             writer: Mutex::new(Writer::Idle),
@@ -278,7 +288,7 @@ impl Shard {
     }
 }
 
-fn closed() -> Error {
+pub(super) fn closed() -> Error {
     Error::closed()
 }
 
@@ -288,6 +298,13 @@ fn not_created() -> Error {
 
 /// Rolls back when dropped, also by a panic, unless the transaction has ended.
 struct Transaction<'a>(&'a mut Database);
+
+impl Transaction<'_> {
+    /// Leaves the transaction open.
+    fn goes_on(self) {
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {

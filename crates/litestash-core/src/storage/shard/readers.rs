@@ -18,11 +18,16 @@ use crate::storage::worker::When;
 /// Readers kept open per shard when nobody uses them.
 const IDLE_READERS_MAX: usize = 4;
 
+/// Reads of a shard after which it is looked whether the stash has got a journal.
+const READS_BETWEEN_LOOKS: u32 = 256;
+
 /// Reader connections that nobody uses right now.
 #[derive(Default)]
 pub(super) struct Readers {
     idle: Vec<Database>,
     pub(super) closed: bool,
+    /// How often one was taken.
+    taken: u32,
 }
 
 impl Readers {
@@ -48,6 +53,7 @@ impl Shard {
         hash: &KeyHash,
         mut f: impl FnMut(Version, Record<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
+        self.catch_up();
         let found = self.read_with(|database| {
             // Before the reader decides whether its transaction is new enough.
             let before = database.header().filter(|_| self.cache.is_on());
@@ -81,6 +87,7 @@ impl Shard {
     /// `f` runs again if SQLite was busy, so it must not have effects.
     pub(crate) fn read<T>(&self, mut f: impl FnMut(&mut Database) -> Result<T>) -> Result<Option<T>> {
         self.flush()?;
+        self.catch_up();
         self.read_with(|database| {
             let (result, keeps) = database.read_keeping(&mut f)?;
             if keeps {
@@ -96,6 +103,7 @@ impl Shard {
         mut f: impl FnMut(&mut Database) -> Result<T>,
     ) -> Result<Option<T>> {
         self.flush()?;
+        self.catch_up();
         self.read_with(|database| {
             database.end_kept()?;
             database.run(Hot::BeginRead)?;
@@ -139,10 +147,17 @@ impl Shard {
             if readers.closed {
                 return Err(closed());
             }
+            readers.taken = readers.taken.wrapping_add(1);
+            let looks = readers.taken % READS_BETWEEN_LOOKS == 1;
             if let Some(database) = readers.idle.pop() {
+                drop(readers);
+                if looks {
+                    self.find_journal();
+                }
                 return Ok(Some(database));
             }
         }
+        self.find_journal();
         match &self.path {
             Some(path) if exists(path)? => self.open_connection(path, self.settings.read_access),
             _ => Ok(None),

@@ -76,6 +76,19 @@ pub(crate) fn holding<T>(f: impl FnOnce() -> T) -> (T, Option<Held>) {
     (answer, HELD.take().map(Held))
 }
 
+/// Calls `f`, during which this thread's SQLite keeps no lock that it gives back: for a file of its own that is
+/// used while a shard is [held](holding).
+pub(crate) fn not_holding<T>(f: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            HOLDING.set(self.0);
+        }
+    }
+    let _restore = Restore(HOLDING.replace(false));
+    f()
+}
+
 /// Gives back to the kernel what SQLite gave back, and keeps nothing from now on.
 ///
 /// Any thread may do so at any time. Should the descriptor be another file's by now, that one's locks are
@@ -220,6 +233,13 @@ mod tests {
         assert_eq!(answer, -1);
         let (answer, _) = holding(|| refuse(0, Kind::Exclusive));
         assert_eq!(answer, -1);
+        forget(OTHER);
+        let inside = |first, kind| not_holding(|| set(OTHER, first, 1, kind, |_, _, _| 0));
+        let (answer, held) = holding(|| {
+            inside(0, Kind::Exclusive) + inside(0, Kind::None) + not_holding(|| i32::from(HOLDING.get()))
+        });
+        assert_eq!((answer, held), (0, None));
+        assert_eq!(locks(OTHER).unwrap().lock().kernel[0], Kind::None);
         forget(OTHER);
     }
 }

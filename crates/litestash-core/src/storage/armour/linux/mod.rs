@@ -14,7 +14,7 @@ mod tests;
 use super::{available, is_left_out};
 pub(crate) use guard::Guard;
 pub(crate) use index_page::IndexPage;
-pub(crate) use lease::{Held, holding, settle};
+pub(crate) use lease::{Held, holding, not_holding, settle};
 
 /// Puts all parts in place, or says why not. Called once.
 pub(super) fn install() -> Result<(), &'static str> {

@@ -41,10 +41,10 @@ static MMAP: OnceLock<Mmap> = OnceLock::new();
 static STAT: OnceLock<Stat> = OnceLock::new();
 static FSTAT: OnceLock<Fstat> = OnceLock::new();
 
-/// Whether a path is that of a shard's `-shm`.
+/// Whether a path is that of the `-shm` of a shard or of the journal.
 fn is_index(path: &[u8]) -> bool {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-    name.starts_with(b"shard-") && name.ends_with(b".db-shm")
+    name.starts_with(b"shard-") && name.ends_with(b".db-shm") || name == b"journal.db-shm"
 }
 
 /// SQLite's prototype, which is not variadic.
@@ -266,6 +266,7 @@ fn replace_all(table: &Table) -> Option<()> {
 mod tests {
     use super::*;
     use crate::contract::route::ShardId;
+    use crate::contract::schema::JOURNAL_FILE;
 
     #[test]
     fn the_index_of_every_shard_is_known_by_its_name() {
@@ -275,6 +276,11 @@ mod tests {
             assert!(is_index(format!("{file}-shm").as_bytes()), "{file}");
             assert!(!is_index(file.as_bytes()) && !is_index(format!("/a/{file}-wal").as_bytes()), "{file}");
         }
-        assert!(!is_index(b"/shard-1.db-shm/other.db-shm") && !is_index(b""));
+        assert!(is_index(format!("/a/{JOURNAL_FILE}-shm").as_bytes()));
+        assert!(
+            !is_index(b"/shard-1.db-shm/other.db-shm")
+                && !is_index(b"")
+                && !is_index(b"/a/my-journal.db-shm")
+        );
     }
 }

@@ -1,0 +1,143 @@
+//! Doing what the journal has for a shard, before anything newer is written or read.
+//!
+//! The mark `applied` of a shard is the number of the last transaction that it has. Numbers grow, and the write
+//! lock of each shard is held from before a transaction's number is chosen until the shard's part is committed;
+//! so what the journal has for a shard beyond that number was left undone, and nothing newer was written since.
+
+use super::commit::Begun;
+use super::{OpenWriter, Shard, Transaction};
+use crate::contract::intent;
+use crate::contract::route::ShardId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::connection::Durability;
+use crate::storage::database::Database;
+use crate::storage::journal::{self, step};
+use crate::storage::worker::When;
+use std::fs::File;
+use std::io::ErrorKind as Io;
+
+impl Shard {
+    /// Does what is left undone, inside a transaction that was begun, and commits it. Returns false, with the
+    /// transaction still open, if there is nothing.
+    pub(super) fn redo(&self, open: &mut OpenWriter, begun: &Begun) -> Result<bool> {
+        let transaction = Transaction(&mut open.database);
+        self.open_journal(true)?;
+        let applied = begun.marks.applied;
+        let intents = self.journal.pending(self.id, applied)?;
+        let Some(last) = intents.last() else {
+            transaction.goes_on();
+            return Ok(false);
+        };
+        let mut txn = self.txn(transaction.0, self.effects(begun.marks));
+        for journal::Intent { id, changes } in &intents {
+            for change in intent::decode(*id, self.id, changes)? {
+                txn.redo(&change)?;
+            }
+        }
+        txn.set_applied(last.id)?;
+        step(5);
+        let effects = txn.into_effects();
+        transaction.goes_on();
+        tracing::debug!(shard = %self.id, applied = last.id, "finished a transaction that was left undone");
+        self.end(open, Durability::Normal, &[], begun, effects)?;
+        Ok(true)
+    }
+
+    /// Opens the journal, if there is one or it is to be made.
+    fn open_journal(&self, create: bool) -> Result<()> {
+        let opened = if create { self.journal.attach_or_create()? } else { self.journal.attach()? };
+        if opened {
+            for shard in ShardId::all() {
+                self.workers.journal.want(shard, When::Later);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notices a journal that others have made. Reading goes on without it if it cannot be opened.
+    pub(super) fn find_journal(&self) {
+        if let Err(error) = self.open_journal(false) {
+            tracing::warn!(%error, "the journal cannot be opened");
+        }
+    }
+
+    /// Before a read: waits for a transaction that is being committed, and does what was left undone, so that
+    /// what was read of another shard is not newer. Reading goes on if that cannot be done.
+    #[inline]
+    pub(super) fn catch_up(&self) {
+        if self.journal.has_news(self.id)
+            && let Err(error) = self.finish()
+        {
+            tracing::debug!(%error, "a transaction could not be finished before a read");
+        }
+    }
+
+    /// Does what the journal has for the shard. A handle that only reads answers whether there is something.
+    #[cold]
+    pub(crate) fn finish(&self) -> Result<()> {
+        if !self.has_unfinished()? {
+            return Ok(());
+        }
+        if !self.settings.writable() {
+            return Err(Error::new(
+                ErrorKind::ReadOnly,
+                "a transaction of a process that ended has to be finished; open the stash for writing once",
+            ));
+        }
+        #[cfg(feature = "testing")]
+        let _finishes = journal::testing::finishing();
+        // The mark, and with it this number's place, may have been lost by a power cut.
+        self.mark_journal()?;
+        self.with_open(true, |shard, open| shard.transact(open, Durability::Normal, &[], |_| Ok(())))?;
+        Ok(())
+    }
+
+    /// Whether the journal has something for the shard that it does not have.
+    pub(crate) fn has_unfinished(&self) -> Result<bool> {
+        Ok(self.journal.is_attached() && self.journal.unapplied(self.id, || self.applied())?.is_some())
+    }
+
+    /// Asks everybody to look into the journal before they write this shard, which is created if it is missing.
+    pub(crate) fn mark_journal(&self) -> Result<()> {
+        self.open_journal(true)?;
+        self.write(Durability::Normal, |txn| txn.mark_journal())
+    }
+
+    /// The last transaction of the journal that the shard has.
+    fn applied(&self) -> Result<i64> {
+        let read = |database: &mut Database| {
+            database.end_kept()?;
+            journal::applied(database.connection())
+        };
+        Ok(self.read_with(read)?.unwrap_or(0))
+    }
+
+    /// Makes what the shard has done durable, and forgets it in the journal.
+    pub(crate) fn settle_journal(&self) -> Result<()> {
+        if !self.journal.is_outstanding(self.id) || !self.settings.writable() {
+            return Ok(());
+        }
+        let applied = self.applied()?;
+        let Some(directory) = &self.settings.directory else { return Ok(()) };
+        // There are no POSIX locks on a `-wal`, so it may be opened and closed by hand.
+        let log = directory.path().join(self.id.file_name() + "-wal");
+        match File::open(&log).and_then(|log| log.sync_data()) {
+            Err(error) if error.kind() != Io::NotFound => return Err(self.located(error.into())),
+            _ => {}
+        }
+        directory.sync()?;
+        step(4);
+        self.journal.forget(self.id, applied)
+    }
+
+    /// The worker's part. Returns whether to come back.
+    pub(super) fn tend_journal(&self) -> bool {
+        self.catch_up();
+        if let Err(error) = self.settle_journal()
+            && error.kind() != ErrorKind::Closed
+        {
+            tracing::warn!(%error, "the journal could not be emptied yet");
+        }
+        self.journal.is_attached()
+    }
+}
