@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
 use crate::{
-    armour, codegen, coherence, conformance, crash, fuzz, instructions, powercut, process, setup, soak,
-    table, tidy, transactions,
+    armour, codegen, coherence, conformance, crash, expiry, fuzz, instructions, powercut, process, setup,
+    soak, table, tidy, transactions,
 };
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
@@ -45,6 +45,7 @@ const STEPS: &[Step] = &[
         conformance::run(&conformance::Arguments::all(arguments.require_all))
     }),
     Step::new("crash", |_| crash::run(&crash::Arguments::short())),
+    Step::new("expiry", |_| expiry::run(&expiry::Arguments::short())),
     Step::new("transactions", |_| transactions::run(&transactions::Arguments::short())),
     Step::new("coherence", |_| coherence::run(&coherence::Arguments::short())),
     Step::new("armour", |_| armour::run(&armour::Arguments::short())),

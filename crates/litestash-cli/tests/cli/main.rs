@@ -7,6 +7,7 @@ mod arguments;
 mod care;
 mod completions;
 mod csv;
+mod deadlines;
 mod demo;
 mod jsonl;
 mod keys;

@@ -25,12 +25,24 @@ impl Script {
         lines.take_while(|line| !matches!(*line, "]" | "],")).map(|line| line.trim_end_matches(',')).collect()
     }
 
+    /// A member that stands on a line of its own.
+    fn member(&self, name: &str) -> Option<&str> {
+        let begin = format!("\"{name}\": ");
+        let line = self.text.lines().find_map(|line| line.strip_prefix(&begin))?;
+        Some(line.trim_end_matches(','))
+    }
+
     /// Runs the operations and compares the results, both seen through `view`.
     fn check(&self, clock: Option<&str>, view: fn(Value) -> Value) {
         let (operations, results) = (self.section("operations"), self.section("results"));
         assert!(!operations.is_empty() && operations.len() == results.len(), "{:?}", self.path);
         let place = Place::new();
         let mut command = place.command(&["apply"]);
+        if let Some(ttl) = self.member("options") {
+            let ttl =
+                ttl.strip_prefix("{\"default_ttl_us\": ").and_then(|ttl| ttl.strip_suffix('}')).unwrap();
+            command.args(["--default-ttl", &format!("{ttl}us")]);
+        }
         if let Some(clock) = clock {
             command.env("LITESTASH_CONFORMANCE_CLOCK", clock);
         }
@@ -81,8 +93,7 @@ fn every_script_has_the_expected_results_under_its_clock() {
     assert!(paths.len() >= 50);
     for path in paths {
         let script = Script::read(&path);
-        let clock = script.text.lines().find_map(|line| line.strip_prefix("\"clock\": ")).unwrap();
-        script.check(Some(clock.trim_end_matches(',')), |value| value);
+        script.check(Some(script.member("clock").unwrap()), |value| value);
     }
 }
 
