@@ -68,6 +68,24 @@ class Damage(unittest.TestCase):
         with self.assertRaises(Refused):
             list(dump.lines(self.directory))
 
+    def test_log_of_changes(self) -> None:
+        operations = [{"op": "watch", "us": 10**6}, {"op": "set", "key": "user:1001", "value": 1}, {"op": "clear"}]
+        list(script.run({"clock": CLOCK, "operations": operations}, self.directory))
+        self.assertEqual(check(self.directory).problems, [])
+        for change, part in (
+            ("UPDATE changes SET kind = 9 WHERE number = 2", "kind 9"),
+            ("UPDATE changes SET kind = 1, key = 'user:1002' WHERE number = 2", "does not belong there"),
+            ("UPDATE changes SET key = 1.0 WHERE number = 2", "not its normal form"),
+            ("UPDATE changes SET slot = 1 WHERE kind = 5", "names no key"),
+            ("UPDATE meta SET value = 'x' WHERE name = 'watched_until'", "meta holds"),
+            ("DROP TABLE changes", None),
+            ("CREATE TABLE changes (number INTEGER PRIMARY KEY)", "schema texts differ"),
+        ):
+            with self.subTest(change=change):
+                self.sql((change,))
+                if part:
+                    self.noticed(part)
+
     def test_header(self) -> None:
         for at, part in ((18, "journal mode"), (63, "user_version"), (71, "application_id"), (67, "incremental vacuum")):
             with self.subTest(part=part):
