@@ -45,8 +45,8 @@ pub use contract::version::Version;
 pub use env::{Clock, FixedClock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
-    Action, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome, ScanOptions,
-    SetOptions, Values,
+    Action, Condition, Cursor, Deadline, EncodedItems, Entry, Items, Keys, LiteStash, Op, Options, Outcome,
+    ScanOptions, SetOptions, Values,
 };
 pub use storage::{CacheStats, Durability};
 

@@ -13,7 +13,7 @@ mod write;
 pub use op::{Action, Condition, Deadline, Entry, Op, Outcome, SetOptions};
 pub use open::LiteStash;
 pub use options::Options;
-pub use scan::{Cursor, Items, Keys, ScanOptions, Values};
+pub use scan::{Cursor, EncodedItems, Items, Keys, ScanOptions, Values};
 
 pub(crate) use op::damaged;
 pub(crate) use open::{Inner, Place};

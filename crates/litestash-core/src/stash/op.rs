@@ -167,8 +167,10 @@ impl Op {
     /// is not canonical.
     pub fn new(key: impl ToKey, action: Action) -> Result<Self> {
         match &action {
-            Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } => {
-                msgpack::validate(encoded)?
+            Action::Set { encoded, .. } => msgpack::validate(encoded)?,
+            Action::CompareAndSet { expected, encoded } => {
+                expected.as_deref().map_or(Ok(()), msgpack::validate)?;
+                msgpack::validate(encoded)?;
             }
             _ => {}
         }
