@@ -135,721 +135,417 @@ enum {
 #define LITESTASH_BATCH_BYTES_MAX 67108864
 
 
-/*
- A key: text. `content.data` and `length` are UTF-8, without a zero byte at the end.
- */
+// A key: text. `content.data` and `length` are UTF-8, without a zero byte at the end.
 #define LITESTASH_KEY_TEXT 1
 
-/*
- A key: bytes. `content.data` and `length`.
- */
+// A key: bytes. `content.data` and `length`.
 #define LITESTASH_KEY_BYTES 2
 
-/*
- A key: an integer. `content.integer`.
- */
+// A key: an integer. `content.integer`.
 #define LITESTASH_KEY_INTEGER 3
 
-/*
- A key: a float. `content.number`. An integral one is the integer key; NaN is refused.
- */
+// A key: a float. `content.number`. An integral one is the integer key; NaN is refused.
 #define LITESTASH_KEY_FLOAT 4
 
-/*
- No deadline: the row stays until it is deleted.
- */
+// No deadline: the row stays until it is deleted.
 #define LITESTASH_DEADLINE_NONE 0
 
-/*
- The deadline is `us` microseconds after the write, at least 1.
- */
+// The deadline is `us` microseconds after the write, at least 1.
 #define LITESTASH_DEADLINE_IN 1
 
-/*
- The deadline is the Unix time `us` in microseconds. One that has passed makes the row expired at once.
- */
+// The deadline is the Unix time `us` in microseconds. One that has passed makes the row expired at once.
 #define LITESTASH_DEADLINE_AT 2
 
-/*
- Store in any case.
- */
+// Store in any case.
 #define LITESTASH_IF_ANY 0
 
-/*
- Store if the key is missing or expired.
- */
+// Store if the key is missing or expired.
 #define LITESTASH_IF_ABSENT 1
 
-/*
- Store if the key is there.
- */
+// Store if the key is there.
 #define LITESTASH_IF_PRESENT 2
 
-/*
- Store if the key is there and has the version `version`.
- */
+// Store if the key is there and has the version `version`.
 #define LITESTASH_IF_VERSION 3
 
-/*
- The same call gives the same error.
- */
+// The same call gives the same error.
 #define LITESTASH_RETRY_NEVER 0
 
-/*
- The same call may succeed later, with nothing changed.
- */
+// The same call may succeed later, with nothing changed.
 #define LITESTASH_RETRY_LATER 1
 
-/*
- The outcome is unknown: read the key again before deciding.
- */
+// The outcome is unknown: read the key again before deciding.
 #define LITESTASH_RETRY_AFTER_READING 2
 
-/*
- The same call succeeds once the surroundings were mended: space freed, permission given, a process stopped.
- */
+// The same call succeeds once the surroundings were mended: space freed, permission given, a process stopped.
 #define LITESTASH_RETRY_AFTER_REPAIR 3
 
-/*
- Acknowledged means written to the shard's log: a process that is killed loses nothing, a power cut may lose the
- newest writes. The default.
- */
+// Acknowledged means written to the shard's log: a process that is killed loses nothing, a power cut may lose the
+// newest writes. The default.
 #define LITESTASH_DURABILITY_NORMAL 0
 
-/*
- Acknowledged means synced to the disk.
- */
+// Acknowledged means synced to the disk.
 #define LITESTASH_DURABILITY_FULL 1
 
-/*
- Acknowledged means in memory, written within about 10 ms: for caches.
- */
+// Acknowledged means in memory, written within about 10 ms: for caches.
 #define LITESTASH_DURABILITY_RELAXED 2
 
-/*
- Read the value.
- */
+// Read the value.
 #define LITESTASH_OP_GET 1
 
-/*
- Ask whether the key is there.
- */
+// Ask whether the key is there.
 #define LITESTASH_OP_EXISTS 2
 
-/*
- Read the value with its version and deadline.
- */
+// Read the value with its version and deadline.
 #define LITESTASH_OP_ENTRY 3
 
-/*
- Store `value` as `options` say.
- */
+// Store `value` as `options` say.
 #define LITESTASH_OP_SET 4
 
-/*
- Delete.
- */
+// Delete.
 #define LITESTASH_OP_DELETE 5
 
-/*
- Read the value and delete.
- */
+// Read the value and delete.
 #define LITESTASH_OP_TAKE 6
 
-/*
- Add `integer`.
- */
+// Add `integer`.
 #define LITESTASH_OP_INCREMENT 7
 
-/*
- Add `number`.
- */
+// Add `number`.
 #define LITESTASH_OP_INCREMENT_FLOAT 8
 
-/*
- Store `value` if the key holds `expected` (data NULL: if it is missing).
- */
+// Store `value` if the key holds `expected` (data NULL: if it is missing).
 #define LITESTASH_OP_COMPARE_AND_SET 9
 
-/*
- Give the deadline `options.deadline`.
- */
+// Give the deadline `options.deadline`.
 #define LITESTASH_OP_EXPIRE 10
 
-/*
- Take the deadline away.
- */
+// Take the deadline away.
 #define LITESTASH_OP_PERSIST 11
 
-/*
- Nothing is left to read.
- */
+// Nothing is left to read.
 #define LITESTASH_TYPE_END 0
 
-/*
- Nil.
- */
+// Nil.
 #define LITESTASH_TYPE_NIL 1
 
-/*
- A boolean.
- */
+// A boolean.
 #define LITESTASH_TYPE_BOOL 2
 
-/*
- An integer from INT64_MIN to UINT64_MAX.
- */
+// An integer from INT64_MIN to UINT64_MAX.
 #define LITESTASH_TYPE_INTEGER 3
 
-/*
- A binary64 number.
- */
+// A binary64 number.
 #define LITESTASH_TYPE_FLOAT 4
 
-/*
- Text.
- */
+// Text.
 #define LITESTASH_TYPE_TEXT 5
 
-/*
- Bytes.
- */
+// Bytes.
 #define LITESTASH_TYPE_BYTES 6
 
-/*
- An array.
- */
+// An array.
 #define LITESTASH_TYPE_ARRAY 7
 
-/*
- A map with text keys.
- */
+// A map with text keys.
 #define LITESTASH_TYPE_MAP 8
 
-/*
- A moment.
- */
+// A moment.
 #define LITESTASH_TYPE_TIMESTAMP 9
 
-/*
- A vector of binary32 numbers.
- */
+// A vector of binary32 numbers.
 #define LITESTASH_TYPE_VECTOR 10
 
-/*
- What a call answers: LITESTASH_OK or the number of an error.
- */
+// What a call answers: LITESTASH_OK or the number of an error.
 typedef int32_t litestash_status;
 
-/*
- Bytes that the library gives away: give them back with litestash_buffer_free. One zero byte stands behind the
- last and is not counted, so that text can be printed. No bytes at all (a miss): data is NULL, length 0.
- */
-typedef struct {
-  /*
-   The first byte, or NULL.
-   */
+// Bytes that the library gives away: give them back with litestash_buffer_free. One zero byte stands behind the
+// last and is not counted, so that text can be printed. No bytes at all (a miss): data is NULL, length 0.
+typedef struct litestash_buffer {
+  // The first byte, or NULL.
   uint8_t *data;
-  /*
-   How many.
-   */
+  // How many.
   size_t length;
 } litestash_buffer;
 
-/*
- A clock: Unix time in microseconds. It is called by any thread, also by those of the library, must not use the
- stash, and must not leave but by returning.
- */
+// A clock: Unix time in microseconds. It is called by any thread, also by those of the library, must not use the
+// stash, and must not leave but by returning.
 typedef int64_t (*litestash_clock)(void *context);
 
-/*
- How a stash is opened. Begin with litestash_options_default, then change what is to be different: fields that a
- newer version adds then have their defaults.
- */
-typedef struct {
-  /*
-   sizeof(litestash_options) where the program was compiled.
-   */
+// How a stash is opened. Begin with litestash_options_default, then change what is to be different: fields that a
+// newer version adds then have their defaults.
+typedef struct litestash_options {
+  // sizeof(litestash_options) where the program was compiled.
   size_t size;
-  /*
-   How long an operation waits for a shard that somebody else holds before it fails with LITESTASH_BUSY.
-   Default: 30 000 ms.
-   */
+  // How long an operation waits for a shard that somebody else holds before it fails with LITESTASH_BUSY.
+  // Default: 30 000 ms.
   uint64_t busy_timeout_ms;
-  /*
-   The longest value in bytes of its encoding. Default: LITESTASH_VALUE_BYTES_DEFAULT; at most
-   LITESTASH_VALUE_BYTES_MAX.
-   */
+  // The longest value in bytes of its encoding. Default: LITESTASH_VALUE_BYTES_DEFAULT; at most
+  // LITESTASH_VALUE_BYTES_MAX.
   uint64_t value_bytes_max;
-  /*
-   Bytes of rows kept in memory, over the whole stash. Default: 16 MiB; 0 keeps none.
-   */
+  // Bytes of rows kept in memory, over the whole stash. Default: 16 MiB; 0 keeps none.
   uint64_t cache_bytes;
-  /*
-   Where versions and deadlines are taken from. Default: NULL, the system's clock. For tests.
-   */
+  // Where versions and deadlines are taken from. Default: NULL, the system's clock. For tests.
   litestash_clock clock;
-  /*
-   Given to the clock as it is. The clock must be good until the stash was closed.
-   */
+  // Given to the clock as it is. The clock must be good until the stash was closed.
   void *clock_context;
-  /*
-   LITESTASH_DURABILITY_NORMAL (default), LITESTASH_DURABILITY_FULL or LITESTASH_DURABILITY_RELAXED.
-   */
+  // LITESTASH_DURABILITY_NORMAL (default), LITESTASH_DURABILITY_FULL or LITESTASH_DURABILITY_RELAXED.
   uint32_t durability;
-  /*
-   Whether a missing stash is created. Default: 1. If 0, a directory without a shard file is
-   LITESTASH_NO_STASH.
-   */
+  // Whether a missing stash is created. Default: 1. If 0, a directory without a shard file is
+  // LITESTASH_NO_STASH.
   uint8_t create;
-  /*
-   Whether every write is refused with LITESTASH_READ_ONLY. Default: 0. Others may write meanwhile.
-   */
+  // Whether every write is refused with LITESTASH_READ_ONLY. Default: 0. Others may write meanwhile.
   uint8_t read_only;
-  /*
-   Read-only, and a promise that nobody is writing: no locks are taken. For directories without write
-   permission. Default: 0.
-   */
+  // Read-only, and a promise that nobody is writing: no locks are taken. For directories without write
+  // permission. Default: 0.
   uint8_t immutable;
-  /*
-   Whether network and pass-through file systems are accepted, where SQLite's locks may fail without an error.
-   Default: 0; only for a single process on a single host.
-   */
+  // Whether network and pass-through file systems are accepted, where SQLite's locks may fail without an error.
+  // Default: 0; only for a single process on a single host.
   uint8_t allow_network_file_system;
 } litestash_options;
 
-/*
- A stash. The handle is a number with a check, to be passed by value; all zero is no stash. Any thread may use it,
- also several at once.
- */
-typedef struct {
-  /*
-   Not to be looked at.
-   */
+// A stash. The handle is a number with a check, to be passed by value; all zero is no stash. Any thread may use it,
+// also several at once.
+typedef struct litestash_stash {
+  // Not to be looked at.
   uint64_t id;
 } litestash_stash;
 
-/*
- What a key holds, by its type.
- */
-typedef union {
-  /*
-   Of text and bytes.
-   */
+// What a key holds, by its type.
+typedef union litestash_key_content {
+  // Of text and bytes.
   const void *data;
-  /*
-   Of an integer.
-   */
+  // Of an integer.
   int64_t integer;
-  /*
-   Of a float.
-   */
+  // Of a float.
   double number;
 } litestash_key_content;
 
-/*
- A key, to be passed by value. Make it with litestash_key_text, litestash_key_string, litestash_key_bytes,
- litestash_key_integer or litestash_key_float; what it points at must stay until the call returns.
- */
-typedef struct {
-  /*
-   What it holds.
-   */
-  litestash_key_content content;
-  /*
-   Bytes of text and bytes, at most LITESTASH_KEY_BYTES_MAX.
-   */
+// A key, to be passed by value. Make it with litestash_key_text, litestash_key_string, litestash_key_bytes,
+// litestash_key_integer or litestash_key_float; what it points at must stay until the call returns.
+typedef struct litestash_key {
+  // What it holds.
+  union litestash_key_content content;
+  // Bytes of text and bytes, at most LITESTASH_KEY_BYTES_MAX.
   uint32_t length;
-  /*
-   LITESTASH_KEY_TEXT, LITESTASH_KEY_BYTES, LITESTASH_KEY_INTEGER or LITESTASH_KEY_FLOAT.
-   */
+  // LITESTASH_KEY_TEXT, LITESTASH_KEY_BYTES, LITESTASH_KEY_INTEGER or LITESTASH_KEY_FLOAT.
   uint32_t kind;
 } litestash_key;
 
-/*
- A row. Give `value` back with litestash_buffer_free.
- */
-typedef struct {
-  /*
-   The value's encoding; its length is the row's size.
-   */
-  litestash_buffer value;
-  /*
-   The row's version.
-   */
+// A row. Give `value` back with litestash_buffer_free.
+typedef struct litestash_entry {
+  // The value's encoding; its length is the row's size.
+  struct litestash_buffer value;
+  // The row's version.
   int64_t version;
-  /*
-   The deadline, Unix time in microseconds, if there is one.
-   */
+  // The deadline, Unix time in microseconds, if there is one.
   int64_t expires_at;
-  /*
-   Whether the key is there. If not, everything else is zero.
-   */
+  // Whether the key is there. If not, everything else is zero.
   bool present;
-  /*
-   Whether it has a deadline.
-   */
+  // Whether it has a deadline.
   bool has_deadline;
 } litestash_entry;
 
-/*
- When a row ends. All zero: never. litestash_deadline_in and litestash_deadline_at make one.
- */
-typedef struct {
-  /*
-   Microseconds, by the kind.
-   */
+// When a row ends. All zero: never. litestash_deadline_in and litestash_deadline_at make one.
+typedef struct litestash_deadline {
+  // Microseconds, by the kind.
   int64_t us;
-  /*
-   LITESTASH_DEADLINE_NONE, LITESTASH_DEADLINE_IN or LITESTASH_DEADLINE_AT.
-   */
+  // LITESTASH_DEADLINE_NONE, LITESTASH_DEADLINE_IN or LITESTASH_DEADLINE_AT.
   uint32_t kind;
-  /*
-   Zero.
-   */
+  // Zero.
   uint32_t reserved;
 } litestash_deadline;
 
-/*
- How a value is stored. All zero, or NULL instead: in any case, without a deadline.
- */
-typedef struct {
-  /*
-   When the row ends.
-   */
-  litestash_deadline deadline;
-  /*
-   The version that LITESTASH_IF_VERSION asks for.
-   */
+// How a value is stored. All zero, or NULL instead: in any case, without a deadline.
+typedef struct litestash_set_options {
+  // When the row ends.
+  struct litestash_deadline deadline;
+  // The version that LITESTASH_IF_VERSION asks for.
   int64_t version;
-  /*
-   LITESTASH_IF_ANY, LITESTASH_IF_ABSENT, LITESTASH_IF_PRESENT or LITESTASH_IF_VERSION.
-   */
+  // LITESTASH_IF_ANY, LITESTASH_IF_ABSENT, LITESTASH_IF_PRESENT or LITESTASH_IF_VERSION.
   uint32_t condition;
-  /*
-   Not 0: keep the deadline that the row has now. Not together with a deadline.
-   */
+  // Not 0: keep the deadline that the row has now. Not together with a deadline.
   uint32_t keep_ttl;
-  /*
-   Zero.
-   */
+  // Zero.
   uint64_t reserved[2];
 } litestash_set_options;
 
-/*
- What a set did.
- */
-typedef struct {
-  /*
-   The row's new version, if it was stored: its time in microseconds, or one more than the version before.
-   */
+// What a set did.
+typedef struct litestash_written {
+  // The row's new version, if it was stored: its time in microseconds, or one more than the version before.
   int64_t version;
-  /*
-   Whether the condition held.
-   */
+  // Whether the condition held.
   bool stored;
 } litestash_written;
 
-/*
- A value that is being built. One thread at a time.
- */
-typedef struct {
-  /*
-   Not to be looked at.
-   */
+// A value that is being built. One thread at a time.
+typedef struct litestash_builder {
+  // Not to be looked at.
   uint64_t id;
 } litestash_builder;
 
-/*
- Computes a value: builds it in `value`, which belongs to the library, and returns 0; anything else is a failure.
- It may use the stash, but not ask for its own key, and must not leave but by returning.
- */
-typedef int32_t (*litestash_compute)(void *context, litestash_builder value);
+// Computes a value: builds it in `value`, which belongs to the library, and returns 0; anything else is a failure.
+// It may use the stash, but not ask for its own key, and must not leave but by returning.
+typedef int32_t (*litestash_compute)(void *context, struct litestash_builder value);
 
-/*
- How long a key lives.
- */
-typedef struct {
-  /*
-   Microseconds, if there is a deadline: those left, or the Unix time of the deadline, by the call.
-   */
+// How long a key lives.
+typedef struct litestash_lifetime {
+  // Microseconds, if there is a deadline: those left, or the Unix time of the deadline, by the call.
   int64_t us;
-  /*
-   Whether the key is there.
-   */
+  // Whether the key is there.
   bool present;
-  /*
-   Whether it has a deadline.
-   */
+  // Whether it has a deadline.
   bool has_deadline;
 } litestash_lifetime;
 
-/*
- Bytes that stay the caller's.
- */
-typedef struct {
-  /*
-   The first byte; may be NULL if there are none.
-   */
+// Bytes that stay the caller's.
+typedef struct litestash_bytes {
+  // The first byte; may be NULL if there are none.
   const uint8_t *data;
-  /*
-   How many.
-   */
+  // How many.
   size_t length;
 } litestash_bytes;
 
-/*
- An operation for litestash_apply. What its kind does not use is to be zero.
- */
-typedef struct {
-  /*
-   The key.
-   */
-  litestash_key key;
-  /*
-   The value to store, as its encoding.
-   */
-  litestash_bytes value;
-  /*
-   The value that must be there, as its encoding.
-   */
-  litestash_bytes expected;
-  /*
-   The integer to add.
-   */
+// An operation for litestash_apply. What its kind does not use is to be zero.
+typedef struct litestash_op {
+  // The key.
+  struct litestash_key key;
+  // The value to store, as its encoding.
+  struct litestash_bytes value;
+  // The value that must be there, as its encoding.
+  struct litestash_bytes expected;
+  // The integer to add.
   int64_t integer;
-  /*
-   The float to add.
-   */
+  // The float to add.
   double number;
-  /*
-   How to store, or the deadline.
-   */
-  litestash_set_options options;
-  /*
-   LITESTASH_OP_GET and so on.
-   */
+  // How to store, or the deadline.
+  struct litestash_set_options options;
+  // LITESTASH_OP_GET and so on.
   uint32_t kind;
-  /*
-   Zero.
-   */
+  // Zero.
   uint32_t reserved;
 } litestash_op;
 
-/*
- What an operation answered. Give all of them back with litestash_answers_free.
- */
-typedef struct {
-  /*
-   GET, TAKE, ENTRY: the value, or no bytes if the key is not there. Of an error: its text.
-   */
-  litestash_buffer value;
-  /*
-   SET that stored, ENTRY: the version.
-   */
+// What an operation answered. Give all of them back with litestash_answers_free.
+typedef struct litestash_answer {
+  // GET, TAKE, ENTRY: the value, or no bytes if the key is not there. Of an error: its text.
+  struct litestash_buffer value;
+  // SET that stored, ENTRY: the version.
   int64_t version;
-  /*
-   ENTRY: the deadline, if there is one.
-   */
+  // ENTRY: the deadline, if there is one.
   int64_t expires_at;
-  /*
-   INCREMENT: the sum.
-   */
+  // INCREMENT: the sum.
   int64_t integer;
-  /*
-   INCREMENT_FLOAT: the sum.
-   */
+  // INCREMENT_FLOAT: the sum.
   double number;
-  /*
-   LITESTASH_OK, or the operation's own error.
-   */
+  // LITESTASH_OK, or the operation's own error.
   litestash_status status;
-  /*
-   GET, TAKE, ENTRY, EXISTS, DELETE, EXPIRE: whether the key was there. SET, COMPARE_AND_SET: whether it stored.
-   PERSIST: whether there was a deadline. INCREMENT, INCREMENT_FLOAT: true.
-   */
+  // GET, TAKE, ENTRY, EXISTS, DELETE, EXPIRE: whether the key was there. SET, COMPARE_AND_SET: whether it stored.
+  // PERSIST: whether there was a deadline. INCREMENT, INCREMENT_FLOAT: true.
   bool flag;
-  /*
-   ENTRY: whether there is a deadline.
-   */
+  // ENTRY: whether there is a deadline.
   bool has_deadline;
 } litestash_answer;
 
-/*
- What an iteration goes over. All zero, or NULL instead: everything.
- */
-typedef struct {
-  /*
-   Only text keys that begin with this UTF-8 text; an empty one is of every text key. NULL: every key, of any
-   kind.
-   */
+// What an iteration goes over. All zero, or NULL instead: everything.
+typedef struct litestash_scan_options {
+  // Only text keys that begin with this UTF-8 text; an empty one is of every text key. NULL: every key, of any
+  // kind.
   const char *prefix;
-  /*
-   Bytes of the prefix.
-   */
+  // Bytes of the prefix.
   size_t prefix_length;
-  /*
-   The text of a cursor: begin behind its place. NULL: at the beginning.
-   */
+  // The text of a cursor: begin behind its place. NULL: at the beginning.
   const char *cursor;
-  /*
-   Bytes of the cursor's text.
-   */
+  // Bytes of the cursor's text.
   size_t cursor_length;
-  /*
-   At most so many rows, if `limited` is not 0.
-   */
+  // At most so many rows, if `limited` is not 0.
   uint64_t limit;
-  /*
-   Whether there is a limit.
-   */
+  // Whether there is a limit.
   uint32_t limited;
-  /*
-   Zero.
-   */
+  // Zero.
   uint32_t reserved;
 } litestash_scan_options;
 
-/*
- An iteration over keys or items. One thread at a time.
- */
-typedef struct {
-  /*
-   Not to be looked at.
-   */
+// An iteration over keys or items. One thread at a time.
+typedef struct litestash_iterator {
+  // Not to be looked at.
   uint64_t id;
 } litestash_iterator;
 
-/*
- A row of an iteration. What it points at stays until the next call with the iterator.
- */
-typedef struct {
-  /*
-   The key in normal form.
-   */
-  litestash_key key;
-  /*
-   The value's encoding; NULL when iterating over keys.
-   */
+// A row of an iteration. What it points at stays until the next call with the iterator.
+typedef struct litestash_item {
+  // The key in normal form.
+  struct litestash_key key;
+  // The value's encoding; NULL when iterating over keys.
   const uint8_t *value;
-  /*
-   Bytes of the value.
-   */
+  // Bytes of the value.
   size_t value_length;
-  /*
-   Whether there is a row. False at the end.
-   */
+  // Whether there is a row. False at the end.
   bool present;
 } litestash_item;
 
-/*
- A place in an encoded value: what has not been read. litestash_reader_of makes one; it owns nothing, may be copied
- to come back to a place, and is good as long as the bytes are. Nothing is ever read behind them.
-
- A litestash_read function that is not LITESTASH_OK leaves it where it is: LITESTASH_TYPE_MISMATCH if something else
- comes next, LITESTASH_INVALID_VALUE if the bytes are no canonical encoding.
- */
-typedef struct {
-  /*
-   The next byte.
-   */
+// A place in an encoded value: what has not been read. litestash_reader_of makes one; it owns nothing, may be copied
+// to come back to a place, and is good as long as the bytes are. Nothing is ever read behind them.
+//
+// A litestash_read function that is not LITESTASH_OK leaves it where it is: LITESTASH_TYPE_MISMATCH if something else
+// comes next, LITESTASH_INVALID_VALUE if the bytes are no canonical encoding.
+typedef struct litestash_reader {
+  // The next byte.
   const uint8_t *data;
-  /*
-   How many there are.
-   */
+  // How many there are.
   size_t length;
 } litestash_reader;
 
-/*
- Where a key's row is: in table slot_`slot` of the file shard-`shard`.db (one hexadecimal digit), under the key_hash
- `hash`. For programs that look into a closed stash with a SQLite of their own.
- */
-typedef struct {
-  /*
-   The column key_hash: BLAKE2b-512 of the key.
-   */
+// Where a key's row is: in table slot_`slot` of the file shard-`shard`.db (one hexadecimal digit), under the key_hash
+// `hash`. For programs that look into a closed stash with a SQLite of their own.
+typedef struct litestash_place {
+  // The column key_hash: BLAKE2b-512 of the key.
   uint8_t hash[64];
-  /*
-   The kind of the key's normal form, which is also that of the column key: LITESTASH_KEY_TEXT and so on.
-   */
+  // The kind of the key's normal form, which is also that of the column key: LITESTASH_KEY_TEXT and so on.
   uint32_t kind;
-  /*
-   0 to 15.
-   */
+  // 0 to 15.
   uint8_t shard;
-  /*
-   0 to 3.
-   */
+  // 0 to 3.
   uint8_t slot;
 } litestash_place;
 
-/*
- A record taken apart. `body` leads into the record that was given.
- */
-typedef struct {
-  /*
-   The value's encoding.
-   */
+// A record taken apart. `body` leads into the record that was given.
+typedef struct litestash_record {
+  // The value's encoding.
   const uint8_t *body;
-  /*
-   Its length.
-   */
+  // Its length.
   size_t body_length;
-  /*
-   The deadline, Unix time in microseconds, if there is one.
-   */
+  // The deadline, Unix time in microseconds, if there is one.
   int64_t expires_at;
-  /*
-   The sliding window in microseconds, if there is one; else 0.
-   */
+  // The sliding window in microseconds, if there is one; else 0.
   uint64_t idle_us;
-  /*
-   The flags, as stored.
-   */
+  // The flags, as stored.
   uint32_t flags;
-  /*
-   Whether there is a deadline.
-   */
+  // Whether there is a deadline.
   bool has_deadline;
 } litestash_record;
 
-/*
- Takes bytes of an export: all of them, or it returns something else than 0, which ends the export with
- LITESTASH_CANCELLED. It must not leave but by returning.
- */
+// Takes bytes of an export: all of them, or it returns something else than 0, which ends the export with
+// LITESTASH_CANCELLED. It must not leave but by returning.
 typedef int32_t (*litestash_write)(void *context, const uint8_t *data, size_t length);
 
-/*
- Gives bytes to an import: as many as it likes up to `capacity`, and their number; 0 at the end; any number over
- `capacity` ends the import with LITESTASH_CANCELLED. It is called by a thread of the library's, one at a time,
- while litestash_import runs, and must not leave but by returning.
- */
+// Gives bytes to an import: as many as it likes up to `capacity`, and their number; 0 at the end; any number over
+// `capacity` ends the import with LITESTASH_CANCELLED. It is called by a thread of the library's, one at a time,
+// while litestash_import runs, and must not leave but by returning.
 typedef size_t (*litestash_read)(void *context, uint8_t *data, size_t capacity);
 
-/*
- Hears how far an import is. Anything but 0 ends it, with LITESTASH_CANCELLED; what was written stays.
- */
+// Hears how far an import is. Anything but 0 ends it, with LITESTASH_CANCELLED; what was written stays.
 typedef int32_t (*litestash_progress)(void *context, uint64_t lines, uint64_t bytes, uint64_t rows);
 
-/*
- How an import is done. All zero, or NULL instead: new versions from the clock, and silence.
- */
-typedef struct {
-  /*
-   Called after each batch; may be NULL.
-   */
+// How an import is done. All zero, or NULL instead: new versions from the clock, and silence.
+typedef struct litestash_import_options {
+  // Called after each batch; may be NULL.
   litestash_progress progress;
-  /*
-   Given to `progress` as it is.
-   */
+  // Given to `progress` as it is.
   void *progress_context;
-  /*
-   Not 0: keep the versions of the lines, and leave rows alone of which the stash has the same or a newer one.
-   */
+  // Not 0: keep the versions of the lines, and leave rows alone of which the stash has the same or a newer one.
   uint32_t keep_versions;
-  /*
-   Zero.
-   */
+  // Zero.
   uint32_t reserved;
 } litestash_import_options;
 
@@ -857,672 +553,499 @@ typedef struct {
 extern "C" {
 #endif // __cplusplus
 
-/*
- The version of the library that runs, such as "0.1.0". LITESTASH_VERSION is that of the header.
- */
+// The version of the library that runs, such as "0.1.0". LITESTASH_VERSION is that of the header.
 const char *litestash_version(void);
 
-/*
- The same as a number, to compare with LITESTASH_VERSION_NUMBER.
- */
+// The same as a number, to compare with LITESTASH_VERSION_NUMBER.
 uint32_t litestash_version_number(void);
 
-/*
- The version of the SQLite inside the library. None of its symbols can be seen from outside, and a program may
- use another SQLite besides.
- */
+// The version of the SQLite inside the library. None of its symbols can be seen from outside, and a program may
+// use another SQLite besides.
 const char *litestash_sqlite_version(void);
 
-/*
- The text of this thread's last error, for people; it never shows a key or a value. Valid until this thread's next
- error. A call that goes well leaves it. Never NULL.
- */
+// The text of this thread's last error, for people; it never shows a key or a value. Valid until this thread's next
+// error. A call that goes well leaves it. Never NULL.
 const char *litestash_error_message(void);
 
-/*
- The number of this thread's last error; LITESTASH_OK if there was none.
- */
+// The number of this thread's last error; LITESTASH_OK if there was none.
 litestash_status litestash_error_status(void);
 
-/*
- The name of a status, the same in every language: "Ok", "Busy"; "Unknown" for other numbers. Never NULL.
- */
+// The name of a status, the same in every language: "Ok", "Busy"; "Unknown" for other numbers. Never NULL.
 const char *litestash_status_name(litestash_status status);
 
-/*
- What a status means, in a sentence. Never NULL.
- */
+// What a status means, in a sentence. Never NULL.
 const char *litestash_status_meaning(litestash_status status);
 
-/*
- What can be done about an error: LITESTASH_RETRY_NEVER, which also is the answer for other numbers,
- LITESTASH_RETRY_LATER, LITESTASH_RETRY_AFTER_READING or LITESTASH_RETRY_AFTER_REPAIR.
- */
+// What can be done about an error: LITESTASH_RETRY_NEVER, which also is the answer for other numbers,
+// LITESTASH_RETRY_LATER, LITESTASH_RETRY_AFTER_READING or LITESTASH_RETRY_AFTER_REPAIR.
 uint32_t litestash_status_retry(litestash_status status);
 
-/*
- Gives bytes back, and empties the buffer so that doing it again does nothing. NULL does nothing.
- */
-void litestash_buffer_free(litestash_buffer *buffer);
+// Gives bytes back, and empties the buffer so that doing it again does nothing. NULL does nothing.
+void litestash_buffer_free(struct litestash_buffer *buffer);
 
-/*
- Fills the first `size` bytes of the options with their defaults. litestash_options_default does it with the right
- size.
- */
-litestash_status litestash_options_init(litestash_options *options,
+// Fills the first `size` bytes of the options with their defaults. litestash_options_default does it with the right
+// size.
+litestash_status litestash_options_init(struct litestash_options *options,
                                         size_t size);
 
-/*
- Opens the stash in that directory, which is a path that ends with a zero byte. `options` may be NULL: the
- defaults. Shard files are opened by the first operation that needs them.
-
- Errors: LITESTASH_NO_STASH, LITESTASH_NOT_A_STASH, LITESTASH_NETWORK_FILE_SYSTEM, LITESTASH_PERMISSION_DENIED,
- LITESTASH_READ_ONLY, LITESTASH_INVALID_ARGUMENT, LITESTASH_IO; LITESTASH_OUT_OF_MEMORY if 4096 stashes are open.
- */
+// Opens the stash in that directory, which is a path that ends with a zero byte. `options` may be NULL: the
+// defaults. Shard files are opened by the first operation that needs them.
+//
+// Errors: LITESTASH_NO_STASH, LITESTASH_NOT_A_STASH, LITESTASH_NETWORK_FILE_SYSTEM, LITESTASH_PERMISSION_DENIED,
+// LITESTASH_READ_ONLY, LITESTASH_INVALID_ARGUMENT, LITESTASH_IO; LITESTASH_OUT_OF_MEMORY if 4096 stashes are open.
 litestash_status litestash_open(const char *directory,
-                                const litestash_options *options,
-                                litestash_stash *stash);
+                                const struct litestash_options *options,
+                                struct litestash_stash *stash);
 
-/*
- Opens a stash in memory, which ends when it is closed. `options` may be NULL.
- */
-litestash_status litestash_open_memory(const litestash_options *options, litestash_stash *stash);
+// Opens a stash in memory, which ends when it is closed. `options` may be NULL.
+litestash_status litestash_open_memory(const struct litestash_options *options,
+                                       struct litestash_stash *stash);
 
-/*
- A further handle of the same stash, whose writes are acknowledged at that level. Closing the stash by any handle
- gives back all of them; litestash_release gives back one.
- */
-litestash_status litestash_with_durability(litestash_stash stash,
+// A further handle of the same stash, whose writes are acknowledged at that level. Closing the stash by any handle
+// gives back all of them; litestash_release gives back one.
+litestash_status litestash_with_durability(struct litestash_stash stash,
                                            uint32_t level,
-                                           litestash_stash *other);
+                                           struct litestash_stash *other);
 
-/*
- Closes the stash: waits for calls that run in other threads, moves the logs into the shard files, closes them, and
- gives back every handle of the stash. It is closed also if there is an error, which says that relaxed writes were
- lost, or that something is left for the next opening. A handle that was given back is LITESTASH_CLOSED.
- */
-litestash_status litestash_close(litestash_stash stash);
+// Closes the stash: waits for calls that run in other threads, moves the logs into the shard files, closes them, and
+// gives back every handle of the stash. It is closed also if there is an error, which says that relaxed writes were
+// lost, or that something is left for the next opening. A handle that was given back is LITESTASH_CLOSED.
+litestash_status litestash_close(struct litestash_stash stash);
 
-/*
- Gives back this handle only. The stash is closed with its last handle.
- */
-litestash_status litestash_release(litestash_stash stash);
+// Gives back this handle only. The stash is closed with its last handle.
+litestash_status litestash_release(struct litestash_stash stash);
 
-/*
- LITESTASH_OK if the handle can be used, else why not: LITESTASH_CLOSED, or LITESTASH_INVALID_ARGUMENT for what
- never was one.
- */
-litestash_status litestash_check(litestash_stash stash);
+// LITESTASH_OK if the handle can be used, else why not: LITESTASH_CLOSED, or LITESTASH_INVALID_ARGUMENT for what
+// never was one.
+litestash_status litestash_check(struct litestash_stash stash);
 
-/*
- The stash's directory as an absolute path; no bytes for a stash in memory.
- */
-litestash_status litestash_path(litestash_stash stash, litestash_buffer *directory);
+// The stash's directory as an absolute path; no bytes for a stash in memory.
+litestash_status litestash_path(struct litestash_stash stash, struct litestash_buffer *directory);
 
-/*
- Whether writes are refused.
- */
-litestash_status litestash_is_read_only(litestash_stash stash, bool *read_only);
+// Whether writes are refused.
+litestash_status litestash_is_read_only(struct litestash_stash stash, bool *read_only);
 
-/*
- The value of a key, to be given back with litestash_buffer_free; no bytes if the key is missing or expired. (A
- stored nil has a byte.)
+// The value of a key, to be given back with litestash_buffer_free; no bytes if the key is missing or expired. (A
+// stored nil has a byte.)
+//
+// Errors of every read: LITESTASH_INVALID_KEY, LITESTASH_TOO_LARGE (the key), LITESTASH_CORRUPT,
+// LITESTASH_NOT_A_STASH, LITESTASH_UNSUPPORTED_FORMAT, LITESTASH_BUSY, LITESTASH_CLOSED, LITESTASH_FORKED,
+// LITESTASH_IO.
+litestash_status litestash_get(struct litestash_stash stash,
+                               struct litestash_key key,
+                               struct litestash_buffer *value);
 
- Errors of every read: LITESTASH_INVALID_KEY, LITESTASH_TOO_LARGE (the key), LITESTASH_CORRUPT,
- LITESTASH_NOT_A_STASH, LITESTASH_UNSUPPORTED_FORMAT, LITESTASH_BUSY, LITESTASH_CLOSED, LITESTASH_FORKED,
- LITESTASH_IO.
- */
-litestash_status litestash_get(litestash_stash stash,
-                               litestash_key key,
-                               litestash_buffer *value);
-
-/*
- The value of a key into memory of the caller's: the way without an allocation. `length` is the length of the
- value, 0 if the key is missing or expired. If it is over `capacity`, nothing was copied: ask again with more.
- `buffer` may be NULL if `capacity` is 0.
- */
-litestash_status litestash_get_into(litestash_stash stash,
-                                    litestash_key key,
+// The value of a key into memory of the caller's: the way without an allocation. `length` is the length of the
+// value, 0 if the key is missing or expired. If it is over `capacity`, nothing was copied: ask again with more.
+// `buffer` may be NULL if `capacity` is 0.
+litestash_status litestash_get_into(struct litestash_stash stash,
+                                    struct litestash_key key,
                                     uint8_t *buffer,
                                     size_t capacity,
                                     size_t *length);
 
-/*
- Whether a key is there and not expired.
- */
-litestash_status litestash_exists(litestash_stash stash, litestash_key key, bool *present);
+// Whether a key is there and not expired.
+litestash_status litestash_exists(struct litestash_stash stash,
+                                  struct litestash_key key,
+                                  bool *present);
 
-/*
- The value of a key with its version and deadline. Give `entry->value` back with litestash_buffer_free.
- */
-litestash_status litestash_get_entry(litestash_stash stash,
-                                     litestash_key key,
-                                     litestash_entry *entry);
+// The value of a key with its version and deadline. Give `entry->value` back with litestash_buffer_free.
+litestash_status litestash_get_entry(struct litestash_stash stash,
+                                     struct litestash_key key,
+                                     struct litestash_entry *entry);
 
-/*
- Stores a value, given as its encoding, under a key. `options` may be NULL: in any case, replacing what was there
- and its deadline. `written` may be NULL.
-
- Errors of every write: those of reads, LITESTASH_INVALID_VALUE, LITESTASH_TOO_LARGE, LITESTASH_READ_ONLY,
- LITESTASH_DISK_FULL, LITESTASH_PERMISSION_DENIED, and LITESTASH_INDETERMINATE if the commit failed. After any other
- error nothing was written. A condition that does not hold is no error: `written->stored` is false.
- */
-litestash_status litestash_set(litestash_stash stash,
-                               litestash_key key,
+// Stores a value, given as its encoding, under a key. `options` may be NULL: in any case, replacing what was there
+// and its deadline. `written` may be NULL.
+//
+// Errors of every write: those of reads, LITESTASH_INVALID_VALUE, LITESTASH_TOO_LARGE, LITESTASH_READ_ONLY,
+// LITESTASH_DISK_FULL, LITESTASH_PERMISSION_DENIED, and LITESTASH_INDETERMINATE if the commit failed. After any other
+// error nothing was written. A condition that does not hold is no error: `written->stored` is false.
+litestash_status litestash_set(struct litestash_stash stash,
+                               struct litestash_key key,
                                const uint8_t *value,
                                size_t value_length,
-                               const litestash_set_options *options,
-                               litestash_written *written);
+                               const struct litestash_set_options *options,
+                               struct litestash_written *written);
 
-/*
- Stores a value if the key is missing or expired: litestash_set with LITESTASH_IF_ABSENT. `stored` may be NULL.
- */
-litestash_status litestash_add(litestash_stash stash,
-                               litestash_key key,
+// Stores a value if the key is missing or expired: litestash_set with LITESTASH_IF_ABSENT. `stored` may be NULL.
+litestash_status litestash_add(struct litestash_stash stash,
+                               struct litestash_key key,
                                const uint8_t *value,
                                size_t value_length,
                                bool *stored);
 
-/*
- Stores a value if the key is there: litestash_set with LITESTASH_IF_PRESENT. `stored` may be NULL.
- */
-litestash_status litestash_replace(litestash_stash stash,
-                                   litestash_key key,
+// Stores a value if the key is there: litestash_set with LITESTASH_IF_PRESENT. `stored` may be NULL.
+litestash_status litestash_replace(struct litestash_stash stash,
+                                   struct litestash_key key,
                                    const uint8_t *value,
                                    size_t value_length,
                                    bool *stored);
 
-/*
- Deletes a key. `deleted`, which may be NULL: whether it was there and not expired.
- */
-litestash_status litestash_delete(litestash_stash stash, litestash_key key, bool *deleted);
+// Deletes a key. `deleted`, which may be NULL: whether it was there and not expired.
+litestash_status litestash_delete(struct litestash_stash stash,
+                                  struct litestash_key key,
+                                  bool *deleted);
 
-/*
- Takes a value out: get and delete in one step. No bytes if the key is missing or expired.
- */
-litestash_status litestash_take(litestash_stash stash, litestash_key key, litestash_buffer *value);
+// Takes a value out: get and delete in one step. No bytes if the key is missing or expired.
+litestash_status litestash_take(struct litestash_stash stash,
+                                struct litestash_key key,
+                                struct litestash_buffer *value);
 
-/*
- Adds `by` to a stored integer. A missing key counts as 0; a row keeps its deadline. `sum` may be NULL.
- LITESTASH_OVERFLOW if the stored integer or the sum is outside of 64 signed bits, LITESTASH_TYPE_MISMATCH if no
- integer is stored; the row is unchanged then.
- */
-litestash_status litestash_increment(litestash_stash stash,
-                                     litestash_key key,
+// Adds `by` to a stored integer. A missing key counts as 0; a row keeps its deadline. `sum` may be NULL.
+// LITESTASH_OVERFLOW if the stored integer or the sum is outside of 64 signed bits, LITESTASH_TYPE_MISMATCH if no
+// integer is stored; the row is unchanged then.
+litestash_status litestash_increment(struct litestash_stash stash,
+                                     struct litestash_key key,
                                      int64_t by,
                                      int64_t *sum);
 
-/*
- Adds `by` to a stored number and stores the sum as a float. A missing key counts as 0.0; a row keeps its deadline.
- `sum` may be NULL. LITESTASH_OVERFLOW if the sum is not finite or a stored integer is beyond 2^53,
- LITESTASH_TYPE_MISMATCH if no number is stored, LITESTASH_INVALID_ARGUMENT if `by` is not finite.
- */
-litestash_status litestash_increment_float(litestash_stash stash,
-                                           litestash_key key,
+// Adds `by` to a stored number and stores the sum as a float. A missing key counts as 0.0; a row keeps its deadline.
+// `sum` may be NULL. LITESTASH_OVERFLOW if the sum is not finite or a stored integer is beyond 2^53,
+// LITESTASH_TYPE_MISMATCH if no number is stored, LITESTASH_INVALID_ARGUMENT if `by` is not finite.
+litestash_status litestash_increment_float(struct litestash_stash stash,
+                                           struct litestash_key key,
                                            double by,
                                            double *sum);
 
-/*
- Stores a value if the key holds `expected`: if the encodings are equal. `expected` NULL: if the key is missing or
- expired. `stored` may be NULL.
- */
-litestash_status litestash_compare_and_set(litestash_stash stash,
-                                           litestash_key key,
+// Stores a value if the key holds `expected`: if the encodings are equal. `expected` NULL: if the key is missing or
+// expired. `stored` may be NULL.
+litestash_status litestash_compare_and_set(struct litestash_stash stash,
+                                           struct litestash_key key,
                                            const uint8_t *expected,
                                            size_t expected_length,
                                            const uint8_t *value,
                                            size_t value_length,
                                            bool *stored);
 
-/*
- The value of a key; if it is missing or expired, what `compute` builds, stored under the key.
-
- However many threads of this process ask for one key at the same time, one computes and the others wait for its
- value. If the key was written meanwhile, that value is kept and returned. LITESTASH_COMPUTE_FAILED for all who
- waited if `compute` does not return 0; nothing is stored then. Of `options`, which may be NULL, the condition is
- not used. Give `value` back with litestash_buffer_free.
- */
-litestash_status litestash_get_or_set(litestash_stash stash,
-                                      litestash_key key,
-                                      const litestash_set_options *options,
+// The value of a key; if it is missing or expired, what `compute` builds, stored under the key.
+//
+// However many threads of this process ask for one key at the same time, one computes and the others wait for its
+// value. If the key was written meanwhile, that value is kept and returned. LITESTASH_COMPUTE_FAILED for all who
+// waited if `compute` does not return 0; nothing is stored then. Of `options`, which may be NULL, the condition is
+// not used. Give `value` back with litestash_buffer_free.
+litestash_status litestash_get_or_set(struct litestash_stash stash,
+                                      struct litestash_key key,
+                                      const struct litestash_set_options *options,
                                       litestash_compute compute,
                                       void *context,
-                                      litestash_buffer *value);
+                                      struct litestash_buffer *value);
 
-/*
- How long a key has left, in microseconds.
- */
-litestash_status litestash_ttl(litestash_stash stash, litestash_key key, litestash_lifetime *left);
+// How long a key has left, in microseconds.
+litestash_status litestash_ttl(struct litestash_stash stash,
+                               struct litestash_key key,
+                               struct litestash_lifetime *left);
 
-/*
- When a key ends, Unix time in microseconds.
- */
-litestash_status litestash_expires_at(litestash_stash stash,
-                                      litestash_key key,
-                                      litestash_lifetime *end);
+// When a key ends, Unix time in microseconds.
+litestash_status litestash_expires_at(struct litestash_stash stash,
+                                      struct litestash_key key,
+                                      struct litestash_lifetime *end);
 
-/*
- Gives a key a new deadline, which is a write of the row. `present`, which may be NULL: whether the key was there.
- */
-litestash_status litestash_expire(litestash_stash stash,
-                                  litestash_key key,
-                                  litestash_deadline deadline,
+// Gives a key a new deadline, which is a write of the row. `present`, which may be NULL: whether the key was there.
+litestash_status litestash_expire(struct litestash_stash stash,
+                                  struct litestash_key key,
+                                  struct litestash_deadline deadline,
                                   bool *present);
 
-/*
- Takes a key's deadline away, which is a write of the row. `had_one`, which may be NULL: whether it had one.
- */
-litestash_status litestash_persist(litestash_stash stash,
-                                   litestash_key key,
+// Takes a key's deadline away, which is a write of the row. `had_one`, which may be NULL: whether it had one.
+litestash_status litestash_persist(struct litestash_stash stash,
+                                   struct litestash_key key,
                                    bool *had_one);
 
-/*
- Performs `count` independent operations, one transaction per shard that they touch, and answers each of them:
- `answers` has room for `count`. An operation that is refused or fails by itself changes nothing and does not stop
- the others. If a shard's transaction fails, every operation in it has that error. Operations of one shard are done
- in the order given.
-
- LITESTASH_TOO_LARGE over LITESTASH_BATCH_OPERATIONS_MAX operations or LITESTASH_BATCH_BYTES_MAX bytes of keys and
- values: then nothing is done and there are no answers.
- */
-litestash_status litestash_apply(litestash_stash stash,
-                                 const litestash_op *operations,
+// Performs `count` independent operations, one transaction per shard that they touch, and answers each of them:
+// `answers` has room for `count`. An operation that is refused or fails by itself changes nothing and does not stop
+// the others. If a shard's transaction fails, every operation in it has that error. Operations of one shard are done
+// in the order given.
+//
+// LITESTASH_TOO_LARGE over LITESTASH_BATCH_OPERATIONS_MAX operations or LITESTASH_BATCH_BYTES_MAX bytes of keys and
+// values: then nothing is done and there are no answers.
+litestash_status litestash_apply(struct litestash_stash stash,
+                                 const struct litestash_op *operations,
                                  size_t count,
-                                 litestash_answer *answers);
+                                 struct litestash_answer *answers);
 
-/*
- Gives back what `count` answers hold, and empties them. NULL does nothing.
- */
-void litestash_answers_free(litestash_answer *answers, size_t count);
+// Gives back what `count` answers hold, and empties them. NULL does nothing.
+void litestash_answers_free(struct litestash_answer *answers, size_t count);
 
-/*
- The values of `count` keys, in their order: `values` has room for `count`, each to be given back with
- litestash_buffer_free, or all with litestash_buffers_free. Keys of one shard are seen in one committed state. Any
- error fails the whole call, and then there are no values.
- */
-litestash_status litestash_get_many(litestash_stash stash,
-                                    const litestash_key *keys,
+// The values of `count` keys, in their order: `values` has room for `count`, each to be given back with
+// litestash_buffer_free, or all with litestash_buffers_free. Keys of one shard are seen in one committed state. Any
+// error fails the whole call, and then there are no values.
+litestash_status litestash_get_many(struct litestash_stash stash,
+                                    const struct litestash_key *keys,
                                     size_t count,
-                                    litestash_buffer *values);
+                                    struct litestash_buffer *values);
 
-/*
- Gives back `count` buffers, and empties them. NULL does nothing.
- */
-void litestash_buffers_free(litestash_buffer *buffers, size_t count);
+// Gives back `count` buffers, and empties them. NULL does nothing.
+void litestash_buffers_free(struct litestash_buffer *buffers, size_t count);
 
-/*
- Stores `count` values under as many keys. All are checked before anything is written. Each shard's part is one
- transaction; if one fails, its error is the answer and other shards' parts may have been written. `versions`,
- which may be NULL, has room for `count`.
- */
-litestash_status litestash_set_many(litestash_stash stash,
-                                    const litestash_key *keys,
-                                    const litestash_bytes *values,
+// Stores `count` values under as many keys. All are checked before anything is written. Each shard's part is one
+// transaction; if one fails, its error is the answer and other shards' parts may have been written. `versions`,
+// which may be NULL, has room for `count`.
+litestash_status litestash_set_many(struct litestash_stash stash,
+                                    const struct litestash_key *keys,
+                                    const struct litestash_bytes *values,
                                     size_t count,
                                     int64_t *versions);
 
-/*
- Deletes `count` keys; atomic per shard, as litestash_set_many. `deleted`, which may be NULL, has room for `count`:
- whether each was there.
- */
-litestash_status litestash_delete_many(litestash_stash stash,
-                                       const litestash_key *keys,
+// Deletes `count` keys; atomic per shard, as litestash_set_many. `deleted`, which may be NULL, has room for `count`:
+// whether each was there.
+litestash_status litestash_delete_many(struct litestash_stash stash,
+                                       const struct litestash_key *keys,
                                        size_t count,
                                        bool *deleted);
 
-/*
- How many rows there are, expired ones left out. Costs a walk over the index of every table.
- */
-litestash_status litestash_length(litestash_stash stash, uint64_t *rows);
+// How many rows there are, expired ones left out. Costs a walk over the index of every table.
+litestash_status litestash_length(struct litestash_stash stash, uint64_t *rows);
 
-/*
- Deletes every row, one transaction per shard. The files stay; litestash_compact gives their space back.
- */
-litestash_status litestash_clear(litestash_stash stash);
+// Deletes every row, one transaction per shard. The files stay; litestash_compact gives their space back.
+litestash_status litestash_clear(struct litestash_stash stash);
 
-/*
- Begins an iteration over keys. Rows come in the order of shard, slot and hash, each at most once, in pages of
- short read transactions; rows written meanwhile are seen if they lie ahead. Give the iterator back with
- litestash_iterator_free. LITESTASH_OUT_OF_MEMORY if 16384 are there.
- */
-litestash_status litestash_keys(litestash_stash stash,
-                                const litestash_scan_options *options,
-                                litestash_iterator *iterator);
+// Begins an iteration over keys. Rows come in the order of shard, slot and hash, each at most once, in pages of
+// short read transactions; rows written meanwhile are seen if they lie ahead. Give the iterator back with
+// litestash_iterator_free. LITESTASH_OUT_OF_MEMORY if 16384 are there.
+litestash_status litestash_keys(struct litestash_stash stash,
+                                const struct litestash_scan_options *options,
+                                struct litestash_iterator *iterator);
 
-/*
- Begins an iteration over keys and values; else as litestash_keys.
- */
-litestash_status litestash_items(litestash_stash stash,
-                                 const litestash_scan_options *options,
-                                 litestash_iterator *iterator);
+// Begins an iteration over keys and values; else as litestash_keys.
+litestash_status litestash_items(struct litestash_stash stash,
+                                 const struct litestash_scan_options *options,
+                                 struct litestash_iterator *iterator);
 
-/*
- Moves to the next row; at the end `item->present` is false. An error stands for one damaged row, or for the rest
- of a shard that cannot be read: the next call goes on behind it. LITESTASH_BUSY if another thread uses the
- iterator right now.
- */
-litestash_status litestash_next(litestash_iterator iterator,
-                                litestash_item *item);
+// Moves to the next row; at the end `item->present` is false. An error stands for one damaged row, or for the rest
+// of a shard that cannot be read: the next call goes on behind it. LITESTASH_BUSY if another thread uses the
+// iterator right now.
+litestash_status litestash_next(struct litestash_iterator iterator,
+                                struct litestash_item *item);
 
-/*
- The place behind the last row, as text to go on from later: for litestash_scan_options. It is valid for as long as
- the stash lives, in every process. Give it back with litestash_buffer_free.
- */
-litestash_status litestash_iterator_cursor(litestash_iterator iterator,
-                                           litestash_buffer *cursor);
+// The place behind the last row, as text to go on from later: for litestash_scan_options. It is valid for as long as
+// the stash lives, in every process. Give it back with litestash_buffer_free.
+litestash_status litestash_iterator_cursor(struct litestash_iterator iterator,
+                                           struct litestash_buffer *cursor);
 
-/*
- Gives an iterator back, wherever it stands, also after its stash was closed. One that is all zero does nothing.
- */
-litestash_status litestash_iterator_free(litestash_iterator iterator);
+// Gives an iterator back, wherever it stands, also after its stash was closed. One that is all zero does nothing.
+litestash_status litestash_iterator_free(struct litestash_iterator iterator);
 
-/*
- Begins a value. Give the builder back with litestash_builder_free. LITESTASH_OUT_OF_MEMORY if 16384 are there.
+// Begins a value. Give the builder back with litestash_builder_free. LITESTASH_OUT_OF_MEMORY if 16384 are there.
+//
+// The litestash_build functions add to it. The first mistake is kept: what follows is refused with it, and so is
+// litestash_builder_finish, so that looking at its answer is enough.
+litestash_status litestash_builder_new(struct litestash_builder *builder);
 
- The litestash_build functions add to it. The first mistake is kept: what follows is refused with it, and so is
- litestash_builder_finish, so that looking at its answer is enough.
- */
-litestash_status litestash_builder_new(litestash_builder *builder);
+// Adds nil.
+litestash_status litestash_build_nil(struct litestash_builder builder);
 
-/*
- Adds nil.
- */
-litestash_status litestash_build_nil(litestash_builder builder);
+// Adds a boolean.
+litestash_status litestash_build_bool(struct litestash_builder builder, bool value);
 
-/*
- Adds a boolean.
- */
-litestash_status litestash_build_bool(litestash_builder builder, bool value);
+// Adds an integer.
+litestash_status litestash_build_integer(struct litestash_builder builder, int64_t value);
 
-/*
- Adds an integer.
- */
-litestash_status litestash_build_integer(litestash_builder builder, int64_t value);
+// Adds an integer that may be over INT64_MAX.
+litestash_status litestash_build_unsigned(struct litestash_builder builder, uint64_t value);
 
-/*
- Adds an integer that may be over INT64_MAX.
- */
-litestash_status litestash_build_unsigned(litestash_builder builder, uint64_t value);
+// Adds a float. 1.0 stays a float and is another value than 1.
+litestash_status litestash_build_float(struct litestash_builder builder, double value);
 
-/*
- Adds a float. 1.0 stays a float and is another value than 1.
- */
-litestash_status litestash_build_float(litestash_builder builder, double value);
+// Adds text. LITESTASH_INVALID_VALUE if it is not UTF-8.
+litestash_status litestash_build_text(struct litestash_builder builder,
+                                      const char *data,
+                                      size_t length);
 
-/*
- Adds text. LITESTASH_INVALID_VALUE if it is not UTF-8.
- */
-litestash_status litestash_build_text(litestash_builder builder, const char *data, size_t length);
-
-/*
- Adds bytes.
- */
-litestash_status litestash_build_bytes(litestash_builder builder,
+// Adds bytes.
+litestash_status litestash_build_bytes(struct litestash_builder builder,
                                        const uint8_t *data,
                                        size_t length);
 
-/*
- Adds a moment: seconds since 1970-01-01T00:00:00Z, rounded down, and nanoseconds after them, at most 999 999 999.
- */
-litestash_status litestash_build_timestamp(litestash_builder builder,
+// Adds a moment: seconds since 1970-01-01T00:00:00Z, rounded down, and nanoseconds after them, at most 999 999 999.
+litestash_status litestash_build_timestamp(struct litestash_builder builder,
                                            int64_t seconds,
                                            uint32_t nanoseconds);
 
-/*
- Adds a vector of `count` binary32 numbers, such as an embedding.
- */
-litestash_status litestash_build_vector(litestash_builder builder, const float *data, size_t count);
+// Adds a vector of `count` binary32 numbers, such as an embedding.
+litestash_status litestash_build_vector(struct litestash_builder builder,
+                                        const float *data,
+                                        size_t count);
 
-/*
- Adds a value that is encoded already, as one that was read.
- */
-litestash_status litestash_build_encoded(litestash_builder builder,
+// Adds a value that is encoded already, as one that was read.
+litestash_status litestash_build_encoded(struct litestash_builder builder,
                                          const uint8_t *data,
                                          size_t length);
 
-/*
- Adds the value that a JSON text stands for, as litestash_value_from_json.
- */
-litestash_status litestash_build_json(litestash_builder builder, const char *json, size_t length);
+// Adds the value that a JSON text stands for, as litestash_value_from_json.
+litestash_status litestash_build_json(struct litestash_builder builder,
+                                      const char *json,
+                                      size_t length);
 
-/*
- Begins an array; what is added until litestash_build_end are its elements.
- */
-litestash_status litestash_build_array(litestash_builder builder);
+// Begins an array; what is added until litestash_build_end are its elements.
+litestash_status litestash_build_array(struct litestash_builder builder);
 
-/*
- Begins a map: until litestash_build_end each litestash_build_key is followed by one value. Members may come in any
- order; LITESTASH_INVALID_VALUE if a key comes twice.
- */
-litestash_status litestash_build_map(litestash_builder builder);
+// Begins a map: until litestash_build_end each litestash_build_key is followed by one value. Members may come in any
+// order; LITESTASH_INVALID_VALUE if a key comes twice.
+litestash_status litestash_build_map(struct litestash_builder builder);
 
-/*
- The key of the member whose value comes next. LITESTASH_INVALID_VALUE if it is not UTF-8.
- */
-litestash_status litestash_build_key(litestash_builder builder, const char *key, size_t length);
+// The key of the member whose value comes next. LITESTASH_INVALID_VALUE if it is not UTF-8.
+litestash_status litestash_build_key(struct litestash_builder builder,
+                                     const char *key,
+                                     size_t length);
 
-/*
- Ends the array or map that was begun last.
- */
-litestash_status litestash_build_end(litestash_builder builder);
+// Ends the array or map that was begun last.
+litestash_status litestash_build_end(struct litestash_builder builder);
 
-/*
- The encoding of what was built, to be given back with litestash_buffer_free, or the first mistake. The builder is
- empty then and can be used again. A step out of place is LITESTASH_INVALID_ARGUMENT.
- */
-litestash_status litestash_builder_finish(litestash_builder builder,
-                                          litestash_buffer *value);
+// The encoding of what was built, to be given back with litestash_buffer_free, or the first mistake. The builder is
+// empty then and can be used again. A step out of place is LITESTASH_INVALID_ARGUMENT.
+litestash_status litestash_builder_finish(struct litestash_builder builder,
+                                          struct litestash_buffer *value);
 
-/*
- Gives a builder back. One that is all zero does nothing.
- */
-litestash_status litestash_builder_free(litestash_builder builder);
+// Gives a builder back. One that is all zero does nothing.
+litestash_status litestash_builder_free(struct litestash_builder builder);
 
-/*
- What comes next; the reader stays where it is.
- */
-litestash_status litestash_read_type(const litestash_reader *reader, uint32_t *kind);
+// What comes next; the reader stays where it is.
+litestash_status litestash_read_type(const struct litestash_reader *reader, uint32_t *kind);
 
-/*
- Reads nil.
- */
-litestash_status litestash_read_nil(litestash_reader *reader);
+// Reads nil.
+litestash_status litestash_read_nil(struct litestash_reader *reader);
 
-/*
- Reads a boolean.
- */
-litestash_status litestash_read_bool(litestash_reader *reader, bool *value);
+// Reads a boolean.
+litestash_status litestash_read_bool(struct litestash_reader *reader, bool *value);
 
-/*
- Reads an integer. LITESTASH_OVERFLOW if it is over INT64_MAX: litestash_read_unsigned reads it.
- */
-litestash_status litestash_read_integer(litestash_reader *reader, int64_t *value);
+// Reads an integer. LITESTASH_OVERFLOW if it is over INT64_MAX: litestash_read_unsigned reads it.
+litestash_status litestash_read_integer(struct litestash_reader *reader, int64_t *value);
 
-/*
- Reads an integer that is not negative; LITESTASH_OVERFLOW if it is.
- */
-litestash_status litestash_read_unsigned(litestash_reader *reader, uint64_t *value);
+// Reads an integer that is not negative; LITESTASH_OVERFLOW if it is.
+litestash_status litestash_read_unsigned(struct litestash_reader *reader, uint64_t *value);
 
-/*
- Reads a float. An integer is none.
- */
-litestash_status litestash_read_float(litestash_reader *reader, double *value);
+// Reads a float. An integer is none.
+litestash_status litestash_read_float(struct litestash_reader *reader, double *value);
 
-/*
- Reads text: where it lies in the encoding, without a zero byte behind it.
- */
-litestash_status litestash_read_text(litestash_reader *reader, const char **data, size_t *length);
+// Reads text: where it lies in the encoding, without a zero byte behind it.
+litestash_status litestash_read_text(struct litestash_reader *reader,
+                                     const char **data,
+                                     size_t *length);
 
-/*
- Reads bytes: where they lie in the encoding.
- */
-litestash_status litestash_read_bytes(litestash_reader *reader,
+// Reads bytes: where they lie in the encoding.
+litestash_status litestash_read_bytes(struct litestash_reader *reader,
                                       const uint8_t **data,
                                       size_t *length);
 
-/*
- Reads the head of an array: `count` elements follow.
- */
-litestash_status litestash_read_array(litestash_reader *reader, size_t *count);
+// Reads the head of an array: `count` elements follow.
+litestash_status litestash_read_array(struct litestash_reader *reader, size_t *count);
 
-/*
- Reads the head of a map: `count` times a key, which is text, and a value follow, in the order of the keys' bytes.
- */
-litestash_status litestash_read_map(litestash_reader *reader,
+// Reads the head of a map: `count` times a key, which is text, and a value follow, in the order of the keys' bytes.
+litestash_status litestash_read_map(struct litestash_reader *reader,
                                     size_t *count);
 
-/*
- Reads a moment: seconds since 1970-01-01T00:00:00Z, rounded down, and nanoseconds after them.
- */
-litestash_status litestash_read_timestamp(litestash_reader *reader,
+// Reads a moment: seconds since 1970-01-01T00:00:00Z, rounded down, and nanoseconds after them.
+litestash_status litestash_read_timestamp(struct litestash_reader *reader,
                                           int64_t *seconds,
                                           uint32_t *nanoseconds);
 
-/*
- Reads a vector into memory of the caller's, which has room for `capacity` numbers. `count` is how many there are;
- if that is over `capacity`, nothing was copied and the reader stays where it is.
- */
-litestash_status litestash_read_vector(litestash_reader *reader,
+// Reads a vector into memory of the caller's, which has room for `capacity` numbers. `count` is how many there are;
+// if that is over `capacity`, nothing was copied and the reader stays where it is.
+litestash_status litestash_read_vector(struct litestash_reader *reader,
                                        float *data,
                                        size_t capacity,
                                        size_t *count);
 
-/*
- Reads a value with all that is in it. `value`, which may be NULL, is a reader of just its encoding: to be read,
- stored or built into another one.
- */
-litestash_status litestash_read_value(litestash_reader *reader,
-                                      litestash_reader *value);
+// Reads a value with all that is in it. `value`, which may be NULL, is a reader of just its encoding: to be read,
+// stored or built into another one.
+litestash_status litestash_read_value(struct litestash_reader *reader,
+                                      struct litestash_reader *value);
 
-/*
- The member of the map that comes next: `value` is a reader of just its encoding, all zero if there is no such key.
- The reader stays where it is. LITESTASH_TYPE_MISMATCH if no map comes next.
- */
-litestash_status litestash_read_member(const litestash_reader *reader,
+// The member of the map that comes next: `value` is a reader of just its encoding, all zero if there is no such key.
+// The reader stays where it is. LITESTASH_TYPE_MISMATCH if no map comes next.
+litestash_status litestash_read_member(const struct litestash_reader *reader,
                                        const char *key,
                                        size_t key_length,
-                                       litestash_reader *value);
+                                       struct litestash_reader *value);
 
-/*
- The encoding of the value that a JSON text stands for: an ordinary one, or with tags for what JSON has not, such
- as {"$bytes": "AAEC"} (docs/INTERCHANGE.md). Integers and floats are told apart: 1 and 1.0. Give it back with
- litestash_buffer_free.
- */
+// The encoding of the value that a JSON text stands for: an ordinary one, or with tags for what JSON has not, such
+// as {"$bytes": "AAEC"} (docs/INTERCHANGE.md). Integers and floats are told apart: 1 and 1.0. Give it back with
+// litestash_buffer_free.
 litestash_status litestash_value_from_json(const char *json,
                                            size_t length,
-                                           litestash_buffer *value);
+                                           struct litestash_buffer *value);
 
-/*
- An encoded value as JSON text on one line, which reads back to the same value. Give it back with
- litestash_buffer_free.
- */
+// An encoded value as JSON text on one line, which reads back to the same value. Give it back with
+// litestash_buffer_free.
 litestash_status litestash_value_to_json(const uint8_t *value,
                                          size_t length,
-                                         litestash_buffer *json);
+                                         struct litestash_buffer *json);
 
-/*
- LITESTASH_OK if the bytes are the canonical encoding of a value, else what is wrong with them.
- */
+// LITESTASH_OK if the bytes are the canonical encoding of a value, else what is wrong with them.
 litestash_status litestash_value_check(const uint8_t *value, size_t length);
 
-/*
- The key that a JSON text stands for. What it points at is in `memory`: give that back with litestash_buffer_free
- when the key is not needed any more.
- */
+// The key that a JSON text stands for. What it points at is in `memory`: give that back with litestash_buffer_free
+// when the key is not needed any more.
 litestash_status litestash_key_from_json(const char *json,
                                          size_t length,
-                                         litestash_key *key,
-                                         litestash_buffer *memory);
+                                         struct litestash_key *key,
+                                         struct litestash_buffer *memory);
 
-/*
- A key in its normal form as JSON text. Give it back with litestash_buffer_free.
- */
-litestash_status litestash_key_to_json(litestash_key key, litestash_buffer *json);
+// A key in its normal form as JSON text. Give it back with litestash_buffer_free.
+litestash_status litestash_key_to_json(struct litestash_key key, struct litestash_buffer *json);
 
-/*
- Where a key's row is, or would be.
- */
-litestash_status litestash_key_place(litestash_key key, litestash_place *place);
+// Where a key's row is, or would be.
+litestash_status litestash_key_place(struct litestash_key key, struct litestash_place *place);
 
-/*
- Takes the column `value` of a row apart after checking it against the row's other columns: key_hash (64 bytes),
- timestamp and microsecond. LITESTASH_CORRUPT if it is damaged, LITESTASH_UNSUPPORTED_FORMAT if it needs what this
- version lacks.
- */
+// Takes the column `value` of a row apart after checking it against the row's other columns: key_hash (64 bytes),
+// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged, LITESTASH_UNSUPPORTED_FORMAT if it needs what this
+// version lacks.
 litestash_status litestash_record_read(const uint8_t *key_hash,
                                        int64_t timestamp,
                                        int64_t microsecond,
                                        const uint8_t *record,
                                        size_t record_length,
-                                       litestash_record *parts);
+                                       struct litestash_record *parts);
 
-/*
- The checksum of records: CRC-32/ISO-HDLC, that of zlib.
- */
+// The checksum of records: CRC-32/ISO-HDLC, that of zlib.
 litestash_status litestash_crc32(const uint8_t *data, size_t length, uint32_t *crc);
 
-/*
- Figures of the stash: rows, bytes, files, cache, each shard. Costs a walk over every table.
+// Figures of the stash: rows, bytes, files, cache, each shard. Costs a walk over every table.
+//
+// This and the other reports are encoded maps, to be read with the litestash_read functions or printed with
+// litestash_value_to_json, and to be given back with litestash_buffer_free. Unless said otherwise the place for a
+// report may be NULL.
+litestash_status litestash_stats(struct litestash_stash stash,
+                                 struct litestash_buffer *report);
 
- This and the other reports are encoded maps, to be read with the litestash_read functions or printed with
- litestash_value_to_json, and to be given back with litestash_buffer_free. Unless said otherwise the place for a
- report may be NULL.
- */
-litestash_status litestash_stats(litestash_stash stash,
-                                 litestash_buffer *report);
+// Checks every file and row. The report's list `problems` is empty if the stash is sound; problems are no error of
+// the call.
+litestash_status litestash_verify(struct litestash_stash stash,
+                                  struct litestash_buffer *report);
 
-/*
- Checks every file and row. The report's list `problems` is empty if the stash is sound; problems are no error of
- the call.
- */
-litestash_status litestash_verify(litestash_stash stash,
-                                  litestash_buffer *report);
-
-/*
- Copies what can be read of the damaged stash in the directory `source`, which nobody may have open, into a new one
- in `destination`. What was lost is in the report.
- */
+// Copies what can be read of the damaged stash in the directory `source`, which nobody may have open, into a new one
+// in `destination`. What was lost is in the report.
 litestash_status litestash_repair(const char *source,
                                   const char *destination,
-                                  litestash_buffer *report);
+                                  struct litestash_buffer *report);
 
-/*
- Gives the space of deleted rows back to the file system, in small steps beside other work, and empties the logs.
- */
-litestash_status litestash_compact(litestash_stash stash,
-                                   litestash_buffer *report);
+// Gives the space of deleted rows back to the file system, in small steps beside other work, and empties the logs.
+litestash_status litestash_compact(struct litestash_stash stash,
+                                   struct litestash_buffer *report);
 
-/*
- Copies the stash as it is at one moment into the directory `destination`, which is made.
- */
-litestash_status litestash_backup(litestash_stash stash,
+// Copies the stash as it is at one moment into the directory `destination`, which is made.
+litestash_status litestash_backup(struct litestash_stash stash,
                                   const char *destination,
-                                  litestash_buffer *report);
+                                  struct litestash_buffer *report);
 
-/*
- Makes everything acknowledged so far durable against a power cut.
- */
-litestash_status litestash_sync(litestash_stash stash);
+// Makes everything acknowledged so far durable against a power cut.
+litestash_status litestash_sync(struct litestash_stash stash);
 
-/*
- Writes every row that `options` name (NULL: all) as JSON Lines (docs/INTERCHANGE.md), expired rows left out. A
- damaged row is an error.
- */
-litestash_status litestash_export(litestash_stash stash,
-                                  const litestash_scan_options *options,
+// Writes every row that `options` name (NULL: all) as JSON Lines (docs/INTERCHANGE.md), expired rows left out. A
+// damaged row is an error.
+litestash_status litestash_export(struct litestash_stash stash,
+                                  const struct litestash_scan_options *options,
                                   litestash_write write,
                                   void *context,
-                                  litestash_buffer *report);
+                                  struct litestash_buffer *report);
 
-/*
- Reads JSON Lines and stores each row. Lines that are no row are counted and named in the report; the others are
- written in large batches, each atomic per shard.
- */
-litestash_status litestash_import(litestash_stash stash,
+// Reads JSON Lines and stores each row. Lines that are no row are counted and named in the report; the others are
+// written in large batches, each atomic per shard.
+litestash_status litestash_import(struct litestash_stash stash,
                                   litestash_read read,
                                   void *context,
-                                  const litestash_import_options *options,
-                                  litestash_buffer *report);
+                                  const struct litestash_import_options *options,
+                                  struct litestash_buffer *report);
 
 #ifdef __cplusplus
 }  // extern "C"
