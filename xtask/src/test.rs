@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
 use crate::{
-    armour, codegen, coherence, conformance, crash, fuzz, instructions, powercut, process, setup, soak,
+    armour, capi, codegen, coherence, conformance, crash, fuzz, instructions, powercut, process, setup, soak,
     table, tidy,
 };
 use anyhow::{Result, bail, ensure};
@@ -41,6 +41,7 @@ const STEPS: &[Step] = &[
     Step::new("tests of the reference", |_| {
         process::run(process::python().args(["-m", "unittest", "discover", "-s", "conformance/reference"]))
     }),
+    Step::new("C", |_| capi::run(&capi::Arguments::tests())),
     Step::new("conformance", |arguments| {
         conformance::run(&conformance::Arguments::all(arguments.require_all))
     }),

@@ -203,7 +203,7 @@ static void kinds_of_keys(litestash_stash stash)
 static void many_keys(litestash_stash stash)
 {
   enum { COUNT = 300 };
-  static char names[COUNT][16];
+  static char names[COUNT][32];
   litestash_key keys[COUNT];
   litestash_bytes values[COUNT];
   litestash_buffer read[COUNT], value = encoded("{\"same\":true}");
@@ -297,7 +297,7 @@ static void iterating(litestash_stash stash)
 
   WORKS(litestash_clear(stash));
   for (index = 0; index < 40; index++) {
-    char name[16];
+    char name[32];
     snprintf(name, sizeof name, "%s:%d", index % 2 == 0 ? "even" : "odd", index);
     set(stash, name, "[1,2]");
   }

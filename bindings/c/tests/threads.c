@@ -161,7 +161,7 @@ int main(int argc, char **argv)
   closing_while_used(argv[1]);
   WORKS(litestash_open_memory(NULL, &stash));
   for (index = 0; index < 100; index++) {
-    char name[16];
+    char name[32];
     snprintf(name, sizeof name, "row:%d", index);
     set(stash, name, "\"value\"");
   }
