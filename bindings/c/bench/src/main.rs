@@ -96,7 +96,10 @@ fn main() -> Result<()> {
     let place = CString::new(theirs.as_os_str().as_encoded_bytes())?;
     let mut foreign = Stash(0);
     // SAFETY: the path ends with a zero byte, null stands for the defaults, and there is a place for the answer.
-    ensure!(unsafe { open(place.as_ptr(), std::ptr::null(), &raw mut foreign) } == 0, "litestash_open failed");
+    ensure!(
+        unsafe { open(place.as_ptr(), std::ptr::null(), &raw mut foreign) } == 0,
+        "litestash_open failed"
+    );
     let text = "user:1001";
     let key = Key { data: text.as_ptr().cast(), length: text.len() as u32, kind: 1 };
 
@@ -137,7 +140,10 @@ fn main() -> Result<()> {
     }
 
     let measure = cases[0].nanoseconds();
-    println!("A row of {} bytes that is in memory; nanoseconds per call, best of {ROUNDS} rounds:", value.len());
+    println!(
+        "A row of {} bytes that is in memory; nanoseconds per call, best of {ROUNDS} rounds:",
+        value.len()
+    );
     for case in &cases {
         let nanoseconds = case.nanoseconds();
         println!("{:>42} {nanoseconds:8.1}  {:5.2} of the engine's", case.name, nanoseconds / measure);
@@ -145,7 +151,10 @@ fn main() -> Result<()> {
     let (ratio, empty) = (cases[1].nanoseconds() / measure, cases[4].best / CALLS);
     // SAFETY: any number can be given.
     ensure!(unsafe { close(foreign) } == 0, "litestash_close failed");
-    ensure!(ratio <= RATIO_MAX, "litestash_get_into costs {ratio:.2} of the engine's call; at most {RATIO_MAX}");
+    ensure!(
+        ratio <= RATIO_MAX,
+        "litestash_get_into costs {ratio:.2} of the engine's call; at most {RATIO_MAX}"
+    );
     ensure!(empty <= NOTHING_MAX, "a call that does nothing takes {empty:?}; at most {NOTHING_MAX:?}");
     Ok(())
 }

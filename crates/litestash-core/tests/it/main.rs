@@ -9,6 +9,7 @@ mod coherence;
 mod compute;
 mod damage;
 mod durability;
+mod encoded;
 mod failures;
 mod fairness;
 mod log;
