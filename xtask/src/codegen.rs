@@ -2,6 +2,7 @@
 
 mod errors;
 mod golden;
+mod header;
 mod vectors;
 
 use anyhow::{Result, bail};
@@ -26,7 +27,7 @@ enum Mode {
 type Generator = fn(Mode) -> Result<Vec<String>>;
 
 // The golden digests follow from the scripts, so they come last.
-const GENERATORS: &[Generator] = &[errors::generate, vectors::generate, golden::generate];
+const GENERATORS: &[Generator] = &[errors::generate, header::generate, vectors::generate, golden::generate];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mode = if arguments.check { Mode::Check } else { Mode::Write };

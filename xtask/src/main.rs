@@ -2,10 +2,12 @@
 
 mod armour;
 mod bench;
+mod capi;
 mod codegen;
 mod coherence;
 mod conformance;
 mod crash;
+mod dist;
 mod expiry;
 mod fairness;
 mod fuzz;
@@ -35,10 +37,12 @@ struct Arguments {
 enum Command {
     Armour(armour::Arguments),
     Bench(bench::Arguments),
+    Capi(capi::Arguments),
     Codegen(codegen::Arguments),
     Coherence(coherence::Arguments),
     Conformance(conformance::Arguments),
     Crash(crash::Arguments),
+    Dist(dist::Arguments),
     Expiry(expiry::Arguments),
     Fairness(fairness::Arguments),
     Fuzz(fuzz::Arguments),
@@ -65,10 +69,12 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Armour(arguments) => armour::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Capi(arguments) => capi::run(&arguments),
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::Coherence(arguments) => coherence::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
+        Command::Dist(arguments) => dist::run(&arguments),
         Command::Expiry(arguments) => expiry::run(&arguments),
         Command::Fairness(arguments) => fairness::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),

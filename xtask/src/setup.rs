@@ -17,14 +17,21 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need { program: "git", package: "git", purpose: "tidy lists the files of the repository" },
     Need { program: "python3", package: "python3", purpose: "the conformance suite and its reference" },
-    Need { program: "cc", package: "gcc", purpose: "the bundled SQLite" },
-    Need { program: "c++", package: "g++", purpose: "the fuzzer's library" },
+    Need { program: "cc", package: "gcc", purpose: "the bundled SQLite, and C programs" },
+    Need { program: "c++", package: "g++", purpose: "the fuzzer's library, and C++ programs" },
     Need {
         program: "libsqlite3.so.0",
         package: "libsqlite3-0",
         purpose: "a second copy of SQLite, for the test of the lock armour",
     },
-    Need { program: "valgrind", package: "valgrind", purpose: "counting instructions" },
+    Need {
+        program: "valgrind",
+        package: "valgrind",
+        purpose: "counting instructions, and the memory of C programs",
+    },
+    Need { program: "pkg-config", package: "pkg-config", purpose: "finding the installed C library" },
+    Need { program: "cmake", package: "cmake", purpose: "finding the installed C library" },
+    Need { program: "make", package: "make", purpose: "what CMake writes" },
 ];
 
 /// Installs what is missing where that is possible without asking, and returns what is

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
 use crate::{
-    armour, codegen, coherence, conformance, crash, expiry, fuzz, instructions, powercut, process, setup,
-    soak, table, tidy, transactions,
+    armour, capi, codegen, coherence, conformance, crash, expiry, fuzz, instructions, powercut, process,
+    setup, soak, table, tidy, transactions,
 };
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
@@ -41,6 +41,7 @@ const STEPS: &[Step] = &[
     Step::new("tests of the reference", |_| {
         process::run(process::python().args(["-m", "unittest", "discover", "-s", "conformance/reference"]))
     }),
+    Step::new("C", |_| capi::run(&capi::Arguments::tests())),
     Step::new("conformance", |arguments| {
         conformance::run(&conformance::Arguments::all(arguments.require_all))
     }),

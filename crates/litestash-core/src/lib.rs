@@ -45,8 +45,9 @@ pub use contract::version::Version;
 pub use env::{Clock, FixedClock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
-    Action, ComputeOptions, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome,
-    ScanOptions, SetOptions, Subscriber, Subscription, SweepReport, TransactionOutcome, Values,
+    Action, ComputeOptions, Condition, Cursor, Deadline, EncodedItems, Entry, Items, Keys, LiteStash, Op,
+    Options, Outcome, ScanOptions, SetOptions, Subscriber, Subscription, SweepReport, TransactionOutcome,
+    Values,
 };
 pub use storage::{CacheStats, Durability, Event, EventKind, ExpiryStats, Filter, KeyFilter, Origin, Scope};
 

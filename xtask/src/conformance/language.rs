@@ -1,6 +1,7 @@
 //! The languages of the suite: one row of a table each.
 
-use crate::{process, setup};
+use crate::dist::capi::Build;
+use crate::{capi, process, setup};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -36,6 +37,15 @@ pub(super) const LANGUAGES: &[Language] = &[
         unavailable: || None,
         build: || cargo_build("conformance-runner-rust", &[]),
         command: || Command::new(process::target().join("debug/conformance-runner-rust")),
+    },
+    Language {
+        name: "c",
+        identity: Identity::Files,
+        vectors: true,
+        is_measure: false,
+        unavailable: || (!setup::on_path("cc")).then_some("needs a C compiler"),
+        build: build_c,
+        command: || Command::new(process::target().join(C_RUNNER)),
     },
     Language {
         name: "cli",
@@ -81,6 +91,9 @@ pub(super) const REFERENCE: &str = "python-reference";
 const CLI: &str = "conformance/litestash";
 const ENGINE: &str = "conformance/litestash-engine";
 
+/// The runner in C.
+const C_RUNNER: &str = "capi/conformance-runner-c";
+
 impl Language {
     pub(super) fn unavailable(&self) -> Option<&'static str> {
         (self.unavailable)()
@@ -110,6 +123,15 @@ fn script(path: &str) -> Command {
 
 fn cargo_build(package: &str, arguments: &[&str]) -> Result<()> {
     process::run(process::cargo().args(["build", "--quiet", "--package", package]).args(arguments))
+}
+
+fn build_c() -> Result<()> {
+    let prefix = capi::install(Build::Debug)?;
+    let sources =
+        ["runner", "operations", "vectors", "json"].map(|part| format!("conformance/runners/c/{part}.c"));
+    let program =
+        capi::Program { compiler: capi::Compiler::C, flags: &[], sources: &sources, prefix: &prefix };
+    program.compile(&process::target().join(C_RUNNER)).map(drop)
 }
 
 /// Builds the one program of a package with the clock of the suite.

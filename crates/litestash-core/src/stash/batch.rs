@@ -69,6 +69,22 @@ impl LiteStash {
         Ok(self.inner.apply(self.level, ops))
     }
 
+    /// [`LiteStash::apply`] where one failure is the failure of all: nothing is done if any operation is refused
+    /// before it touches a shard, and the first error is the answer. Each shard's part is one transaction.
+    pub fn apply_all(&self, ops: &[Op]) -> Result<Vec<Outcome>> {
+        self.apply_checked(ops)?.into_iter().collect()
+    }
+
+    /// Performs one operation, as the method of its name does.
+    pub fn perform(&self, op: &Op) -> Result<Outcome> {
+        let key = op.key.as_ref();
+        if op.action.only_reads() {
+            self.inner.read_action(key, None, &op.action)
+        } else {
+            self.inner.write_action(self.level, key, &op.action)
+        }
+    }
+
     /// [`LiteStash::apply`], but nothing is done if any operation is refused before it touches a shard.
     fn apply_checked(&self, ops: &[Op]) -> Result<Vec<Result<Outcome>>> {
         let now_us = self.inner.now_us();

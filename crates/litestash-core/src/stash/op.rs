@@ -202,8 +202,10 @@ impl Op {
     /// is not canonical.
     pub fn new(key: impl ToKey, action: Action) -> Result<Self> {
         match &action {
-            Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } | Action::Expect(encoded) => {
-                msgpack::validate(encoded)?
+            Action::Set { encoded, .. } | Action::Expect(encoded) => msgpack::validate(encoded)?,
+            Action::CompareAndSet { expected, encoded } => {
+                expected.as_deref().map_or(Ok(()), msgpack::validate)?;
+                msgpack::validate(encoded)?;
             }
             _ => {}
         }

@@ -10,9 +10,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// [`Options::cache_bytes`] unless it is set.
-const CACHE_BYTES_DEFAULT: usize = 16 << 20;
-
 /// Builder for opening a [`LiteStash`]. Each method states its default.
 ///
 /// ```
@@ -46,9 +43,9 @@ impl Default for Options {
             immutable: false,
             allow_network_file_system: false,
             durability: Durability::Normal,
-            busy_timeout: Duration::from_secs(30),
+            busy_timeout: Self::BUSY_TIMEOUT_DEFAULT,
             value_bytes_max: VALUE_BYTES_DEFAULT,
-            cache_bytes: CACHE_BYTES_DEFAULT,
+            cache_bytes: Self::CACHE_BYTES_DEFAULT,
             clock: Arc::new(SystemClock),
             default_ttl: None,
             background: true,
@@ -58,6 +55,12 @@ impl Default for Options {
 }
 
 impl Options {
+    /// [`Options::busy_timeout`] unless it is set.
+    pub const BUSY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
+    /// [`Options::cache_bytes`] unless it is set.
+    pub const CACHE_BYTES_DEFAULT: usize = 16 << 20;
+
     /// The defaults.
     pub fn new() -> Self {
         Self::default()

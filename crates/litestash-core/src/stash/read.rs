@@ -37,6 +37,17 @@ impl LiteStash {
         })
     }
 
+    /// Calls `f` with the canonical MessagePack of a key that is there, where it lies: the way without a copy. `f`
+    /// may be called again if the read has to be done anew, and must not use the stash.
+    pub fn with_encoded<T>(&self, key: impl ToKey, f: impl Fn(&[u8]) -> Result<T>) -> Result<Option<T>> {
+        key.with_key(|key| {
+            self.inner.use_row(key, |record| {
+                msgpack::validate(record.body)?;
+                f(record.body)
+            })
+        })
+    }
+
     /// Whether a key is there and not expired. Does not prolong a sliding deadline; nor do the following.
     pub fn exists(&self, key: impl ToKey) -> Result<bool> {
         key.with_key(|key| self.inner.read_row(key, |_| Ok(()))).map(|found| found.is_some())

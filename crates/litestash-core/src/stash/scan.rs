@@ -263,6 +263,13 @@ iterator!(
     /// Iterator over keys and values.
     Items => (Key, Value), |row| Ok((row.key, decode(&row.body)?))
 );
+iterator!(
+    /// Iterator over keys and the canonical MessagePack of their values.
+    EncodedItems => (Key, Vec<u8>), |row| {
+        msgpack::validate(&row.body).map_err(damaged)?;
+        Ok((row.key, row.body))
+    }
+);
 
 fn decode(body: &[u8]) -> Result<Value> {
     msgpack::decode(body).map_err(damaged)
@@ -282,6 +289,11 @@ impl LiteStash {
     /// The keys with their values.
     pub fn items(&self, options: ScanOptions) -> Items {
         Items(Scan::rows(&self.inner, options))
+    }
+
+    /// The keys with their values as canonical MessagePack.
+    pub fn items_encoded(&self, options: ScanOptions) -> EncodedItems {
+        EncodedItems(Scan::rows(&self.inner, options))
     }
 
     /// How many rows there are, expired ones left out. Costs a walk over the index of every table.

@@ -10,6 +10,7 @@ mod compute;
 mod damage;
 mod deadlines;
 mod durability;
+mod encoded;
 mod events;
 mod failures;
 mod fairness;

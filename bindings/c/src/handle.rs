@@ -1,0 +1,116 @@
+//! The objects behind handles, and the tables they are in.
+
+use crate::builder::Builder;
+use crate::table::{Guard, Table};
+use litestash_core::{EncodedItems, Error, ErrorKind, Key, Keys, LiteStash, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+/// Handles of stashes that can be open at the same time. A stash has one, and one for each level of durability
+/// that was asked for.
+const STASHES_MAX: usize = 4096;
+
+/// Iterations, and values being built, at the same time.
+const OTHERS_MAX: usize = 1 << 14;
+
+pub(crate) static STASHES: Table<Stash, STASHES_MAX, 8> = Table::new(1, "stashes");
+pub(crate) static ITERATIONS: Table<Single<Iteration>, OTHERS_MAX, 1> = Table::new(2, "iterators");
+pub(crate) static BUILDERS: Table<Single<Builder>, OTHERS_MAX, 1> = Table::new(3, "builders");
+
+/// A stash in use by a call.
+pub(crate) type StashGuard = Guard<Stash, 8>;
+
+/// A handle of a stash, and what it has in common with the other handles of that stash.
+pub(crate) struct Stash {
+    pub(crate) engine: LiteStash,
+    family: u64,
+}
+
+impl std::ops::Deref for Stash {
+    type Target = LiteStash;
+
+    fn deref(&self) -> &LiteStash {
+        &self.engine
+    }
+}
+
+impl Stash {
+    /// A stash that was just opened.
+    pub(crate) fn opened(engine: LiteStash) -> Self {
+        static FAMILIES: AtomicU64 = AtomicU64::new(0);
+        Self { engine, family: FAMILIES.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// The same stash by another handle of the engine.
+    pub(crate) fn relative(&self, engine: LiteStash) -> Self {
+        Self { engine, family: self.family }
+    }
+}
+
+/// Closes a stash: gives back all of its handles, then waits for what runs.
+pub(crate) fn close(number: u64) -> Result<()> {
+    let stash = STASHES.retire(number)?;
+    STASHES.retire_where(|other| other.family == stash.family);
+    stash.engine.close()
+}
+
+/// Something that one thread uses at a time.
+pub(crate) struct Single<T>(Mutex<T>);
+
+impl<T> Single<T> {
+    pub(crate) fn new(object: T) -> Self {
+        Self(Mutex::new(object))
+    }
+
+    /// `Busy` if another call uses it right now, so that misuse is an error and not a wait.
+    pub(crate) fn claim(&self) -> Result<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(claimed) => Ok(claimed),
+            // A panic left it as it was between two steps, which is no danger to memory.
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::new(ErrorKind::Busy, "another thread uses this iterator or builder"))
+            }
+        }
+    }
+}
+
+/// An iteration, and the row that its caller looks at.
+pub(crate) struct Iteration {
+    rows: Rows,
+    current: Option<(Key, Vec<u8>)>,
+}
+
+/// What is iterated over.
+pub(crate) enum Rows {
+    Keys(Keys),
+    Items(EncodedItems),
+}
+
+impl Iteration {
+    pub(crate) fn new(rows: Rows) -> Self {
+        Self { rows, current: None }
+    }
+
+    /// Moves to the next row; `None` at the end.
+    pub(crate) fn advance(&mut self) -> Result<Option<&(Key, Vec<u8>)>> {
+        self.current = None;
+        let row = match &mut self.rows {
+            Rows::Keys(keys) => keys.next().map(|key| key.map(|key| (key, Vec::new()))),
+            Rows::Items(items) => items.next(),
+        };
+        self.current = row.transpose()?;
+        Ok(self.current.as_ref())
+    }
+
+    pub(crate) fn has_values(&self) -> bool {
+        matches!(self.rows, Rows::Items(_))
+    }
+
+    pub(crate) fn cursor(&self) -> litestash_core::Cursor {
+        match &self.rows {
+            Rows::Keys(keys) => keys.cursor(),
+            Rows::Items(items) => items.cursor(),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+/* The runner of the conformance suite for C; conformance/PROTOCOL.md says what it does. */
+#include "runner.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define USAGE "usage: runner script FILE DIR | vectors FILE | dump DIR"
+
+void stop(int code, const char *what)
+{
+  fflush(stdout);
+  fprintf(stderr, "%s\n", what);
+  exit(code);
+}
+
+void print_value(const uint8_t *data, size_t length)
+{
+  litestash_buffer text;
+  if (litestash_value_to_json(data, length, &text) != LITESTASH_OK) {
+    stop(1, litestash_error_message());
+  }
+  fwrite(text.data, 1, text.length, stdout);
+  litestash_buffer_free(&text);
+}
+
+void print_key(litestash_key key)
+{
+  litestash_buffer text;
+  if (litestash_key_to_json(key, &text) != LITESTASH_OK) {
+    stop(1, litestash_error_message());
+  }
+  fwrite(text.data, 1, text.length, stdout);
+  litestash_buffer_free(&text);
+}
+
+void print_error(litestash_status status)
+{
+  printf("{\"error\":\"%s\"}", litestash_status_name(status));
+}
+
+static json read_file(const char *path)
+{
+  FILE *file = fopen(path, "rb");
+  char *text = NULL;
+  size_t length = 0, room = 0;
+  json whole;
+  if (file == NULL) {
+    stop(2, "the file cannot be opened");
+  }
+  for (;;) {
+    if (length == room) {
+      room = room == 0 ? 1 << 16 : 2 * room;
+      text = realloc(text, room);
+      if (text == NULL) {
+        stop(1, "out of memory");
+      }
+    }
+    size_t read = fread(text + length, 1, room - length, file);
+    if (read == 0) {
+      break;
+    }
+    length += read;
+  }
+  if (ferror(file)) {
+    stop(2, "the file cannot be read");
+  }
+  fclose(file);
+  whole.text = text;
+  whole.length = length;
+  return whole;
+}
+
+static int64_t clock_us(void *context)
+{
+  return *(int64_t *)context;
+}
+
+static litestash_options options_with(int64_t *clock)
+{
+  litestash_options options = litestash_options_default();
+  options.clock = clock_us;
+  options.clock_context = clock;
+  return options;
+}
+
+static litestash_stash opened(const char *directory, const litestash_options *options)
+{
+  litestash_stash stash;
+  if (litestash_open(directory, options, &stash) != LITESTASH_OK) {
+    stop(1, litestash_error_message());
+  }
+  return stash;
+}
+
+static void closed(litestash_stash stash)
+{
+  if (litestash_close(stash) != LITESTASH_OK) {
+    stop(1, litestash_error_message());
+  }
+}
+
+/* Does what belongs to scripts only; false if the operation is another one. */
+static bool of_script(json object, int64_t *clock, bool *reopens)
+{
+  json_member *members;
+  size_t count, length;
+  int64_t us = 0;
+  char *name = NULL;
+  bool ticks = false;
+  *reopens = false;
+  if (json_members(object, &members, &count)) {
+    name = json_text(json_take(members, count, "op"), &length);
+    ticks = name != NULL && strcmp(name, "tick") == 0;
+    *reopens = name != NULL && strcmp(name, "reopen") == 0;
+    if (ticks && !json_integer(json_take(members, count, "us"), &us)) {
+      stop(1, "tick without us");
+    }
+  }
+  *clock += us;
+  free(name);
+  free(members);
+  return ticks || *reopens;
+}
+
+static void script(const char *path, const char *directory)
+{
+  json file = read_file(path), *operations;
+  json_member *members;
+  litestash_options options;
+  litestash_stash stash;
+  int64_t clock;
+  size_t count, index;
+  if (!json_members(file, &members, &count) || !json_integer(json_take(members, count, "clock"), &clock) ||
+      !json_elements(json_take(members, count, "operations"), &operations, &count)) {
+    stop(2, "the file is no script");
+  }
+  options = options_with(&clock);
+  stash = opened(directory, &options);
+  for (index = 0; index < count; index++) {
+    bool reopens;
+    if (of_script(operations[index], &clock, &reopens)) {
+      if (reopens) {
+        closed(stash);
+        stash = opened(directory, &options);
+      }
+      printf("null");
+    } else {
+      operation(stash, operations[index]);
+    }
+    putchar('\n');
+  }
+  closed(stash);
+  free(operations);
+  free(members);
+  free((char *)file.text);
+}
+
+static int32_t to_stdout(void *context, const uint8_t *data, size_t length)
+{
+  (void)context;
+  return fwrite(data, 1, length, stdout) == length ? 0 : 1;
+}
+
+static void dump(const char *directory)
+{
+  int64_t clock = 0;
+  litestash_options options = options_with(&clock);
+  litestash_stash stash;
+  litestash_status status;
+  options.read_only = 1;
+  status = litestash_open(directory, &options, &stash);
+  if (status == LITESTASH_NO_STASH) {
+    return;
+  }
+  if (status != LITESTASH_OK || litestash_export(stash, NULL, to_stdout, NULL, NULL) != LITESTASH_OK) {
+    stop(1, litestash_error_message());
+  }
+  closed(stash);
+}
+
+int main(int argc, char **argv)
+{
+  const char *command = argc > 1 ? argv[1] : "";
+  if (argc == 4 && strcmp(command, "script") == 0) {
+    script(argv[2], argv[3]);
+  } else if (argc == 3 && strcmp(command, "vectors") == 0) {
+    json file = read_file(argv[2]);
+    if (!vectors(file)) {
+      stop(2, "the file is no vector file");
+    }
+    free((char *)file.text);
+  } else if (argc == 3 && strcmp(command, "dump") == 0) {
+    dump(argv[2]);
+  } else {
+    stop(2, USAGE);
+  }
+  return fflush(stdout) == 0 ? 0 : 1;
+}

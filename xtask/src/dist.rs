@@ -1,0 +1,33 @@
+//! `cargo xtask dist`: what is handed to users, as files.
+
+pub(crate) mod capi;
+
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// Build what is handed to users
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// The C library with its header, pkg-config and CMake files
+    Capi {
+        /// Where to install it: include/, lib/
+        #[arg(long)]
+        prefix: PathBuf,
+    },
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.what {
+        What::Capi { prefix } => {
+            capi::install(prefix, capi::Build::Release)?;
+            println!("installed into {}", prefix.display());
+            Ok(())
+        }
+    }
+}
