@@ -51,7 +51,8 @@ fn version() -> String {
 
 /// The error table.
 fn errors() -> String {
-    let mut text = "/* The answers of type litestash_status. litestash_status_retry says what can be done about each. */\n\
+    let mut text = "/* The answers of type litestash_status. litestash_status_retry says what can be done \
+         about each. */\n\
          enum {\n  /* The call did what it says. */\n  LITESTASH_OK = 0"
         .to_owned();
     for kind in ErrorKind::ALL {

@@ -9,6 +9,7 @@ use libloading::Library;
 use litestash_core::{LiteStash, SetOptions};
 use std::ffi::{CString, c_char, c_void};
 use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 40;
@@ -67,20 +68,17 @@ fn main() -> Result<()> {
     let path = std::env::args().nth(1).context("usage: litestash-c-bench LIBRARY")?;
     // SAFETY: it is this repository's library, whose loading runs nothing; the signatures are those of its header.
     let (library, folder) = (unsafe { Library::new(&path) }?, tempfile::tempdir()?);
-    let function = |name: &str| -> Result<*mut c_void> {
-        // SAFETY: only the address is taken here.
-        Ok(unsafe { library.get::<*mut c_void>(name.as_bytes()) }?.try_as_raw_ptr().context("no address")?)
-    };
-    // SAFETY: each is the function of that name, with the signature that the header gives it.
+    // SAFETY: each is the function of that name, with the signature that the header gives it; the library stays
+    // loaded to the end.
     let (open, close, get, get_into, free, nothing, check) = unsafe {
         (
-            std::mem::transmute::<*mut c_void, Open>(function("litestash_open")?),
-            std::mem::transmute::<*mut c_void, Close>(function("litestash_close")?),
-            std::mem::transmute::<*mut c_void, Get>(function("litestash_get")?),
-            std::mem::transmute::<*mut c_void, GetInto>(function("litestash_get_into")?),
-            std::mem::transmute::<*mut c_void, Free>(function("litestash_buffer_free")?),
-            std::mem::transmute::<*mut c_void, Nothing>(function("litestash_version_number")?),
-            std::mem::transmute::<*mut c_void, Close>(function("litestash_check")?),
+            *library.get::<Open>(b"litestash_open")?,
+            *library.get::<Close>(b"litestash_close")?,
+            *library.get::<Get>(b"litestash_get")?,
+            *library.get::<GetInto>(b"litestash_get_into")?,
+            *library.get::<Free>(b"litestash_buffer_free")?,
+            *library.get::<Nothing>(b"litestash_version_number")?,
+            *library.get::<Close>(b"litestash_check")?,
         )
     };
 
@@ -96,10 +94,8 @@ fn main() -> Result<()> {
     let place = CString::new(theirs.as_os_str().as_encoded_bytes())?;
     let mut foreign = Stash(0);
     // SAFETY: the path ends with a zero byte, null stands for the defaults, and there is a place for the answer.
-    ensure!(
-        unsafe { open(place.as_ptr(), std::ptr::null(), &raw mut foreign) } == 0,
-        "litestash_open failed"
-    );
+    let opened = unsafe { open(place.as_ptr(), std::ptr::null(), &raw mut foreign) };
+    ensure!(opened == 0, "litestash_open failed");
     let text = "user:1001";
     let key = Key { data: text.as_ptr().cast(), length: text.len() as u32, kind: 1 };
 
@@ -108,10 +104,11 @@ fn main() -> Result<()> {
             assert!(black_box(stash.get_encoded(black_box("user:1001"))).is_ok_and(|found| found.is_some()));
         }),
         Case::new("litestash_get_into", || {
-            let (mut room, mut length) = ([0u8; 256], 0);
+            // As on the stack of a C program: not filled with zeros first.
+            let (mut room, mut length) = (MaybeUninit::<[u8; 256]>::uninit(), 0);
+            let memory = room.as_mut_ptr().cast();
             // SAFETY: key and memory are there.
-            let status =
-                unsafe { get_into(foreign, black_box(key), room.as_mut_ptr(), room.len(), &raw mut length) };
+            let status = unsafe { get_into(foreign, black_box(key), memory, 256, &raw mut length) };
             assert!(status == 0 && black_box(length) > 0);
             black_box(&room);
         }),
