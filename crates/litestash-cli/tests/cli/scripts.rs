@@ -39,8 +39,7 @@ impl Script {
         let place = Place::new();
         let mut command = place.command(&["apply"]);
         if let Some(ttl) = self.member("options") {
-            let ttl =
-                ttl.strip_prefix("{\"default_ttl_us\": ").and_then(|ttl| ttl.strip_suffix('}')).unwrap();
+            let ttl = ttl.strip_prefix("{\"default_ttl_us\":").and_then(|ttl| ttl.strip_suffix('}')).unwrap();
             command.args(["--default-ttl", &format!("{ttl}us")]);
         }
         if let Some(clock) = clock {

@@ -9,7 +9,6 @@ use crate::contract::record;
 use crate::contract::route::Slot;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
-use rusqlite::OptionalExtension;
 
 /// A row of the `expiry` table, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +47,15 @@ pub(super) enum Swept {
 }
 
 /// The deadline of the earliest hint.
-pub(super) fn first_deadline(database: &mut Database) -> Result<Option<i64>> {
+pub(super) fn first_deadline(database: &Database) -> Result<Option<i64>> {
     let mut first = database.connection().prepare_cached(sql::EXPIRY_FIRST)?;
     Ok(first.query_row([], |row| row.get(0))?)
+}
+
+/// The deadline of the earliest hint behind a time.
+pub(super) fn next_deadline(database: &Database, after_us: i64) -> Result<Option<i64>> {
+    let mut next = database.connection().prepare_cached(sql::EXPIRY_NEXT)?;
+    Ok(next.query_row([after_us], |row| row.get(0))?)
 }
 
 /// What a row that may have expired says.
@@ -74,9 +79,8 @@ impl WriteTxn<'_> {
     }
 
     /// The deadline of the earliest hint behind a time.
-    pub(super) fn next_deadline(&mut self, after_us: i64) -> Result<Option<i64>> {
-        let mut next = self.database.connection().prepare_cached(sql::EXPIRY_NEXT)?;
-        Ok(next.query_row([after_us], |row| row.get(0)).optional()?.flatten())
+    pub(super) fn next_deadline(&self, after_us: i64) -> Result<Option<i64>> {
+        next_deadline(self.database, after_us)
     }
 
     /// Removes the row that a hint names, if the row's own deadline is behind `from_us` and has passed at `now_us`;

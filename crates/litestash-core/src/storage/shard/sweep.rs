@@ -121,11 +121,18 @@ impl Shard {
         }
         open.due_known_at = header;
         // Damage of that table is for whoever looks for it; it keeps nobody from writing.
-        let first = hints::first_deadline(&mut open.database).unwrap_or(None);
-        self.due.next_us.store(first.unwrap_or(NEVER), Ordering::Release);
-        if first.is_some() {
-            self.wake_sweeper();
+        let Ok(Some(first)) = hints::first_deadline(&open.database) else {
+            self.due.next_us.store(NEVER, Ordering::Release);
+            return;
+        };
+        let from_us = self.expiring.swept_behind_us();
+        let mut next = Some(first);
+        if first <= from_us {
+            self.due.left_for_later.store(true, Ordering::Release);
+            next = hints::next_deadline(&open.database, from_us).unwrap_or(None);
         }
+        self.due.next_us.store(next.unwrap_or(NEVER), Ordering::Release);
+        self.wake_sweeper();
     }
 
     #[cold]
@@ -250,7 +257,7 @@ impl Shard {
     pub(crate) fn sweep(&self, now_us: i64) -> Result<SweepCounts> {
         let mut counts = SweepCounts::default();
         // Where nothing is due, nothing is locked.
-        let first = self.read(hints::first_deadline)?.flatten();
+        let first = self.read(|database| hints::first_deadline(database))?.flatten();
         if first.is_none_or(|first| first > now_us) {
             return Ok(counts);
         }

@@ -1,5 +1,6 @@
 //! Deadlines: how they slide, who removes what is over, and when nobody does.
 
+mod expected;
 mod model;
 mod sliding;
 mod sweeping;

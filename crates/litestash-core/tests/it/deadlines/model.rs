@@ -1,7 +1,8 @@
 //! Every operation against a map, under a clock that runs, jumps forward and jumps back, with sweeps, orderly
 //! reopening and crashes in between.
 
-use super::world::{Model, Step, World, steps};
+use super::expected::Model;
+use super::world::{Step, World, steps};
 use crate::support::again;
 use litestash_core::FixedClock;
 use proptest::strategy::{Strategy, ValueTree};
