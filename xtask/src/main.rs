@@ -12,6 +12,7 @@ mod expiry;
 mod fairness;
 mod fuzz;
 mod instructions;
+mod node;
 mod powercut;
 mod process;
 mod setup;

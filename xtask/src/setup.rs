@@ -24,6 +24,8 @@ const NEEDS: &[Need] = &[
         package: "libsqlite3-0",
         purpose: "a second copy of SQLite, for the test of the lock armour",
     },
+    Need { program: "node", package: "nodejs", purpose: "the Node binding" },
+    Need { program: "npm", package: "npm", purpose: "the Node binding" },
     Need {
         program: "valgrind",
         package: "valgrind",
@@ -72,6 +74,13 @@ pub(crate) fn python_problem() -> Option<&'static str> {
         sys.exit(sys.version_info < (3, 11) or sqlite3.sqlite_version_info < (3, 37, 0))";
     let found = process::succeeds(process::python().args(["-c", CHECK]));
     (!found).then_some("needs Python 3.11 with SQLite 3.37 or newer")
+}
+
+/// Why Node cannot run the npm package, if it cannot.
+pub(crate) fn node_problem() -> Option<&'static str> {
+    const CHECK: &str = "process.exit(Number(process.versions.node.split('.')[0]) < 20 ? 1 : 0)";
+    let found = process::succeeds(Command::new("node").args(["--eval", CHECK]));
+    (!found).then_some("needs Node 20 or newer")
 }
 
 fn is_there(program: &str) -> bool {

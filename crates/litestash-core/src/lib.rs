@@ -46,8 +46,8 @@ pub use env::{Clock, FixedClock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
     Action, ComputeOptions, Condition, Cursor, Deadline, EncodedItems, Entry, Items, Keys, LiteStash, Op,
-    Options, Outcome, ScanOptions, SetOptions, Subscriber, Subscription, SweepReport, TransactionOutcome,
-    Values,
+    Options, Outcome, Peek, ScanOptions, SetOptions, Subscriber, Subscription, SweepReport,
+    TransactionOutcome, Values,
 };
 pub use storage::{CacheStats, Durability, Event, EventKind, ExpiryStats, Filter, KeyFilter, Origin, Scope};
 

@@ -1,7 +1,7 @@
 //! The languages of the suite: one row of a table each.
 
 use crate::dist::capi::Build;
-use crate::{capi, process, setup};
+use crate::{capi, node, process, setup};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -72,6 +72,15 @@ pub(super) const LANGUAGES: &[Language] = &[
             runner.env("LITESTASH_ENGINE", process::target().join(ENGINE));
             runner
         },
+    },
+    Language {
+        name: "node",
+        identity: Identity::Files,
+        vectors: true,
+        is_measure: false,
+        unavailable: setup::node_problem,
+        build: node::build_for_tests,
+        command: node::runner,
     },
     Language {
         name: REFERENCE,

@@ -1,5 +1,6 @@
 //! A copy of all shards as of one moment, while writers go on.
 
+use super::verify::asked;
 use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stash::{Inner, LiteStash};
@@ -35,12 +36,22 @@ impl LiteStash {
     /// appears whole or not at all. It must not exist, or be an empty directory (`InvalidArgument`). A stash
     /// opened read-only cannot lock others out: `ReadOnly`, unless it is immutable.
     pub fn backup(&self, destination: impl AsRef<Path>) -> Result<BackupReport> {
+        self.backup_while(destination, || true)
+    }
+
+    /// [`LiteStash::backup`] for as long as `goes_on` says so, which is asked every 16 MiB; then it is
+    /// `Cancelled`, and nothing is left at the destination.
+    pub fn backup_while(
+        &self,
+        destination: impl AsRef<Path>,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<BackupReport> {
         self.inner.usable()?;
         let destination = std::path::absolute(destination)?;
         refuse_occupied(&destination)?;
         let partial = partial_path(&destination)?;
         directory::make(&partial)?;
-        let written = self.copy_into(&partial).and_then(|report| {
+        let written = self.copy_into(&partial, &goes_on).and_then(|report| {
             sync_directory(&partial)?;
             std::fs::rename(&partial, &destination)?;
             if let Some(parent) = destination.parent() {
@@ -55,11 +66,11 @@ impl LiteStash {
         written
     }
 
-    fn copy_into(&self, partial: &Path) -> Result<BackupReport> {
+    fn copy_into(&self, partial: &Path, goes_on: &dyn Fn() -> bool) -> Result<BackupReport> {
         let mut report = BackupReport::default();
         let mut copy = |shard: ShardId, source: &Connection| {
             let target = partial.join(shard.file_name());
-            copy_shard(source, &target)?;
+            copy_shard(source, &target, goes_on)?;
             report.shards += 1;
             report.bytes += target.metadata()?.len();
             Ok(())
@@ -186,12 +197,13 @@ fn pin(settings: &Settings, shards: &[ShardId]) -> Result<Vec<(ShardId, Database
     Ok(pinned)
 }
 
-fn copy_shard(source: &Connection, target: &Path) -> Result<()> {
+fn copy_shard(source: &Connection, target: &Path, goes_on: &dyn Fn() -> bool) -> Result<()> {
     directory::create_shard_file(target)?;
     let mut copy = Connection::open(target)?;
     {
         let backup = Backup::new(source, &mut copy)?;
         loop {
+            asked(goes_on)?;
             match backup.step(STEP_PAGES)? {
                 StepResult::Done => break,
                 StepResult::More => {}

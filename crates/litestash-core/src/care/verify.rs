@@ -81,6 +81,12 @@ impl LiteStash {
     /// its key, hash, routing, version, checksum, canonical form and expiry hint. Damage is reported, not an
     /// error; others can write meanwhile.
     pub fn verify(&self) -> Result<VerifyReport> {
+        self.verify_while(|| true)
+    }
+
+    /// [`LiteStash::verify`] for as long as `goes_on` says so, which is asked for each shard, table and page of a
+    /// table; then it is `Cancelled`.
+    pub fn verify_while(&self, goes_on: impl Fn() -> bool) -> Result<VerifyReport> {
         self.inner.usable()?;
         let mut report = VerifyReport::default();
         match self.inner.finish_transactions() {
@@ -96,12 +102,13 @@ impl LiteStash {
             other => other?,
         }
         for shard in self.inner.shards() {
+            asked(&goes_on)?;
             let checked = shard.read_snapshot(|database| {
                 let mut check = Check { shard: shard.id(), rows: 0, problems: Vec::new() };
                 let connection = database.connection();
                 check.file(connection)?;
                 for slot in Slot::all() {
-                    check.table(connection, slot)?;
+                    check.table(connection, slot, &goes_on)?;
                 }
                 check.expiry(connection)?;
                 Ok(check)
@@ -124,6 +131,11 @@ impl LiteStash {
         }
         Ok(report)
     }
+}
+
+/// `Cancelled` if the caller does not want to go on.
+pub(super) fn asked(goes_on: &dyn Fn() -> bool) -> Result<()> {
+    if goes_on() { Ok(()) } else { Err(Error::new(ErrorKind::Cancelled, "the caller stopped the operation")) }
 }
 
 /// Errors that say something about the file; the others say that checking was not possible.
@@ -191,9 +203,10 @@ impl Check {
         Ok(())
     }
 
-    fn table(&mut self, connection: &Connection, slot: Slot) -> Result<()> {
+    fn table(&mut self, connection: &Connection, slot: Slot, goes_on: &dyn Fn() -> bool) -> Result<()> {
         let mut after = Vec::new();
         loop {
+            asked(goes_on)?;
             let page = row::scan(connection, slot, &after, 1024, |row| {
                 self.rows += 1;
                 let hash = row.hash;

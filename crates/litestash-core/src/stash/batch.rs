@@ -85,10 +85,19 @@ impl LiteStash {
         }
     }
 
+    /// The first error that [`LiteStash::apply`] would give before it touches a shard: a batch or a value over its
+    /// limit, a deadline out of range. Who wants all of a batch or nothing checks it first; [`LiteStash::set_many`]
+    /// does.
+    pub fn check(&self, ops: &[Op]) -> Result<()> {
+        self.inner.usable()?;
+        check_batch(ops)?;
+        let now_us = self.inner.now_us();
+        ops.iter().try_for_each(|op| op.action.check(self.inner.value_bytes_max, now_us))
+    }
+
     /// [`LiteStash::apply`], but nothing is done if any operation is refused before it touches a shard.
     fn apply_checked(&self, ops: &[Op]) -> Result<Vec<Result<Outcome>>> {
-        let now_us = self.inner.now_us();
-        ops.iter().try_for_each(|op| op.action.check(self.inner.value_bytes_max, now_us))?;
+        self.check(ops)?;
         self.apply(ops)
     }
 }

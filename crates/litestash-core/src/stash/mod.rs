@@ -19,6 +19,7 @@ pub use expiry::SweepReport;
 pub use op::{Action, Condition, Deadline, Entry, Op, Outcome, SetOptions};
 pub use open::LiteStash;
 pub use options::Options;
+pub use read::Peek;
 pub use scan::{Cursor, EncodedItems, Items, Keys, ScanOptions, Values};
 pub use subscribe::{Subscriber, Subscription};
 pub use transaction::TransactionOutcome;

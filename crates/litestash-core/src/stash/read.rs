@@ -12,6 +12,17 @@ use crate::error::Result;
 use serde::de::DeserializeOwned;
 use std::cell::Cell;
 
+/// What memory knows of a key, for [`LiteStash::peek_encoded`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peek<T> {
+    /// The key is there, with that value.
+    Found(T),
+    /// The key is missing or expired.
+    Missing,
+    /// Only the files can tell.
+    Unknown,
+}
+
 impl LiteStash {
     /// The value of a key, or `None` if it is missing or expired. A stored nil is `Some(Value::Nil)`. A
     /// sliding deadline begins anew ([`Deadline::Idle`](super::Deadline::Idle)).
@@ -45,6 +56,27 @@ impl LiteStash {
                 msgpack::validate(record.body)?;
                 f(record.body)
             })
+        })
+    }
+
+    /// What memory knows of a key: calls `f` with the canonical MessagePack of its value if that is cached, proven to
+    /// be the newest as in every read. Never touches a file and never waits for one, so it may be called where
+    /// nothing may block, such as an event loop; after [`Peek::Unknown`] a read on another thread has the answer.
+    ///
+    /// Errors: `InvalidKey`, `TooLarge` (key), `Closed`, `Forked`.
+    pub fn peek_encoded<T>(&self, key: impl ToKey, f: impl FnOnce(&[u8]) -> T) -> Result<Peek<T>> {
+        key.with_key(|key| {
+            self.inner.usable()?;
+            let Some(known) = self.inner.cache.peek(key) else { return Ok(Peek::Unknown) };
+            let Some(content) = &known.content else { return Ok(Peek::Missing) };
+            if content.expiry.has_passed(|| self.inner.now_us()) {
+                return Ok(Peek::Missing);
+            }
+            if content.expiry.idle_us.is_some() || self.inner.hub.wants_accesses() {
+                // Its use has consequences, which are the read's.
+                return Ok(Peek::Unknown);
+            }
+            Ok(Peek::Found(f(&content.body)))
         })
     }
 

@@ -4,6 +4,7 @@
 
 mod backup;
 mod basics;
+mod bindings;
 mod cache;
 mod coherence;
 mod compute;

@@ -158,20 +158,36 @@ impl ReadCache {
         self.segments[(hash >> 24) as usize % SEGMENTS].0.lock()
     }
 
-    /// The newest state of a key, if it is known.
+    /// The newest state of a key, if it is known; else a miss is counted.
     #[inline]
     pub(crate) fn get(&self, key: KeyRef<'_>) -> Option<Arc<Entry>> {
+        self.look(key, 1)
+    }
+
+    /// [`ReadCache::get`] for who will not ask SQLite next: only a hit is counted.
+    #[inline]
+    pub(crate) fn peek(&self, key: KeyRef<'_>) -> Option<Arc<Entry>> {
+        self.look(key, 0)
+    }
+
+    #[inline]
+    fn look(&self, key: KeyRef<'_>, misses: u64) -> Option<Arc<Entry>> {
         if !self.is_on() && self.pinned.load(Ordering::Acquire) == 0 {
             return None;
         }
         let hash = self.hash(key);
-        self.segment(hash).hit(hash, key, |epoch, entry| {
+        let mut segment = self.segment(hash);
+        let found = segment.hit(hash, key, |epoch, entry| {
             let view = &self.shards[entry.shard.index()];
             let index = NonNull::new(view.index.load(Ordering::SeqCst)).map(WalIndex::at);
             let header = index.and_then(WalIndex::header);
             header.is_some_and(|header| view.publication.epoch_at(header.words()) == Some(epoch))
                 && self.journal.is_quiet(entry.shard)
-        })
+        });
+        if found.is_none() {
+            segment.misses += misses;
+        }
+        found
     }
 
     /// Keeps what was read at `header`, unless `is_current` denies that the header still is that.

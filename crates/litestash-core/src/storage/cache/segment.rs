@@ -65,7 +65,8 @@ impl Segment {
         self.slots[self.index_of(hash, key)?].as_ref().map(|slot| slot.epoch)
     }
 
-    /// Calls `is_valid` with the epoch and the shard of a key's row, and returns the row if it agrees.
+    /// Calls `is_valid` with the epoch and the shard of a key's row, and returns the row if it agrees. Who goes on to
+    /// ask SQLite counts the miss.
     pub(super) fn hit(
         &mut self,
         hash: u64,
@@ -79,10 +80,7 @@ impl Segment {
                 self.hits += 1;
                 Some(Arc::clone(&slot.entry))
             }
-            _ => {
-                self.misses += 1;
-                None
-            }
+            _ => None,
         }
     }
 

@@ -1,0 +1,518 @@
+/** A key: text, an integer, a float or bytes; at most 2048 bytes. `1`, `1.0` and `1n` are one key; NaN is none. */
+export type Key = string | number | bigint | Uint8Array;
+
+/**
+ * What can be stored. A number that is a safe integer is stored as an integer, any other (also -0) as a float; a bigint is
+ * an integer of −2⁶³ to 2⁶⁴−1. An object or a Map is a map with text keys, a `Date` or a {@link Timestamp} a timestamp, a
+ * `Float32Array` a vector of binary32.
+ *
+ * Everything else is refused with `InvalidValue` and the path of the place, such as `$.a[3].b`: `undefined`, functions,
+ * symbols, objects of other classes, objects that contain themselves, text with lone surrogates.
+ */
+export type Storable =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | Float32Array
+  | Date
+  | Timestamp
+  | Float
+  | readonly Storable[]
+  | ReadonlyMap<string, Storable>
+  | { readonly [key: string]: Storable };
+
+/**
+ * What is read. Maps are plain objects. An integer outside the safe range is a bigint; a float that is whole, which only
+ * other languages and {@link Float} write, is a number, or a {@link Float} with `wrapFloats`; a timestamp that no `Date`
+ * can hold is a {@link Timestamp}; bytes are a new `Uint8Array`.
+ */
+export type Stored =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | Float32Array
+  | Date
+  | Timestamp
+  | Float
+  | Stored[]
+  | { [key: string]: Stored };
+
+/** What an acknowledged write has reached: the shard's log, the disk, or memory. */
+export type Durability = 'normal' | 'full' | 'relaxed';
+
+/** The version of a row: Unix time of its last write in microseconds, greater than that of the row it replaced. */
+export type Version = bigint;
+
+/** How a stash is opened. */
+export interface OpenOptions {
+  /** Whether a missing stash is created. Default: true. */
+  create?: boolean;
+  /** Whether every write is refused with `ReadOnly`. Default: false. */
+  readOnly?: boolean;
+  /** Read-only, and a promise that nobody is writing. Default: only on media that are mounted read-only. */
+  immutable?: boolean;
+  /** Whether directories on network file systems are accepted. Default: false. */
+  allowNetworkFileSystem?: boolean;
+  /** What an acknowledged write has reached. Default: `normal`. */
+  durability?: Durability;
+  /** Milliseconds that an operation waits for a shard that others hold, before it fails with `Busy`. Default: 30 000. */
+  busyTimeout?: number;
+  /** Bytes of rows kept in memory; 0 keeps none. Default: 16 MiB. */
+  cacheBytes?: number;
+  /** The longest value, in bytes of its encoding. Default: 64 MiB; at most 950 MiB. */
+  valueBytesMax?: number;
+  /** Whether a stored float that is whole is read as a {@link Float}, so that it stays one when it is written. Default: false. */
+  wrapFloats?: boolean;
+}
+
+/** When a value ends. At most one of the two. */
+export interface Deadline {
+  /** That many milliseconds after the write; a bigint is microseconds. */
+  ttl?: number | bigint | undefined;
+  /** At that time: a `Date`, a Unix time in milliseconds, or a bigint in microseconds. */
+  expiresAt?: Date | number | bigint | undefined;
+}
+
+/** How a value is stored. At most one condition. */
+export interface SetOptions extends Deadline {
+  /** Keep the deadline that the row has now. */
+  keepTtl?: boolean | undefined;
+  /** Only if the key is missing or expired. */
+  ifAbsent?: boolean | undefined;
+  /** Only if the key is there. */
+  ifPresent?: boolean | undefined;
+  /** Only if the row has this version. */
+  ifVersion?: Version | undefined;
+}
+
+/** A set that may not store anything. */
+export type ConditionalSetOptions = SetOptions & ({ ifAbsent: true } | { ifPresent: true } | { ifVersion: Version });
+
+/** A set that always stores. */
+export type PlainSetOptions = Deadline & { keepTtl?: boolean | undefined; ifAbsent?: never; ifPresent?: never; ifVersion?: never };
+
+/** What an iteration goes over. */
+export interface ScanOptions {
+  /** Only text keys that begin with this. */
+  prefix?: string;
+  /** At most so many rows. */
+  limit?: number;
+  /** Begin behind this place, taken from {@link SyncScan.cursor}. It stays valid whatever is written. */
+  cursor?: string;
+}
+
+/** {@link ScanOptions} of an iteration by promises. */
+export interface AsyncScanOptions extends ScanOptions {
+  /** Stops the iteration with `Cancelled`. */
+  signal?: AbortSignal;
+}
+
+/** An iteration. Rows come in the order of their hashes; an error stands for one row, and `next` goes on behind it. */
+export interface SyncScan<T> extends IterableIterator<T> {
+  /** The place behind the last row, to go on from later. */
+  readonly cursor: string;
+}
+
+/** An iteration whose rows are read in the background. */
+export interface AsyncScan<T> extends AsyncIterableIterator<T> {
+  /** The place behind the last row, to go on from later. */
+  readonly cursor: string;
+}
+
+/** One operation for {@link LiteStash.apply}. */
+export type Operation =
+  | { op: 'get' | 'exists' | 'entry' | 'delete' | 'take' | 'persist' | 'expiresAt'; key: Key }
+  | ({ op: 'set'; key: Key; value: Storable } & SetOptions)
+  | ({ op: 'add' | 'replace'; key: Key; value: Storable } & Deadline)
+  | { op: 'increment'; key: Key; by?: number | bigint }
+  | { op: 'incrementFloat'; key: Key; by: number }
+  | { op: 'compareAndSet'; key: Key; expected?: Storable | undefined; value: Storable }
+  | ({ op: 'expire'; key: Key } & Deadline);
+
+/** The outcome of one of many operations, in the form of `Promise.allSettled`. */
+export type Outcome<T = unknown> =
+  | { status: 'fulfilled'; value: T; reason?: never }
+  | { status: 'rejected'; reason: LiteStashError; value?: never };
+
+/** What stops long work. */
+export interface Stoppable {
+  /** Stops the work with `Cancelled`; its cause is the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** Figures of the read cache. */
+export interface CacheStats {
+  hits: number;
+  misses: number;
+  entries: number;
+  bytes: number;
+  bytesMax: number;
+}
+
+/** Figures of one table of a shard. */
+export interface SlotStats {
+  rows: number;
+  expiredRows: number;
+  keyBytes: number;
+  recordBytes: number;
+}
+
+/** Figures of one shard. */
+export interface ShardStats {
+  shard: number;
+  fileBytes: number;
+  walBytes: number;
+  freeBytes: number;
+  slots: SlotStats[];
+}
+
+/** Figures of a stash. */
+export interface Stats {
+  rows: number;
+  expiredRows: number;
+  keyBytes: number;
+  recordBytes: number;
+  fileBytes: number;
+  cache: CacheStats;
+  sqliteVersion: string;
+  format: number;
+  shards: ShardStats[];
+}
+
+/** One thing that is wrong. */
+export interface Problem {
+  shard: number;
+  slot: number | null;
+  keyHash: string | null;
+  kind: string;
+  message: string;
+}
+
+/** What {@link LiteStash.verify} found. */
+export interface VerifyReport {
+  shards: number;
+  rows: number;
+  /** Empty if the stash is sound. */
+  problems: Problem[];
+}
+
+/** What {@link LiteStash.backup} wrote. */
+export interface BackupReport {
+  shards: number;
+  bytes: number;
+}
+
+/** What {@link LiteStash.compact} did. */
+export interface CompactReport {
+  pagesFreed: number;
+  bytesFreed: number;
+  shardsBusy: number;
+}
+
+/** What {@link LiteStash.export} wrote. */
+export interface ExportReport {
+  rows: number;
+  bytes: number;
+}
+
+/** What {@link LiteStash.import} did. */
+export interface ImportReport {
+  lines: number;
+  bytes: number;
+  rows: number;
+  older: number;
+  rejectedLines: number;
+  rejected: { line: number; error: string; message: string }[];
+}
+
+/** What {@link LiteStash.repair} did. */
+export interface RepairReport {
+  shards: number;
+  rows: number;
+  lost: { shard: number; slot: number | null; keyHash: string | null; key: string | null; reason: string }[];
+}
+
+/** Options of {@link LiteStash.export}. */
+export interface ExportOptions {
+  /** Only text keys that begin with this. */
+  prefix?: string;
+}
+
+/** Options of {@link LiteStash.import}. */
+export interface ImportOptions {
+  /** Write rows with the versions of their lines, unless the stash has the same or a newer one. Default: false. */
+  keepVersions?: boolean;
+}
+
+/** How {@link memoize} stores results. */
+export interface MemoizeOptions<A extends unknown[]> extends Deadline {
+  /** The key for arguments. Default: their JSON. */
+  key?: (...given: A) => Key;
+  /** What text keys begin with. Default: the function's name and a colon. */
+  prefix?: string;
+}
+
+/** A function whose results are kept in a stash. */
+export interface Memoized<A extends unknown[], R> {
+  (...given: A): Promise<R>;
+  /** Forgets the result for these arguments; answers whether there was one. */
+  forget(...given: A): Promise<boolean>;
+}
+
+/** The kinds of errors; `docs/ERRORS.md` of the repository has the table. */
+export type ErrorCode = import('./lib/error-codes').ErrorCode;
+
+/** The error of every operation. */
+export class LiteStashError extends Error {
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions);
+  readonly name: 'LiteStashError';
+  /** The kind's name, the same in every language: the part a program decides by. */
+  readonly code: ErrorCode;
+  /** The kind's number, the same in every language. */
+  readonly number: number;
+  /** What the same call does when it is made again. */
+  readonly retry: 'never' | 'later' | 'after_reading' | 'after_repair';
+  /** The place in the value that was refused, such as `$.a[3].b`. */
+  readonly path?: string;
+}
+
+/** A number that is stored as a float although it is whole. */
+export class Float {
+  constructor(value: number);
+  readonly value: number;
+  valueOf(): number;
+}
+
+/** A moment that no `Date` can hold: finer than milliseconds, or out of its range. */
+export class Timestamp {
+  /** Seconds since 1970-01-01T00:00:00Z, rounded down, and 0 to 999 999 999 nanoseconds after them. */
+  constructor(seconds: bigint, nanoseconds?: number);
+  readonly seconds: bigint;
+  readonly nanoseconds: number;
+}
+
+/** What is stored under a key, with what belongs to it. */
+export class Entry<V = unknown> {
+  private constructor();
+  readonly value: V;
+  readonly version: Version;
+  /** When it ends, to the millisecond; null without a deadline. */
+  readonly expiresAt: Date | null;
+  /** When it ends, Unix time in microseconds; null without a deadline. */
+  readonly expiresAtMicros: bigint | null;
+  /** Bytes of the value's encoding. */
+  readonly size: number;
+}
+
+/**
+ * An embedded key-value store: a directory of SQLite files that any number of processes, threads and languages use at once.
+ *
+ * Every operation has two forms. The one that returns a promise never makes the event loop wait for a file or a lock;
+ * operations of one turn of the loop are handed over together. The one whose name ends in `Sync` does it here and now, and
+ * does not wait for promises that are under way. Writes of a key, and reads that follow them, are done in the order they
+ * were called in.
+ *
+ * `V` is the type of the values, for those who know it.
+ */
+export class LiteStash<V = any> {
+  private constructor();
+
+  /** Opens the stash in a directory (a path or a `file:` URL), creating it if it is missing. */
+  static open<V = any>(directory: string | URL, options?: OpenOptions): Promise<LiteStash<V>>;
+  /** {@link LiteStash.open}, here and now. */
+  static openSync<V = any>(directory: string | URL, options?: OpenOptions): LiteStash<V>;
+  /** Opens a stash in memory, which ends when it is closed. */
+  static memory<V = any>(options?: OpenOptions): LiteStash<V>;
+  /** Writes every row of a damaged stash that proves sound into a new stash. The source must not be open in this process. */
+  static repair(source: string | URL, destination: string | URL): Promise<RepairReport>;
+  /** {@link LiteStash.repair}, here and now. */
+  static repairSync(source: string | URL, destination: string | URL): RepairReport;
+
+  /** The directory as an absolute path; undefined for a stash in memory. */
+  readonly path: string | undefined;
+  /** What writes through this handle have reached when they are acknowledged. */
+  readonly durability: Durability;
+  /** Whether writes are refused. */
+  readonly readOnly: boolean;
+  /** Whether the stash was closed. */
+  readonly closed: boolean;
+  /** A handle of the same stash whose writes are acknowledged at another level. Closing one closes all. */
+  withDurability(level: Durability): LiteStash<V>;
+
+  /** The value of a key; undefined if it is missing or expired. A stored nil is null. A value in memory costs no thread. */
+  get<T extends V = V>(key: Key): Promise<T | undefined>;
+  /** {@link LiteStash.get}, here and now. */
+  getSync<T extends V = V>(key: Key): T | undefined;
+
+  /** Stores a value, replacing what was there and its deadline. Answers with the row's version; undefined if a condition did not hold. */
+  set(key: Key, value: V, options?: PlainSetOptions): Promise<Version>;
+  set(key: Key, value: V, options: ConditionalSetOptions): Promise<Version | undefined>;
+  set(key: Key, value: V, options?: SetOptions): Promise<Version | undefined>;
+  /** {@link LiteStash.set}, here and now. */
+  setSync(key: Key, value: V, options?: PlainSetOptions): Version;
+  setSync(key: Key, value: V, options: ConditionalSetOptions): Version | undefined;
+  setSync(key: Key, value: V, options?: SetOptions): Version | undefined;
+
+  /** Stores a value if the key is missing or expired; answers whether it did. */
+  add(key: Key, value: V, options?: Deadline): Promise<boolean>;
+  /** {@link LiteStash.add}, here and now. */
+  addSync(key: Key, value: V, options?: Deadline): boolean;
+  /** Stores a value if the key is there; answers whether it did. */
+  replace(key: Key, value: V, options?: Deadline): Promise<boolean>;
+  /** {@link LiteStash.replace}, here and now. */
+  replaceSync(key: Key, value: V, options?: Deadline): boolean;
+  /** Stores a value if the key holds `expected` (undefined: is missing or expired); answers whether it did. */
+  compareAndSet(key: Key, expected: V | undefined, value: V): Promise<boolean>;
+  /** {@link LiteStash.compareAndSet}, here and now. */
+  compareAndSetSync(key: Key, expected: V | undefined, value: V): boolean;
+
+  /** Whether a key is there and not expired. */
+  exists(key: Key): Promise<boolean>;
+  /** {@link LiteStash.exists}, here and now. */
+  existsSync(key: Key): boolean;
+  /** The value of a key with its version, deadline and size. */
+  entry<T extends V = V>(key: Key): Promise<Entry<T> | undefined>;
+  /** {@link LiteStash.entry}, here and now. */
+  entrySync<T extends V = V>(key: Key): Entry<T> | undefined;
+  /** Deletes a key; answers whether it was there. */
+  delete(key: Key): Promise<boolean>;
+  /** {@link LiteStash.delete}, here and now. */
+  deleteSync(key: Key): boolean;
+  /** Takes a value out: get and delete in one step. */
+  take<T extends V = V>(key: Key): Promise<T | undefined>;
+  /** {@link LiteStash.take}, here and now. */
+  takeSync<T extends V = V>(key: Key): T | undefined;
+
+  /** Adds to a stored integer, a missing one counting as 0; answers with the sum, a bigint outside the safe range. Default: 1. */
+  increment(key: Key, by?: number | bigint): Promise<number | bigint>;
+  /** {@link LiteStash.increment}, here and now. */
+  incrementSync(key: Key, by?: number | bigint): number | bigint;
+  /** Adds to a stored number and stores the sum as a float. */
+  incrementFloat(key: Key, by: number): Promise<number>;
+  /** {@link LiteStash.incrementFloat}, here and now. */
+  incrementFloatSync(key: Key, by: number): number;
+
+  /** Milliseconds that a key has left; null without a deadline, undefined if it is missing. */
+  ttl(key: Key): Promise<number | null | undefined>;
+  /** {@link LiteStash.ttl}, here and now. */
+  ttlSync(key: Key): number | null | undefined;
+  /** When a key ends, Unix time in microseconds; null without a deadline, undefined if it is missing. */
+  expiresAt(key: Key): Promise<bigint | null | undefined>;
+  /** {@link LiteStash.expiresAt}, here and now. */
+  expiresAtSync(key: Key): bigint | null | undefined;
+  /** Gives a key a new deadline (a number is a ttl in milliseconds); answers whether the key was there. */
+  expire(key: Key, deadline: number | bigint | Deadline): Promise<boolean>;
+  /** {@link LiteStash.expire}, here and now. */
+  expireSync(key: Key, deadline: number | bigint | Deadline): boolean;
+  /** Takes a key's deadline away; answers whether it had one. */
+  persist(key: Key): Promise<boolean>;
+  /** {@link LiteStash.persist}, here and now. */
+  persistSync(key: Key): boolean;
+
+  /** The values of many keys, in their order; each shard is seen in one committed state. */
+  getMany<T extends V = V>(keys: Iterable<Key>): Promise<(T | undefined)[]>;
+  /** {@link LiteStash.getMany}, here and now. */
+  getManySync<T extends V = V>(keys: Iterable<Key>): (T | undefined)[];
+  /** Stores many values; all are checked before anything is written, and each shard's part is one transaction. */
+  setMany(items: Iterable<readonly [Key, V]>, options?: PlainSetOptions): Promise<Version[]>;
+  /** {@link LiteStash.setMany}, here and now. */
+  setManySync(items: Iterable<readonly [Key, V]>, options?: PlainSetOptions): Version[];
+  /** Deletes many keys; answers for each whether it was there. */
+  deleteMany(keys: Iterable<Key>): Promise<boolean[]>;
+  /** {@link LiteStash.deleteMany}, here and now. */
+  deleteManySync(keys: Iterable<Key>): boolean[];
+  /** Does independent operations, one transaction per shard, and answers each of them. */
+  apply(operations: Iterable<Operation>): Promise<Outcome[]>;
+  /** {@link LiteStash.apply}, here and now. */
+  applySync(operations: Iterable<Operation>): Outcome[];
+
+  /**
+   * The value of a key; if it is missing, what `compute` gives, stored under the key. However many ask for one key at the
+   * same time through this handle, one computes and the others wait for it. A failure is `ComputeFailed` with its cause,
+   * and nothing is stored. `compute` must not wait for its own key.
+   */
+  getOrSet<T extends V = V>(key: Key, compute: () => T | Promise<T>, options?: PlainSetOptions): Promise<T>;
+  /** {@link LiteStash.getOrSet}, here and now. */
+  getOrSetSync<T extends V = V>(key: Key, compute: () => T, options?: PlainSetOptions): T;
+  /** {@link memoize} with this stash. */
+  memoize<A extends unknown[], R>(fn: (...given: A) => R | Promise<R>, options?: MemoizeOptions<A>): Memoized<A, R>;
+
+  /** The keys. */
+  keys(options?: AsyncScanOptions): AsyncScan<Key>;
+  /** {@link LiteStash.keys}, here and now. */
+  keysSync(options?: ScanOptions): SyncScan<Key>;
+  /** The values. */
+  values<T extends V = V>(options?: AsyncScanOptions): AsyncScan<T>;
+  /** {@link LiteStash.values}, here and now. */
+  valuesSync<T extends V = V>(options?: ScanOptions): SyncScan<T>;
+  /** The keys with their values. */
+  items<T extends V = V>(options?: AsyncScanOptions): AsyncScan<[Key, T]>;
+  /** {@link LiteStash.items}, here and now. */
+  itemsSync<T extends V = V>(options?: ScanOptions): SyncScan<[Key, T]>;
+  [Symbol.asyncIterator](): AsyncScan<[Key, V]>;
+  [Symbol.iterator](): SyncScan<[Key, V]>;
+
+  /** How many rows there are, expired ones left out. Costs a walk over the index of every table. */
+  len(): Promise<number>;
+  /** {@link LiteStash.len}, here and now. */
+  lenSync(): number;
+  /** Deletes every row, one transaction per shard. */
+  clear(): Promise<void>;
+  /** {@link LiteStash.clear}, here and now. */
+  clearSync(): void;
+  /** Makes everything acknowledged so far durable, at any level. */
+  sync(): Promise<void>;
+  /** {@link LiteStash.sync}, here and now. */
+  syncSync(): void;
+  /** Figures of the stash. Costs a walk over every table. */
+  stats(): Promise<Stats>;
+  /** {@link LiteStash.stats}, here and now. */
+  statsSync(): Stats;
+  /** Checks every rule of the contract. Damage is reported, not an error. */
+  verify(options?: Stoppable): Promise<VerifyReport>;
+  /** {@link LiteStash.verify}, here and now. */
+  verifySync(): VerifyReport;
+  /** Gives the space of deleted rows back to the file system. */
+  compact(): Promise<CompactReport>;
+  /** {@link LiteStash.compact}, here and now. */
+  compactSync(): CompactReport;
+  /** Copies the stash, all shards as of one moment, into a new directory. */
+  backup(destination: string | URL, options?: Stoppable): Promise<BackupReport>;
+  /** {@link LiteStash.backup}, here and now. */
+  backupSync(destination: string | URL): BackupReport;
+  /** Writes the rows into a file as JSON Lines. What a stopped export wrote so far stays. */
+  export(file: string | URL, options?: ExportOptions & Stoppable): Promise<ExportReport>;
+  /** {@link LiteStash.export}, here and now. */
+  exportSync(file: string | URL, options?: ExportOptions): ExportReport;
+  /** Reads JSON Lines from a file and stores each row. What a stopped import stored so far stays. */
+  import(file: string | URL, options?: ImportOptions & Stoppable): Promise<ImportReport>;
+  /** {@link LiteStash.import}, here and now. */
+  importSync(file: string | URL, options?: ImportOptions): ImportReport;
+
+  /** Waits for what was asked for, then closes the stash for all its handles. Later operations are `Closed`. */
+  close(): Promise<void>;
+  /** Closes the stash here and now; operations that are still on their way are `Closed`. */
+  closeSync(): void;
+  /** `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+  /** `closeSync`, for `using`. */
+  [Symbol.dispose](): void;
+}
+
+/** A function whose results are kept in `stash`, computed once however many call at the same time. A result of null is kept too. */
+export function memoize<A extends unknown[], R>(
+  stash: LiteStash,
+  fn: (...given: A) => R | Promise<R>,
+  options?: MemoizeOptions<A>,
+): Memoized<A, R>;
+
+/** The version of this package. */
+export const version: string;
+/** The version of the SQLite in it. */
+export const sqliteVersion: string;

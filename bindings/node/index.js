@@ -1,0 +1,12 @@
+'use strict';
+
+const { LiteStashError } = require('./lib/errors.js');
+const { Entry, Float, Timestamp } = require('./lib/values.js');
+const { LiteStash } = require('./lib/stash.js');
+const { memoize } = require('./lib/memoize.js');
+const { versions } = require('./lib/native.js');
+require('./lib/methods.js');
+
+const [version, sqliteVersion] = versions();
+
+module.exports = { LiteStash, LiteStashError, Entry, Float, Timestamp, memoize, version, sqliteVersion };

@@ -1,0 +1,95 @@
+'use strict';
+
+/* The methods that are one line each, in their two forms: by promise, and `…Sync`. */
+
+const request = require('./request.js');
+const { LiteStash, all, each } = require('./stash.js');
+const { pathOf } = require('./task.js');
+
+function define(name, method) {
+  Object.defineProperty(method, 'name', { value: name });
+  Object.defineProperty(LiteStash.prototype, name, { value: method, writable: true, configurable: true });
+}
+
+const READS = { exists: request.EXISTS, entry: request.ENTRY, expiresAt: request.EXPIRES_AT };
+for (const [name, opcode] of Object.entries(READS)) {
+  define(name, function (key) {
+    return this._read(opcode, key);
+  });
+  define(`${name}Sync`, function (key) {
+    return this._sync(request.writeBare, opcode, key);
+  });
+}
+
+/** Operations that change one key: how each is written, from its arguments. */
+const WRITES = {
+  delete: (writer, key) => request.writeBare(writer, request.DELETE, key),
+  take: (writer, key) => request.writeBare(writer, request.TAKE, key),
+  persist: (writer, key) => request.writeBare(writer, request.PERSIST, key),
+  expire: request.writeExpire,
+  increment: (writer, key, by = 1) => request.writeIncrement(writer, key, by),
+  incrementFloat: request.writeIncrementFloat,
+  compareAndSet: request.writeCompareAndSet,
+};
+for (const [name, write] of Object.entries(WRITES)) {
+  define(name, function (key, b, c) {
+    return this._write(write, key, b, c);
+  });
+  define(`${name}Sync`, function (key, b, c) {
+    return this._sync(write, key, b, c);
+  });
+}
+
+const writeGet = (writer, key) => request.writeBare(writer, request.GET, key);
+const writeDelete = (writer, key) => request.writeBare(writer, request.DELETE, key);
+const writeItem = (options) => (writer, [key, value]) => request.writeSet(writer, key, value, options);
+
+/** Operations on many keys: whether all or nothing is tried, how one is written, whether they only read, the result. */
+const MANY = {
+  getMany: () => [true, writeGet, true, all],
+  setMany: (options) => [true, writeItem(options), false, all],
+  deleteMany: () => [true, writeDelete, false, all],
+  apply: () => [false, request.writeOperation, false, each],
+};
+for (const [name, plan] of Object.entries(MANY)) {
+  define(name, async function (items, options) {
+    const [whole, write, reads, take] = plan(options);
+    return this._many(items, whole, write, reads, take);
+  });
+  define(`${name}Sync`, function (items, options) {
+    const [whole, write, , take] = plan(options);
+    return this._manySync(items, whole, write, take);
+  });
+}
+
+/** Work on the whole stash: the task's members, from the arguments. */
+const TASKS = {
+  len: () => ({}),
+  clear: () => ({}),
+  sync: () => ({}),
+  stats: () => ({}),
+  compact: () => ({}),
+  close: () => ({}),
+  verify: (options) => options,
+  backup: (path, options) => ({ ...options, path: pathOf(path, 'the destination') }),
+  export: (path, options) => ({ ...options, path: pathOf(path, 'the file') }),
+  import: (path, options) => ({ ...options, path: pathOf(path, 'the file') }),
+};
+for (const [name, members] of Object.entries(TASKS)) {
+  define(name, async function (a, b) {
+    return this._task(name, members(a, b));
+  });
+  define(`${name}Sync`, function (a, b) {
+    return this._taskSync(name, members(a, b));
+  });
+}
+
+const SCANS = { keys: 'key', values: 'value', items: 'item' };
+for (const [name, pick] of Object.entries(SCANS)) {
+  define(name, function (options) {
+    return this._scan(pick, options);
+  });
+  define(`${name}Sync`, function (options) {
+    return this._scanSync(pick, options);
+  });
+}

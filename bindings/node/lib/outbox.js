@@ -1,0 +1,97 @@
+'use strict';
+
+const timers = require('node:timers');
+const native = require('./native.js');
+const { read } = require('./answer.js');
+const { LiteStashError, translated } = require('./errors.js');
+const { mailbox, register } = require('./mailbox.js');
+const { PLACES } = require('./request.js');
+const { Writer } = require('./writer.js');
+
+/** Requests and bytes after which they are handed over before the turn ends, so that work on them begins. */
+const REQUESTS_MAX = 1000;
+const BYTES_MAX = 1 << 20;
+
+/** What one stash is to do, collected until the end of a turn of the event loop. */
+class Outbox {
+  #handle;
+  #wrapFloats;
+  #writer = new Writer();
+  #requests = 0;
+  #isScheduled = false;
+  /** How many writes are on their way, by the place of their key. */
+  #writing = new Uint32Array(PLACES);
+  #group = { left: 0, resolve: undefined };
+  #older = Promise.resolve();
+
+  constructor(handle, wrapFloats) {
+    this.#handle = handle;
+    this.#wrapFloats = wrapFloats;
+  }
+
+  /** Whether a write of a key with that place may be on its way. */
+  isWriting(place) {
+    return this.#writing[place] > 0;
+  }
+
+  /**
+   * Adds a request; `places` are those of the keys that it writes, `inOrder` says whether it must wait for writes.
+   * `take` makes something of the answer.
+   */
+  add(request, places, inOrder, take) {
+    return new Promise((resolve, reject) => {
+      const group = this.#group;
+      group.left++;
+      for (let i = 0; i < places.length; i++) this.#writing[places[i]]++;
+      const id = register((bytes, start, end) => {
+        for (let i = 0; i < places.length; i++) this.#writing[places[i]]--;
+        if (--group.left === 0) group.resolve?.();
+        try {
+          const answer = read(bytes, start, end, this.#wrapFloats);
+          if (answer instanceof LiteStashError) reject(answer);
+          else resolve(take === undefined ? answer : take(answer));
+        } catch (error) {
+          reject(translated(error));
+        }
+      });
+      const writer = this.#writer;
+      const length = request.at;
+      writer.reserve(length + 9);
+      writer.view.setUint32(writer.at, id, true);
+      writer.bytes[writer.at + 4] = inOrder ? 1 : 0;
+      writer.view.setUint32(writer.at + 5, length, true);
+      request.bytes.copy(writer.bytes, writer.at + 9, 0, length);
+      writer.at += length + 9;
+      if (++this.#requests >= REQUESTS_MAX || writer.at >= BYTES_MAX) this.#handOver();
+      else if (!this.#isScheduled) {
+        this.#isScheduled = true;
+        timers.setImmediate(() => {
+          this.#isScheduled = false;
+          this.#handOver();
+        });
+      }
+    });
+  }
+
+  #handOver() {
+    if (this.#requests === 0) return;
+    const writer = this.#writer;
+    native.handOver(this.#handle, mailbox(), writer.bytes, writer.at);
+    this.#requests = 0;
+    writer.at = 0;
+    writer.shrink();
+  }
+
+  /** Until everything that was added so far has been answered. */
+  settled() {
+    const group = this.#group;
+    if (group.left === 0) return this.#older;
+    this.#handOver();
+    const done = new Promise((resolve) => (group.resolve = resolve));
+    this.#group = { left: 0, resolve: undefined };
+    this.#older = Promise.all([this.#older, done]).then(() => undefined);
+    return this.#older;
+  }
+}
+
+module.exports = { Outbox };

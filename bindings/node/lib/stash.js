@@ -1,0 +1,338 @@
+'use strict';
+
+const native = require('./native.js');
+const { perform } = native;
+const { ASK, read } = require('./answer.js');
+const { decode } = require('./decode.js');
+const { LiteStashError, invalid, translated } = require('./errors.js');
+const { Flights } = require('./flights.js');
+const { ask, mailbox } = require('./mailbox.js');
+const { memoize } = require('./memoize.js');
+const { Outbox } = require('./outbox.js');
+const request = require('./request.js');
+const { AsyncScan, SyncScan } = require('./scan.js');
+const { pathOf, runTask, startTask } = require('./task.js');
+const { acquire, release } = require('./writer.js');
+
+const PRIVATE = Symbol('private');
+const NONE = [];
+
+const isWritten = (version) => version !== undefined;
+
+function openOptions(given) {
+  if (typeof given !== 'object' || given === null) throw invalid('the options are an object');
+  const { wrapFloats = false, ...options } = given;
+  if (options.clock !== undefined) options.clock = String(options.clock);
+  return { wrapFloats, options };
+}
+
+/** An embedded key-value store. See `index.d.ts`. */
+class LiteStash {
+  #handle;
+  #wrapFloats;
+  #outbox;
+  #flights = new Flights(this);
+
+  constructor(secret, handle, wrapFloats) {
+    if (secret !== PRIVATE) throw invalid('a stash is opened with LiteStash.open, openSync or memory');
+    this.#handle = handle;
+    this.#wrapFloats = wrapFloats;
+    this.#outbox = new Outbox(handle, wrapFloats);
+  }
+
+  static async open(directory, given = {}) {
+    const path = pathOf(directory, 'the directory');
+    const { wrapFloats, options } = openOptions(given);
+    const handle = await ask(
+      (id) => native.startOpening(mailbox(), id, path, options),
+      (_, id) => native.takeOpened(mailbox(), id),
+    );
+    return new LiteStash(PRIVATE, handle, wrapFloats);
+  }
+
+  static openSync(directory, given = {}) {
+    return LiteStash.#opened(pathOf(directory, 'the directory'), given);
+  }
+
+  static memory(given = {}) {
+    return LiteStash.#opened(undefined, given);
+  }
+
+  static #opened(path, given) {
+    const { wrapFloats, options } = openOptions(given);
+    try {
+      return new LiteStash(PRIVATE, native.openStash(path, options), wrapFloats);
+    } catch (error) {
+      throw translated(error);
+    }
+  }
+
+  static repair(source, destination) {
+    return startTask(undefined, repairTask(source, destination));
+  }
+
+  static repairSync(source, destination) {
+    return runTask(undefined, repairTask(source, destination));
+  }
+
+  withDurability(level) {
+    if (typeof level !== 'string') throw invalid("durability is 'normal', 'full' or 'relaxed'");
+    try {
+      return new LiteStash(PRIVATE, native.withDurability(this.#handle, level), this.#wrapFloats);
+    } catch (error) {
+      throw translated(error);
+    }
+  }
+
+  get path() {
+    return native.facts(this.#handle).path;
+  }
+
+  get durability() {
+    return native.facts(this.#handle).durability;
+  }
+
+  get readOnly() {
+    return native.facts(this.#handle).readOnly;
+  }
+
+  get closed() {
+    return native.facts(this.#handle).closed;
+  }
+
+  /** Does what was written into `writer`, here. */
+  #perform(writer) {
+    const size = perform(this.#handle, writer.bytes, writer.at);
+    if (size >= 0) return read(writer.bytes, 0, size, this.#wrapFloats);
+    const bytes = native.takeLarge();
+    return read(bytes, 0, bytes.length, this.#wrapFloats);
+  }
+
+  /** Writes a request and does it here; `write` is one of `lib/request.js`. */
+  _sync(write, a, b, c, d) {
+    const writer = acquire();
+    try {
+      write(writer, a, b, c, d);
+      const answer = this.#perform(writer);
+      if (answer instanceof LiteStashError) throw answer;
+      return answer;
+    } catch (error) {
+      throw translated(error);
+    } finally {
+      release(writer);
+    }
+  }
+
+  /** Writes a request that changes a key, to be done in the background. */
+  async _write(write, a, b, c, d) {
+    const writer = acquire();
+    try {
+      const place = write(writer, a, b, c, d);
+      return this.#outbox.add(writer, [place], true);
+    } finally {
+      release(writer);
+    }
+  }
+
+  /** Writes a request that only reads a key, to be done in the background. */
+  async _read(opcode, key) {
+    const writer = acquire();
+    try {
+      const place = request.writeBare(writer, opcode, key);
+      return this.#outbox.add(writer, NONE, this.#outbox.isWriting(place));
+    } finally {
+      release(writer);
+    }
+  }
+
+  async get(key) {
+    const writer = acquire();
+    try {
+      const place = request.writeBare(writer, request.PEEK, key);
+      const { at } = writer;
+      const isWriting = this.#outbox.isWriting(place);
+      if (!isWriting) {
+        const found = this.#perform(writer);
+        if (found !== ASK) return found;
+        // The answer took the place of the request's first byte, and of nothing else.
+        writer.at = at;
+      }
+      writer.bytes[0] = request.GET;
+      return this.#outbox.add(writer, NONE, isWriting);
+    } catch (error) {
+      throw translated(error);
+    } finally {
+      release(writer);
+    }
+  }
+
+  getSync(key) {
+    const writer = acquire();
+    try {
+      request.writeBare(writer, request.GET, key);
+      const size = perform(this.#handle, writer.bytes, writer.at);
+      if (size === 1) return undefined;
+      if (size > 1) return decode(writer.bytes, 1, this.#wrapFloats);
+      return decode(native.takeLarge(), 1, this.#wrapFloats);
+    } catch (error) {
+      throw translated(error);
+    } finally {
+      release(writer);
+    }
+  }
+
+  set(key, value, options) {
+    return this._write(request.writeSet, key, value, options);
+  }
+
+  setSync(key, value, options) {
+    return this._sync(request.writeSet, key, value, options);
+  }
+
+  async add(key, value, options) {
+    return isWritten(await this.set(key, value, { ...options, ifAbsent: true }));
+  }
+
+  addSync(key, value, options) {
+    return isWritten(this.setSync(key, value, { ...options, ifAbsent: true }));
+  }
+
+  async replace(key, value, options) {
+    return isWritten(await this.set(key, value, { ...options, ifPresent: true }));
+  }
+
+  replaceSync(key, value, options) {
+    return isWritten(this.setSync(key, value, { ...options, ifPresent: true }));
+  }
+
+  async ttl(key) {
+    return left(await this.expiresAt(key));
+  }
+
+  ttlSync(key) {
+    return left(this.expiresAtSync(key));
+  }
+
+  getOrSet(key, compute, options) {
+    return this.#flights.join(key, compute, options);
+  }
+
+  getOrSetSync(key, compute, options) {
+    return this.#flights.joinSync(key, compute, options);
+  }
+
+  memoize(fn, options) {
+    return memoize(this, fn, options);
+  }
+
+  /** Many operations: `write` writes one of `items`. */
+  #writeMany(items, whole, write, then) {
+    if (typeof items?.[Symbol.iterator] !== 'function') throw invalid('the keys, items or operations are iterable');
+    const writer = acquire();
+    try {
+      const { places, refused } = request.writeMany(writer, items, whole, write);
+      return then(writer, places, refused);
+    } catch (error) {
+      throw translated(error);
+    } finally {
+      release(writer);
+    }
+  }
+
+  async _many(items, whole, write, reads, take) {
+    return this.#writeMany(items, whole, write, (writer, places, refused) => {
+      const isWriting = places.some((place) => this.#outbox.isWriting(place));
+      const finish = (answers) => take(merged(answers, refused));
+      return this.#outbox.add(writer, reads ? NONE : places, !reads || isWriting, finish);
+    });
+  }
+
+  _manySync(items, whole, write, take) {
+    return this.#writeMany(items, whole, write, (writer, _, refused) => {
+      const answers = this.#perform(writer);
+      if (answers instanceof LiteStashError) throw answers;
+      return take(merged(answers, refused));
+    });
+  }
+
+  /** A task in the background, after everything that was asked for before. */
+  _task(name, given) {
+    const { signal, ...task } = given ?? {};
+    return startTask(this.#handle, { name, ...task }, signal, this.#outbox.settled());
+  }
+
+  _taskSync(name, given) {
+    const { signal, ...task } = given ?? {};
+    return runTask(this.#handle, { name, ...task });
+  }
+
+  _scan(pick, options = {}) {
+    return new AsyncScan(this.#handle, pick, options, this.#wrapFloats, this.#outbox.settled());
+  }
+
+  _scanSync(pick, options = {}) {
+    return new SyncScan(this.#handle, pick, options, this.#wrapFloats);
+  }
+
+  [Symbol.asyncIterator]() {
+    return this._scan('item');
+  }
+
+  [Symbol.iterator]() {
+    return this._scanSync('item');
+  }
+
+  [Symbol.asyncDispose]() {
+    return this.close();
+  }
+
+  [Symbol.dispose]() {
+    this.closeSync();
+  }
+
+  /** Moves the fixed clock that tests open a stash with; in a build for tests only. */
+  _advanceClock(us) {
+    native.advanceClock(this.#handle, String(us));
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')]() {
+    const { path, closed } = this;
+    return `LiteStash { ${path === undefined ? 'in memory' : `path: '${path}'`}${closed ? ', closed' : ''} }`;
+  }
+}
+
+const repairTask = (source, destination) => ({
+  name: 'repair',
+  path: pathOf(source, 'the source'),
+  destination: pathOf(destination, 'the destination'),
+});
+
+/** Whole milliseconds from now to a deadline in microseconds. */
+function left(deadline) {
+  if (typeof deadline !== 'bigint') return deadline;
+  return Math.max(0, Number(deadline / 1000n) - Date.now());
+}
+
+/** The answers in the order of what was asked, with what was refused before it was asked. */
+function merged(answers, refused) {
+  if (refused.size === 0) return answers;
+  const rest = answers[Symbol.iterator]();
+  const count = answers.length + refused.size;
+  return Array.from({ length: count }, (_, index) => refused.get(index) ?? rest.next().value);
+}
+
+/** All of them, or the first error. */
+function all(answers) {
+  const error = answers.find((answer) => answer instanceof LiteStashError);
+  if (error !== undefined) throw error;
+  return answers;
+}
+
+/** Each by itself, in the form of `Promise.allSettled`. */
+function each(answers) {
+  const settled = (answer) =>
+    answer instanceof Error ? { status: 'rejected', reason: answer } : { status: 'fulfilled', value: answer };
+  return answers.map(settled);
+}
+
+module.exports = { LiteStash, all, each };

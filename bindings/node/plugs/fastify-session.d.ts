@@ -1,0 +1,22 @@
+import type { LiteStash } from '../index';
+
+/** Options of the store. */
+export interface LiteStashStoreOptions {
+  /** The stash. */
+  stash?: LiteStash;
+  /** Instead of a stash: the directory of one. */
+  directory?: string;
+  /** What the keys begin with. Default: `session:`. */
+  prefix?: string;
+  /** Milliseconds that a session lives whose cookie has no end. Default: a day. */
+  ttl?: number;
+}
+
+/** A store for @fastify/session. */
+export class LiteStashStore {
+  constructor(options: LiteStashStoreOptions);
+  readonly stash: LiteStash;
+  get(id: string, callback: (error: any, session?: any) => void): void;
+  set(id: string, session: any, callback: (error?: any) => void): void;
+  destroy(id: string, callback: (error?: any) => void): void;
+}
