@@ -45,15 +45,18 @@ pub use contract::version::Version;
 pub use env::{Clock, FixedClock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
-    Action, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome, ScanOptions,
-    SetOptions, Values,
+    Action, BucketOptions, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome,
+    ScanOptions, SetOptions, Values,
 };
 pub use storage::{CacheStats, Durability};
 
 /// Switches for measurements. No part of the interface.
 #[cfg(feature = "testing")]
 #[doc(hidden)]
-pub use storage::ticket::testing;
+pub mod testing {
+    pub use crate::storage::shard::testing::REST_MS;
+    pub use crate::storage::ticket::testing::WITHOUT;
+}
 
 /// The version of the SQLite that is linked into this program, such as `3.54.1`.
 pub fn sqlite_version() -> &'static str {

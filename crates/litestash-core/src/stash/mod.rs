@@ -1,6 +1,7 @@
 //! The public handle and its operations.
 
 mod batch;
+mod bucket;
 mod compute;
 mod op;
 mod open;
@@ -10,6 +11,7 @@ mod scan;
 mod spread;
 mod write;
 
+pub use bucket::BucketOptions;
 pub use op::{Action, Condition, Deadline, Entry, Op, Outcome, SetOptions};
 pub use open::LiteStash;
 pub use options::Options;

@@ -1,24 +1,25 @@
 //! Opening and closing.
 
+use super::bucket::Buckets;
 use super::compute::Flights;
 use super::options::Options;
 use super::spread::spread;
 use crate::contract::hash::KeyHash;
 use crate::contract::key::KeyRef;
-use crate::contract::limits::SHARDS;
 use crate::contract::record::Expiry;
 use crate::contract::route::{Route, ShardId};
 use crate::env::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
 use crate::storage::armour;
-use crate::storage::cache::ReadCache;
+use crate::storage::cache::{Group, ReadCache};
 use crate::storage::connection::{self, Access};
+use crate::storage::descriptors::Descriptors;
 use crate::storage::directory::Directory;
 use crate::storage::fork;
 use crate::storage::permits::Permits;
 use crate::storage::row::NewRow;
-use crate::storage::shard::{Common, SYNCS_MAX, Settings, Shard, Workers};
+use crate::storage::shard::{Common, Member, SYNCS_MAX, Settings, Shard, ShardGroup, Workers};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -46,15 +47,21 @@ pub struct LiteStash {
     pub(crate) inner: Arc<Inner>,
     /// What writes through this handle have reached when they are acknowledged.
     pub(crate) level: Durability,
+    /// Of a bucket: the stash that it is in, which stays open for as long as its buckets are used.
+    pub(super) root: Option<Arc<Inner>>,
 }
 
 pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
     pub(crate) value_bytes_max: usize,
     pub(crate) cache: Arc<ReadCache>,
+    /// Whose rows those of these shards are in the cache.
+    pub(super) group: Group,
     pub(super) flights: Flights,
-    shards: Arc<[Shard; SHARDS]>,
-    workers: Workers,
+    /// `None` of a bucket.
+    pub(super) buckets: Option<Buckets>,
+    pub(super) common: Common,
+    shards: Arc<ShardGroup>,
     clock: Arc<dyn Clock>,
     /// The version of the last relaxed write.
     pub(super) relaxed_us: AtomicI64,
@@ -117,33 +124,20 @@ impl LiteStash {
             return Err(Error::new(ErrorKind::NoStash, "the directory holds no shard file"));
         }
         let common = Common {
-            settings: Arc::new(Settings { directory, read_access, busy_timeout: options.busy_timeout }),
             cache: Arc::new(ReadCache::new(options.cache_bytes)),
-            workers: Workers::new(),
+            workers: Arc::new(Workers::new()),
             syncs: Arc::new(Permits::new(SYNCS_MAX)),
+            descriptors: Arc::new(Descriptors::new()),
         };
-        let shards: Vec<_> = ShardId::all().map(|id| Shard::new(id, &common)).collect();
-        let Ok(shards) = <[Shard; SHARDS]>::try_from(shards) else {
-            unreachable!("ShardId::all() has SHARDS members");
-        };
-        let shards = Arc::new(shards);
-        let Common { settings, cache, workers, .. } = common;
-        workers.all().iter().for_each(|worker| worker.watch(&shards));
-        Ok(Self {
-            level: options.durability,
-            inner: Arc::new(Inner {
-                settings,
-                value_bytes_max: options.value_bytes_max,
-                cache,
-                flights: Flights::default(),
-                shards,
-                workers,
-                clock: Arc::clone(&options.clock),
-                relaxed_us: AtomicI64::new(i64::MIN),
-                closed: AtomicBool::new(false),
-                generation: fork::watched_generation(),
-            }),
-        })
+        let inner = Inner::new(Parts {
+            settings: Settings { directory, read_access, busy_timeout: options.busy_timeout },
+            value_bytes_max: options.value_bytes_max,
+            cached: true,
+            clock: Arc::clone(&options.clock),
+            buckets: Some(Buckets::default()),
+            common,
+        });
+        Ok(Self { level: options.durability, inner: Arc::new(inner), root: None })
     }
 
     /// The stash's directory as an absolute path, or `None` for a stash in memory.
@@ -161,7 +155,7 @@ impl LiteStash {
     /// # Ok::<_, litestash_core::Error>(())
     /// ```
     pub fn with_durability(&self, level: Durability) -> Self {
-        Self { inner: Arc::clone(&self.inner), level }
+        Self { level, ..self.clone() }
     }
 
     /// What writes through this handle have reached when they are acknowledged.
@@ -174,7 +168,7 @@ impl LiteStash {
         !self.inner.settings.writable()
     }
 
-    /// Closes the stash for all its handles: waits for operations that run, moves the write-ahead logs into
+    /// Closes the stash for all its handles, and its buckets: waits for operations that run, moves the write-ahead logs into
     /// the shard files and closes them. Every later operation is `Closed`; closing again does nothing.
     ///
     /// The first error is returned, after every shard was closed. Nothing acknowledged is lost by an error
@@ -185,7 +179,7 @@ impl LiteStash {
 
     /// Whether the stash was closed.
     pub fn is_closed(&self) -> bool {
-        self.inner.closed.load(Ordering::Acquire)
+        self.inner.is_closed()
     }
 }
 
@@ -198,7 +192,39 @@ impl std::fmt::Debug for LiteStash {
     }
 }
 
+/// What an [`Inner`] is made of.
+pub(super) struct Parts {
+    pub(super) settings: Settings,
+    pub(super) value_bytes_max: usize,
+    /// Whether rows are kept in the cache.
+    pub(super) cached: bool,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) buckets: Option<Buckets>,
+    pub(super) common: Common,
+}
+
 impl Inner {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { settings, value_bytes_max, cached, clock, buckets, common } = parts;
+        let settings = Arc::new(settings);
+        let group = common.cache.new_group();
+        let member = Member { settings: Arc::clone(&settings), group, cached };
+        Self {
+            settings,
+            value_bytes_max,
+            cache: Arc::clone(&common.cache),
+            group,
+            flights: Flights::default(),
+            buckets,
+            shards: Shard::group_of(&member, &common),
+            common,
+            clock,
+            relaxed_us: AtomicI64::new(i64::MIN),
+            closed: AtomicBool::new(false),
+            generation: fork::watched_generation(),
+        }
+    }
+
     pub(crate) fn now_us(&self) -> i64 {
         self.clock.now_us()
     }
@@ -231,7 +257,11 @@ impl Inner {
         self.shards.iter()
     }
 
-    fn close(&self) -> Result<()> {
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn close(&self) -> Result<()> {
         if fork::generation() != self.generation {
             // In a forked child nothing of SQLite may be called, not even to close, and the locks may be held by
             // threads that do not exist here: the shards stay as they are, for good.
@@ -241,18 +271,24 @@ impl Inner {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let drained = self.shards.iter().map(Shard::drain).fold(Ok(()), Result::and);
-        self.workers.all().iter().for_each(|worker| worker.stop());
-        self.cache.close();
-        drained.and(self.close_shards())
+        let mut buckets = self.buckets.as_ref().map_or_else(Vec::new, Buckets::take);
+        buckets.retain(|bucket| !bucket.closed.swap(true, Ordering::AcqRel));
+        let groups = buckets.iter().map(|bucket| &bucket.shards).chain(std::iter::once(&self.shards));
+        let shards: Vec<&Shard> = groups.flat_map(|group| group.iter()).collect();
+        let drained = shards.iter().map(|shard| shard.drain()).fold(Ok(()), Result::and);
+        if self.buckets.is_some() {
+            self.common.workers.all().iter().for_each(|worker| worker.stop());
+        }
+        self.cache.close(shards.iter().map(|shard| shard.view()));
+        drained.and(close_all(&shards))
     }
+}
 
-    fn close_shards(&self) -> Result<()> {
-        // Closing waits for the disk, once or twice per shard that was written; the waits overlap.
-        let written = self.shards.iter().filter(|shard| shard.is_written()).count();
-        let threads = if written < 2 { 1 } else { CLOSING_THREADS };
-        spread(self.shards.as_slice(), threads, Shard::close).into_iter().fold(Ok(()), Result::and)
-    }
+fn close_all(shards: &[&Shard]) -> Result<()> {
+    // Closing waits for the disk, once or twice per shard that was written; the waits overlap.
+    let written = shards.iter().filter(|shard| shard.is_written()).count();
+    let threads = if written < 2 { 1 } else { CLOSING_THREADS };
+    spread(shards, threads, |shard| shard.close()).into_iter().fold(Ok(()), Result::and)
 }
 
 impl Drop for Inner {

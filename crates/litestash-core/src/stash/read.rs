@@ -87,7 +87,7 @@ impl Inner {
             f(version, record).map(Some).map_err(damaged)
         };
         // A key that is known costs no hash.
-        if let Some(known) = self.cache.get(key) {
+        if let Some(known) = self.cache.get(self.group, key) {
             return match &known.content {
                 Some(content) => live(content.version, content.record()),
                 None => Ok(None),

@@ -11,12 +11,17 @@
 pub(crate) mod armour;
 mod birth;
 pub(crate) mod cache;
+pub(crate) mod connect;
 pub(crate) mod connection;
 pub(crate) mod database;
+pub(crate) mod descriptors;
 pub(crate) mod directory;
+pub(crate) mod drops;
 pub(crate) mod failure;
 pub(crate) mod fork;
 mod futex;
+mod handle;
+mod names;
 mod pending;
 pub(crate) mod permits;
 mod queue;

@@ -1,19 +1,20 @@
 //! Reading and writing single rows on a connection. A function that writes is a method of [`WriteTxn`], which
 //! only exists inside a transaction.
 
-use super::cache::{Changes, Content, Entry};
+use super::cache::{Changes, Content, Entry, ShardView};
 use super::database::{Database, Hot};
 use super::shard::Marks;
 use super::sql::{self, PerSlot};
 use crate::contract::hash::KeyHash;
 use crate::contract::key::{Key, KeyRef, StoredKey};
 use crate::contract::record::{self, Expiry, Record};
-use crate::contract::route::{ShardId, Slot};
+use crate::contract::route::Slot;
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row, Statement, ToSql};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// A stored row, not yet checked against its CRC.
 #[derive(Debug, Clone, Copy)]
@@ -229,21 +230,32 @@ fn upsert(database: &mut Database, row: &NewRow<'_>, version: Version, record: &
 pub(crate) struct WriteTxn<'a> {
     database: &'a mut Database,
     record: Vec<u8>,
-    shard: ShardId,
+    view: &'a Arc<ShardView>,
     marks: Marks,
     /// What the cache has to hear of, if there is one.
     changes: Option<Changes>,
+    elsewhere: bool,
 }
 
 impl<'a> WriteTxn<'a> {
     /// Only for `Shard::transact`, after BEGIN IMMEDIATE.
     pub(super) fn begun(
         database: &'a mut Database,
-        shard: ShardId,
+        view: &'a Arc<ShardView>,
         marks: Marks,
         changes: Option<Changes>,
     ) -> Self {
-        Self { database, record: Vec::new(), shard, marks, changes }
+        Self { database, record: Vec::new(), view, marks, changes, elsewhere: false }
+    }
+
+    /// Says whether the files are others than those of the write before.
+    pub(super) fn set_elsewhere(&mut self, elsewhere: bool) {
+        self.elsewhere = elsewhere;
+    }
+
+    /// Whether what was written before is not in these files.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.elsewhere
     }
 
     /// What the shard asks of this transaction.
@@ -258,9 +270,9 @@ impl<'a> WriteTxn<'a> {
 
     /// Lets the cache hear of a row's new content.
     pub(super) fn changed(&mut self, key: KeyRef<'_>, content: impl FnOnce() -> Option<Content>) {
-        let shard = self.shard;
+        let view = self.view;
         if let Some(changes) = &mut self.changes {
-            changes.push(|| Entry { key: key.to_owned(), shard, content: content() });
+            changes.push(|| Entry { key: key.to_owned(), view: Arc::clone(view), content: content() });
         }
     }
 

@@ -67,4 +67,5 @@ pub(super) const SCHEMA: &str = "SELECT name, sql FROM sqlite_schema WHERE sql I
 pub(super) const META_ADD: &str = "INSERT INTO meta (name, value) VALUES (?1, ?2)";
 /// All of it: a handful of rows.
 pub(super) const MARKS: &str = "SELECT name, value FROM meta";
+pub(super) const META_MARK_DROPPED: &str = "INSERT OR REPLACE INTO meta (name, value) VALUES ('dropped', 1)";
 pub(super) const META_GET: &str = "SELECT value FROM meta WHERE name = ?1";
