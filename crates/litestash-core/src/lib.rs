@@ -33,7 +33,7 @@ mod storage;
 mod sync;
 
 pub use care::{
-    BackupReport, CompactReport, ExportReport, ImportOptions, ImportReport, Lost, Problem, ProblemKind,
+    BackupReport, BucketStats, CompactReport, ExportReport, ImportOptions, ImportReport, Lost, Problem, ProblemKind,
     Rejected, RepairReport, ShardStats, SlotStats, Stats, VerifyReport, repair,
 };
 pub use contract::interchange::Line;

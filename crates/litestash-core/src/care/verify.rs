@@ -42,6 +42,8 @@ pub enum ProblemKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Problem {
+    /// The bucket's name; `None` if it is about the stash itself.
+    pub bucket: Option<String>,
     /// The shard's number.
     pub shard: u8,
     /// The table's number, if it is about a row or table.
@@ -58,7 +60,7 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// Shards that exist.
+    /// Shards that exist, those of buckets included.
     pub shards: u64,
     /// Rows looked at.
     pub rows: u64,
@@ -75,9 +77,24 @@ impl VerifyReport {
 
 impl LiteStash {
     /// Checks every rule of the contract: SQLite's integrity check, header values, schema, and of each row
-    /// its key, hash, routing, version, checksum, canonical form and expiry hint. Damage is reported, not an
-    /// error; others can write meanwhile.
+    /// its key, hash, routing, version, checksum, canonical form and expiry hint; and the same of its buckets.
+    /// Damage is reported, not an error; others can write meanwhile.
     pub fn verify(&self) -> Result<VerifyReport> {
+        let mut report = self.verify_shards()?;
+        self.for_each_bucket(|name, bucket| {
+            let mut of_bucket = bucket.verify_shards()?;
+            for problem in &mut of_bucket.problems {
+                problem.bucket = Some(name.to_owned());
+            }
+            report.shards += of_bucket.shards;
+            report.rows += of_bucket.rows;
+            report.problems.append(&mut of_bucket.problems);
+            Ok(())
+        })?;
+        Ok(report)
+    }
+
+    fn verify_shards(&self) -> Result<VerifyReport> {
         self.inner.usable()?;
         let mut report = VerifyReport::default();
         for shard in self.inner.shards() {
@@ -132,6 +149,7 @@ struct Check {
 impl Check {
     fn problem(&mut self, slot: Option<Slot>, hash: Option<&KeyHash>, kind: ProblemKind, message: String) {
         self.problems.push(Problem {
+            bucket: None,
             shard: self.shard.number(),
             slot: slot.map(Slot::number),
             key_hash: hash.map(KeyHash::to_string),

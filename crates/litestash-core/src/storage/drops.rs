@@ -44,7 +44,7 @@ pub(crate) fn drop_bucket(bucket: &Directory, syncs: bool, timeout: Duration) ->
         // Nobody opens or makes a file of the bucket now. One that was made meanwhile would not be marked, and
         // another may have dropped the bucket first and made it anew.
         let are_all = locked.len() == shards.len() && !locked.iter().any(Database::has_moved);
-        if are_all && bucket.existing()? == shards {
+        if are_all && exists(bucket.path())? && bucket.existing()? == shards {
             for shard in &mut locked {
                 shard.run(Hot::Commit)?;
             }

@@ -4,6 +4,9 @@
 
 mod backup;
 mod basics;
+mod bucket_drops;
+mod buckets;
+mod buckets_many;
 mod cache;
 mod coherence;
 mod compute;
