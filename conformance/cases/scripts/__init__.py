@@ -1,6 +1,6 @@
 """Operation scripts by topic. The order here is the number in a script's name: add new ones at the end."""
 
-from cases.scripts import basics, batches, conditions, errors, numbers, sizes, time, whole
+from cases.scripts import basics, batches, buckets, conditions, errors, numbers, sizes, time, whole
 
 TOPICS = [
     basics.overwrite, basics.delete, basics.take, basics.entry, basics.value_types, basics.key_types, basics.number_keys,
@@ -17,10 +17,16 @@ TOPICS = [
     whole.mixed,
 ]  # fmt: skip
 
+# Topics with a range of numbers of their own: the first number, and the scripts in order.
+LATER = {
+    90: [buckets.buckets, buckets.bucket_names, buckets.bucket_drops, buckets.bucket_operations, buckets.bucket_errors],
+}
+
 
 def all_scripts() -> list[dict]:
     result = []
-    for number, topic in enumerate(TOPICS, 1):
-        script = topic()
-        result.append(script.finish(f"{number:03}_{topic.__name__}", topic.__doc__))
+    for first, topics in {1: TOPICS, **LATER}.items():
+        for number, topic in enumerate(topics, first):
+            script = topic()
+            result.append(script.finish(f"{number:03}_{topic.__name__}", topic.__doc__))
     return result

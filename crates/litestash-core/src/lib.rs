@@ -33,8 +33,8 @@ mod storage;
 mod sync;
 
 pub use care::{
-    BackupReport, BucketStats, CompactReport, ExportReport, ImportOptions, ImportReport, Lost, Problem, ProblemKind,
-    Rejected, RepairReport, ShardStats, SlotStats, Stats, VerifyReport, repair,
+    BackupReport, BucketStats, CompactReport, ExportReport, ImportOptions, ImportReport, Lost, Problem,
+    ProblemKind, Rejected, RepairReport, ShardStats, SlotStats, Stats, VerifyReport, repair,
 };
 pub use contract::interchange::Line;
 pub use contract::key::{Key, KeyRef, ToKey};

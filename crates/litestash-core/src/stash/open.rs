@@ -120,6 +120,7 @@ impl LiteStash {
         if let Some(directory) = &directory
             && !options.create
             && directory.existing()?.is_empty()
+            && directory.bucket_names()?.is_empty()
         {
             return Err(Error::new(ErrorKind::NoStash, "the directory holds no shard file"));
         }

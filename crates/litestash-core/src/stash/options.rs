@@ -57,7 +57,7 @@ impl Options {
     }
 
     /// Whether a missing stash is created. Default: true. If false, opening a directory without any shard
-    /// file is `NoStash`.
+    /// file or bucket is `NoStash`.
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
         self
@@ -109,7 +109,8 @@ impl Options {
         self
     }
 
-    /// How many bytes of rows are kept in memory, over the whole stash. Default: 16 MiB; 0 keeps none.
+    /// How many bytes of rows are kept in memory, over the whole stash and its buckets. Default: 16 MiB; 0 keeps
+    /// none.
     ///
     /// A row counts as its key and value and 192 bytes more; rows of more than a 128th of the limit are not
     /// kept. What is kept is never older than the files, whichever process writes them: before a row is used
