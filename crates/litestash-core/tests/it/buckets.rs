@@ -225,3 +225,63 @@ fn a_stash_in_memory_has_buckets_in_memory() {
     bucket.set("key", &2).unwrap();
     assert_eq!(stash.buckets().unwrap(), ["b"]);
 }
+
+#[test]
+fn care_is_taken_of_buckets_too() {
+    let (dir, stash) = stash();
+    stash.set_many((0..50).map(|n| (n, "root"))).unwrap();
+    for name in ["a", "b/\u{e9}"] {
+        stash.bucket(name).unwrap().set_many((0..100).map(|n| (n, name))).unwrap();
+    }
+    let stats = stash.stats().unwrap();
+    assert_eq!((stats.rows, stats.buckets.buckets, stats.buckets.rows), (50, 2, 200));
+    assert!(stats.buckets.file_bytes > 0 && stats.buckets.key_bytes > 0);
+    assert_eq!(stash.bucket("a").unwrap().stats().unwrap().rows, 100);
+    let report = stash.verify().unwrap();
+    assert!(report.is_sound());
+    assert_eq!((report.rows, report.shards), (250, 48));
+
+    let copy = tempfile::tempdir().unwrap();
+    let whole = copy.path().join("whole");
+    assert_eq!(stash.backup(&whole).unwrap().shards, 48);
+    let copied = LiteStash::open(&whole).unwrap();
+    assert_eq!(copied.buckets().unwrap(), ["a", "b/\u{e9}"]);
+    assert_eq!(copied.bucket("b/\u{e9}").unwrap().get_as::<String>(7).unwrap().as_deref(), Some("b/\u{e9}"));
+    assert_eq!((copied.len().unwrap(), copied.verify().unwrap().rows), (50, 250));
+    copied.close().unwrap();
+    let one = copy.path().join("one");
+    stash.bucket("a").unwrap().backup(&one).unwrap();
+    assert_eq!(LiteStash::open(&one).unwrap().len().unwrap(), 100);
+
+    stash.bucket("a").unwrap().clear().unwrap();
+    stash.compact().unwrap();
+    stash.sync().unwrap();
+    stash.close().unwrap();
+    // A bucket alone makes a directory a stash.
+    for shard in 0..16 {
+        std::fs::remove_file(whole.join(format!("shard-{shard:x}.db"))).unwrap();
+    }
+    let only_buckets = Options::new().create(false).open(&whole).unwrap();
+    assert_eq!(only_buckets.bucket("a").unwrap().len().unwrap(), 100);
+    only_buckets.close().unwrap();
+
+    let damaged = dir.path().join("buckets/b%2F%C3%A9/shard-3.db");
+    let lost = rusqlite::Connection::open(&damaged).unwrap();
+    let rows = "UPDATE slot_0 SET value = x'00'; UPDATE slot_1 SET value = x'00'; \
+                UPDATE slot_2 SET value = x'00'; UPDATE slot_3 SET value = x'00'";
+    lost.execute_batch(rows).unwrap();
+    lost.close().unwrap();
+    let stash = LiteStash::open(dir.path()).unwrap();
+    let problems = stash.verify().unwrap().problems;
+    assert!(!problems.is_empty());
+    let named = |bucket: &Option<String>| bucket.as_deref() == Some("b/\u{e9}");
+    assert!(problems.iter().all(|problem| named(&problem.bucket) && problem.shard == 3), "{problems:?}");
+    stash.close().unwrap();
+    let repaired = copy.path().join("repaired");
+    let report = litestash_core::repair(dir.path(), &repaired).unwrap();
+    assert_eq!(report.lost.len(), problems.len());
+    assert!(report.lost.iter().all(|lost| named(&lost.bucket)));
+    let repaired = LiteStash::open(&repaired).unwrap();
+    assert_eq!(repaired.len().unwrap(), 50);
+    assert_eq!(repaired.bucket("b/\u{e9}").unwrap().len().unwrap(), 100 - problems.len() as u64);
+}
