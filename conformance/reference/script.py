@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from buckets import Family
 from decode import decode
 from errors import Refused
 from interchange import key_from_json, key_to_json, value_from_json, value_to_json
@@ -14,24 +15,35 @@ Work = Callable[[Key], object]
 
 def run(script: dict, directory: Path) -> Iterator[object]:
     options = script.get("options", {})
-    stash = Stash(directory, script["clock"], **options)
+    family = Family(directory, script["clock"], **options)
     try:
         for operation in script["operations"]:
             if operation["op"] == "reopen":
-                stash.close()
-                stash = Stash(directory, stash.clock, **options)
+                family.close()
+                family = Family(directory, family.clock, **options)
                 yield None
                 continue
             try:
-                yield _run(stash, operation)
+                yield _run_in_family(family, dict(operation))
             except Refused as error:
                 yield _error(error)
     finally:
-        stash.close()
+        family.close()
 
 
 def _error(error: Refused) -> dict:
     return {"error": error.kind}
+
+
+def _run_in_family(family: Family, operation: dict) -> object:
+    match operation:
+        case {"op": "buckets"}:
+            return family.names()
+        case {"op": "drop_bucket", "bucket": name}:
+            return family.drop(name)
+        case {"bucket": _}:
+            return _run(family.within(operation.pop("bucket")), operation)
+    return _run(family.root, operation)
 
 
 def _run(stash: Stash, operation: dict) -> object:

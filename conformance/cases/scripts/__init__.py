@@ -1,6 +1,6 @@
 """Operation scripts by topic. The order here is the number in a script's name: add new ones at the end of a group."""
 
-from cases.scripts import basics, batches, conditions, deadlines, errors, numbers, sizes, time, watched, whole
+from cases.scripts import basics, batches, buckets, conditions, deadlines, errors, numbers, sizes, time, watched, whole
 
 TOPICS = [
     basics.overwrite, basics.delete, basics.take, basics.entry, basics.value_types, basics.key_types, basics.number_keys,
@@ -22,10 +22,14 @@ DEADLINES = [
     deadlines.default_ttl, deadlines.never, deadlines.expire_older_than, deadlines.deadlines_mixed,
 ]  # fmt: skip
 
+BUCKETS = [
+    buckets.buckets, buckets.bucket_names, buckets.bucket_drops, buckets.bucket_operations, buckets.bucket_errors,
+]  # fmt: skip
+
 WATCHED = [watched.changes, watched.changes_trimmed, watched.watch_ended]
 
 # The number of the first of each group.
-GROUPS = [(1, TOPICS), (70, DEADLINES), (95, WATCHED)]
+GROUPS = [(1, TOPICS), (70, DEADLINES), (90, BUCKETS), (95, WATCHED)]
 
 
 def all_scripts() -> list[dict]:

@@ -82,8 +82,30 @@ impl App {
     }
 
     fn open(&self, options: Options) -> Result<LiteStash, Failure> {
+        let stash = self.open_root(options)?;
+        match &self.global.bucket {
+            Some(bucket) => Ok(stash.bucket(bucket)?),
+            None => Ok(stash),
+        }
+    }
+
+    fn open_root(&self, options: Options) -> Result<LiteStash, Failure> {
         let directory = self.directory()?;
         Ok(options.open(&directory).map_err(|error: Error| error.context(directory.display()))?)
+    }
+
+    /// Opens the stash for a command that is about its buckets.
+    pub(crate) fn open_with_buckets(&self) -> Result<LiteStash, Failure> {
+        self.refuse_bucket()?;
+        self.open_existing()
+    }
+
+    /// Refuses `--bucket` for a command that is not about a single one.
+    pub(crate) fn refuse_bucket(&self) -> Result<(), Failure> {
+        match self.global.bucket {
+            Some(_) => Err(Failure::Usage("--bucket does not go with this command".to_owned())),
+            None => Ok(()),
+        }
     }
 }
 

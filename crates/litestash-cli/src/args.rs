@@ -19,7 +19,8 @@ Examples:
   litestash get user:1                         read it back
   litestash keys --prefix user:                list keys
   litestash import people.csv --key-column id  load a file
-  litestash export - | gzip > backup.jsonl.gz  save everything as text
+  litestash export - | gzip > backup.jsonl.gz  save all rows as text
+  litestash set cart:7 '[1, 2]' --bucket shop  keep it apart, in a bucket of its own
 
 Data goes to stdout, messages go to stderr.";
 
@@ -46,6 +47,9 @@ pub(crate) struct Global {
     /// The stash's directory [env: LITESTASH_DIR]
     #[arg(short, long, global = true, value_name = "DIR", help_heading = "Global options")]
     pub(crate) dir: Option<PathBuf>,
+    /// Work in the bucket of that name instead of the stash itself
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
+    pub(crate) bucket: Option<String>,
     /// Change no row of the stash
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) read_only: bool,

@@ -23,7 +23,7 @@ impl From<Exit> for ExitCode {
 pub(crate) const TABLE: &str = "\
 Exit codes:
   0  done
-  1  the key is not there, or the condition of a `set` did not hold
+  1  the key or bucket is not there, or the condition of a `set` did not hold
   2  wrong usage
   3  some lines of the input were refused; the others were carried out
   4  `verify` found the stash unsound, or `repair` lost something

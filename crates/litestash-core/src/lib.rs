@@ -33,8 +33,8 @@ mod storage;
 mod sync;
 
 pub use care::{
-    BackupReport, CompactReport, ExportReport, ImportOptions, ImportReport, Lost, Problem, ProblemKind,
-    Rejected, RepairReport, ShardStats, SlotStats, Stats, VerifyReport, repair,
+    BackupReport, BucketStats, CompactReport, ExportReport, ImportOptions, ImportReport, Lost, Problem,
+    ProblemKind, Rejected, RepairReport, ShardStats, SlotStats, Stats, VerifyReport, repair,
 };
 pub use contract::interchange::Line;
 pub use contract::key::{Key, KeyRef, ToKey};
@@ -45,8 +45,8 @@ pub use contract::version::Version;
 pub use env::{Clock, FixedClock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
-    Action, ComputeOptions, Condition, Cursor, Deadline, EncodedItems, Entry, Items, Keys, LiteStash, Op,
-    Options, Outcome, Peek, ScanOptions, SetOptions, Subscriber, Subscription, SweepReport,
+    Action, BucketOptions, ComputeOptions, Condition, Cursor, Deadline, EncodedItems, Entry, Items, Keys,
+    LiteStash, Op, Options, Outcome, Peek, ScanOptions, SetOptions, Subscriber, Subscription, SweepReport,
     TransactionOutcome, Values,
 };
 pub use storage::{CacheStats, Durability, Event, EventKind, ExpiryStats, Filter, KeyFilter, Origin, Scope};
@@ -54,7 +54,10 @@ pub use storage::{CacheStats, Durability, Event, EventKind, ExpiryStats, Filter,
 /// Switches for measurements. No part of the interface.
 #[cfg(feature = "testing")]
 #[doc(hidden)]
-pub use storage::ticket::testing;
+pub mod testing {
+    pub use crate::storage::shard::testing::REST_MS;
+    pub use crate::storage::ticket::testing::WITHOUT;
+}
 
 /// Points at which a process dies, for tests. No part of the interface.
 #[cfg(feature = "testing")]

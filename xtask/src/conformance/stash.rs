@@ -6,17 +6,30 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// Every file in the directory of a stash with its SHA-256, in hexadecimal. A missing directory has none.
+const BUCKETS: &str = "buckets";
+const BUCKETS_PREFIX: &str = "buckets/";
+
+/// Every file in the directory of a stash with its SHA-256, in hexadecimal, those of buckets by their path in it. A
+/// missing directory has none.
 pub(super) fn digests(directory: &Path) -> Result<BTreeMap<String, String>> {
+    let mut digests = BTreeMap::new();
+    add_digests(directory, "", &mut digests)?;
+    Ok(digests)
+}
+
+fn add_digests(directory: &Path, prefix: &str, digests: &mut BTreeMap<String, String>) -> Result<()> {
     let entries = match directory.read_dir() {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).with_context(|| directory.display().to_string()),
     };
-    let mut digests = BTreeMap::new();
     for entry in entries {
         let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() && (name == BUCKETS || prefix == BUCKETS_PREFIX) {
+            add_digests(&entry.path(), &format!("{name}/"), digests)?;
+            continue;
+        }
         let digest = if entry.file_type()?.is_file() {
             hex(&Sha256::digest(std::fs::read(entry.path())?))
         } else {
@@ -24,7 +37,7 @@ pub(super) fn digests(directory: &Path) -> Result<BTreeMap<String, String>> {
         };
         digests.insert(name, digest);
     }
-    Ok(digests)
+    Ok(())
 }
 
 /// What is there beside the shard files, where nothing else should be: the stash was closed.
@@ -37,7 +50,13 @@ pub(super) fn shards(digests: &BTreeMap<String, String>) -> BTreeMap<String, Str
     digests.iter().filter(|(name, _)| is_shard(name)).map(|(name, sha)| (name.clone(), sha.clone())).collect()
 }
 
-fn is_shard(name: &str) -> bool {
+/// Whether it is a shard file's path in the stash.
+fn is_shard(path: &str) -> bool {
+    let name = match path.strip_prefix(BUCKETS_PREFIX).map(|rest| rest.split_once('/')) {
+        Some(Some((_bucket, name))) => name,
+        Some(None) => return false,
+        None => path,
+    };
     let digit = name.strip_prefix("shard-").and_then(|rest| rest.strip_suffix(".db"));
     digit.is_some_and(|digit| matches!(digit.as_bytes(), [b'0'..=b'9' | b'a'..=b'f']))
 }
@@ -46,7 +65,9 @@ fn is_shard(name: &str) -> bool {
 pub(super) fn copy(from: &Path, digests: &BTreeMap<String, String>, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
     for name in digests.keys().filter(|name| is_shard(name)) {
-        std::fs::copy(from.join(name), to.join(name)).with_context(|| name.clone())?;
+        let target = to.join(name);
+        std::fs::create_dir_all(target.parent().unwrap_or(to))?;
+        std::fs::copy(from.join(name), target).with_context(|| name.clone())?;
     }
     Ok(())
 }
@@ -87,12 +108,23 @@ mod tests {
         let before = digests(folder.path()).unwrap();
         assert!(before["shard-a.db"].starts_with("ba7816bf8f01cfea"));
         assert!(extra_files(&before).is_empty());
+        std::fs::create_dir_all(folder.path().join("buckets/%2E")).unwrap();
+        std::fs::write(folder.path().join("buckets/%2E/shard-0.db"), "").unwrap();
+        std::fs::write(folder.path().join("buckets/more"), "").unwrap();
         std::fs::write(folder.path().join("shard-a.db"), "abd").unwrap();
         std::fs::write(folder.path().join("shard-a.db-wal"), "").unwrap();
         let after = digests(folder.path()).unwrap();
-        assert_eq!(extra_files(&after), ["shard-a.db-wal"]);
-        assert_eq!(changes(&before, &after), ["shard-a.db changed", "shard-a.db-wal is new"]);
-        assert_eq!(shards(&after).len(), 1);
+        assert_eq!(extra_files(&after), ["buckets/more", "shard-a.db-wal"]);
+        assert_eq!(
+            changes(&before, &after),
+            [
+                "buckets/%2E/shard-0.db is new",
+                "buckets/more is new",
+                "shard-a.db changed",
+                "shard-a.db-wal is new"
+            ]
+        );
+        assert_eq!(shards(&after).len(), 2);
         let copied = folder.path().join("copy");
         copy(folder.path(), &after, &copied).unwrap();
         assert_eq!(digests(&copied).unwrap(), shards(&after));

@@ -2,11 +2,13 @@
 
 mod apply;
 mod backup;
+mod buckets;
 mod compact;
 mod completions;
 mod count;
 mod del;
 mod demo;
+mod drop_bucket;
 mod exists;
 mod expire_older_than;
 mod export;
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     Import(import::Import),
     Export(export::Export),
     Apply(apply::Apply),
+    Buckets(buckets::Buckets),
+    DropBucket(drop_bucket::DropBucket),
     Stats(stats::Stats),
     Verify(verify::Verify),
     Repair(repair::Repair),
@@ -69,6 +73,8 @@ impl Command {
             Self::Import(import) => import.run(app),
             Self::Export(export) => export.run(app),
             Self::Apply(apply) => apply.run(app),
+            Self::Buckets(buckets) => buckets.run(app),
+            Self::DropBucket(drop_bucket) => drop_bucket.run(app),
             Self::Stats(stats) => stats.run(app),
             Self::Verify(verify) => verify.run(app),
             Self::Repair(repair) => repair.run(app),

@@ -27,6 +27,7 @@ pub(crate) struct Repair {
 
 impl Repair {
     pub(crate) fn run(&self, app: &mut App) -> Done {
+        app.refuse_bucket()?;
         let report = litestash_core::repair(&self.source, &self.destination)?;
         if app.json() {
             app.out.line(serde_json::json!(report))?;
@@ -51,7 +52,8 @@ impl Repair {
 }
 
 fn describe(lost: &Lost) -> String {
-    let mut text = format!("lost: shard {:x}", lost.shard);
+    let bucket = lost.bucket.as_ref().map_or_else(String::new, |bucket| format!("bucket {bucket:?}, "));
+    let mut text = format!("lost: {bucket}shard {:x}", lost.shard);
     if let Some(slot) = lost.slot {
         text += &format!(", table slot_{slot}");
     }

@@ -7,7 +7,7 @@ use crate::failure::Done;
 use crate::style::Style;
 use crate::units;
 use clap::Args;
-use litestash_core::limits;
+use litestash_core::{BucketStats, limits};
 
 /// Show figures of the stash and how its rows spread over shards and tables
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ impl Stats {
     }
 }
 
-/// Four lines of totals.
+/// Four lines of totals, and one about buckets if there are any.
 pub(super) fn totals(stats: &litestash_core::Stats, style: Style) -> String {
     let sum = |part: fn(&litestash_core::ShardStats) -> u64| stats.shards.iter().map(part).sum::<u64>();
     let expired = match stats.expired_rows {
@@ -62,5 +62,16 @@ pub(super) fn totals(stats: &litestash_core::Stats, style: Style) -> String {
         ),
         ("format", format!("contract {}, SQLite {}", stats.format, stats.sqlite_version)),
     ];
-    lines.map(|(name, text)| format!("{}  {text}", style.dim(format_args!("{name:<6}")))).join("\n")
+    let buckets = (stats.buckets.buckets > 0).then(|| {
+        let BucketStats { buckets, rows, file_bytes, .. } = stats.buckets;
+        let text = format!(
+            "{}, with {} and {} of files",
+            units::counted(buckets, "bucket"),
+            units::counted(rows, "row"),
+            units::bytes(file_bytes)
+        );
+        ("buckets", text)
+    });
+    let line = |(name, text)| format!("{}  {text}", style.dim(format_args!("{name:<7}")));
+    lines.into_iter().chain(buckets).map(line).collect::<Vec<_>>().join("\n")
 }

@@ -44,7 +44,8 @@ pub(super) fn looked_at(report: &VerifyReport) -> String {
 }
 
 fn describe(problem: &Problem) -> String {
-    let mut text = format!("shard {:x}", problem.shard);
+    let bucket = problem.bucket.as_ref().map_or_else(String::new, |bucket| format!("bucket {bucket:?}, "));
+    let mut text = format!("{bucket}shard {:x}", problem.shard);
     if let Some(slot) = problem.slot {
         text += &format!(", table slot_{slot}");
     }

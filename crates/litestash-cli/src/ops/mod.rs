@@ -9,6 +9,7 @@
 //! ```
 
 mod batch;
+mod buckets;
 mod members;
 mod scan;
 #[cfg(feature = "conformance")]
@@ -40,6 +41,19 @@ pub fn error_json(error: &Error) -> String {
 }
 
 fn run_named(stash: &LiteStash, name: &str, mut members: Members<'_>) -> Result<String> {
+    match name {
+        "buckets" => return buckets::list(stash, members),
+        "drop_bucket" => return buckets::drop(stash, members),
+        _ => {}
+    }
+    // Anything else is done in a bucket if it names one.
+    match members.text("bucket")? {
+        Some(bucket) => run_within(&stash.bucket(&bucket)?, name, members),
+        None => run_within(stash, name, members),
+    }
+}
+
+fn run_within(stash: &LiteStash, name: &str, mut members: Members<'_>) -> Result<String> {
     match name {
         "get_many" => batch::get_many(stash, members),
         "set_many" => batch::set_many(stash, members),

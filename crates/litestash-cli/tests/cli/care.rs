@@ -23,7 +23,7 @@ fn damage(place: &Place) {
 fn stats_draw_a_line_for_every_shard() {
     let place = filled();
     let text = place.out(&["stats"]);
-    assert!(text.contains("rows    300") && text.contains("16 of 16 shards"), "{text}");
+    assert!(text.contains("rows     300") && text.contains("16 of 16 shards"), "{text}");
     assert_eq!(text.lines().filter(|line| line.contains('█')).count(), 16, "{text}");
     let json = place.out(&["stats", "--json"]);
     assert!(json.contains("\"rows\":300") && json.contains("\"slots\":["), "{json}");

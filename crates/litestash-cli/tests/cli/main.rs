@@ -4,6 +4,7 @@
 
 mod apply;
 mod arguments;
+mod buckets;
 mod care;
 mod completions;
 mod csv;

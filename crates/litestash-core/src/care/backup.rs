@@ -1,10 +1,12 @@
-//! A copy of all shards as of one moment, while writers go on.
+//! A copy of all shards as of one moment, and of each bucket's as of one, while writers go on.
 
 use super::verify::asked;
+use crate::contract::bucket::{BUCKETS, directory_name};
 use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stash::{Inner, LiteStash};
-use crate::storage::connection::{self, Access};
+use crate::storage::connect::{Wanted, connect};
+use crate::storage::connection::Access;
 use crate::storage::database::Database;
 use crate::storage::directory::{self, Directory};
 use crate::storage::shard::Settings;
@@ -29,7 +31,8 @@ pub struct BackupReport {
 }
 
 impl LiteStash {
-    /// Copies the stash into a new directory, all shards as of one moment. The copy is a stash.
+    /// Copies the stash into a new directory, all shards as of one moment, and then its buckets, all shards of a
+    /// bucket as of one moment. The copy is a stash.
     ///
     /// For an instant every shard is locked against writers; then they go on, and the copying reads from that
     /// moment's state. The copy is written beside `destination`, synced, and renamed, so `destination`
@@ -68,6 +71,26 @@ impl LiteStash {
 
     fn copy_into(&self, partial: &Path, goes_on: &dyn Fn() -> bool) -> Result<BackupReport> {
         let mut report = BackupReport::default();
+        self.copy_shards(partial, &mut report, goes_on)?;
+        let buckets = partial.join(BUCKETS);
+        self.for_each_bucket(|name, bucket| {
+            let target = buckets.join(directory_name(name)?);
+            directory::make(&target)?;
+            bucket.copy_shards(&target, &mut report, goes_on)?;
+            sync_directory(&target)
+        })?;
+        if buckets.is_dir() {
+            sync_directory(&buckets)?;
+        }
+        Ok(report)
+    }
+
+    fn copy_shards(
+        &self,
+        partial: &Path,
+        report: &mut BackupReport,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<()> {
         let mut copy = |shard: ShardId, source: &Connection| {
             let target = partial.join(shard.file_name());
             copy_shard(source, &target, goes_on)?;
@@ -88,7 +111,7 @@ impl LiteStash {
                     .map_err(|error| error.context(format_args!("copying shard {shard}")))?;
             }
         }
-        Ok(report)
+        Ok(())
     }
 }
 
@@ -139,7 +162,7 @@ fn pin_all(inner: &Inner) -> Result<Vec<(ShardId, Database)>> {
                 // A shard that another process created since the list was made could hold a write
                 // that came before one in a locked shard; so the list must still be complete now
                 // that nobody else can write.
-                if existing(settings)? == shards {
+                if locks.is_some() && existing(settings)? == shards {
                     return pin(settings, &shards);
                 }
                 if Instant::now() >= deadline {
@@ -150,11 +173,9 @@ fn pin_all(inner: &Inner) -> Result<Vec<(ShardId, Database)>> {
     }
 }
 
-fn shard_path(settings: &Settings, shard: ShardId) -> Result<PathBuf> {
-    match &settings.directory {
-        Some(directory) => Ok(directory.shard_path(shard)),
-        None => Err(Error::new(ErrorKind::Internal, "a stash in memory has no files")),
-    }
+fn open(settings: &Settings, shard: ShardId, access: Access) -> Result<Option<Database>> {
+    let Some(directory) = &settings.directory else { return Ok(None) };
+    connect(directory, Wanted::existing(shard, access, settings.busy_timeout), |_| Ok(()))
 }
 
 fn existing(settings: &Settings) -> Result<Vec<ShardId>> {
@@ -162,30 +183,32 @@ fn existing(settings: &Settings) -> Result<Vec<ShardId>> {
 }
 
 /// Holds the write lock of each shard, taken in ascending order; dropping the
-/// connections rolls back and lets go.
-fn lock(settings: &Settings, shards: &[ShardId]) -> Result<Vec<Database>> {
+/// connections rolls back and lets go. `None` if it is that of a bucket which was dropped meanwhile.
+fn lock(settings: &Settings, shards: &[ShardId]) -> Result<Option<Vec<Database>>> {
     let mut locks = Vec::with_capacity(shards.len());
     for shard in shards {
-        let path = shard_path(settings, *shard)?;
         let locked = crate::storage::while_busy(settings.busy_timeout, || {
-            let database = connection::open(&path, *shard, Access::Write)?;
+            let database = open(settings, *shard, Access::Write)?;
             if let Some(database) = &database {
                 database.connection().execute_batch("BEGIN IMMEDIATE")?;
             }
             Ok(database)
         })?;
-        locks.extend(locked);
+        let Some(mut locked) = locked else { return Ok(None) };
+        if locked.is_dropped()? {
+            return Ok(None);
+        }
+        locks.push(locked);
     }
-    Ok(locks)
+    Ok(Some(locks))
 }
 
 fn pin(settings: &Settings, shards: &[ShardId]) -> Result<Vec<(ShardId, Database)>> {
     let access = settings.read_access;
     let mut pinned = Vec::with_capacity(shards.len());
     for shard in shards {
-        let path = shard_path(settings, *shard)?;
         let opened = crate::storage::while_busy(settings.busy_timeout, || {
-            let database = connection::open(&path, *shard, access)?;
+            let database = open(settings, *shard, access)?;
             if let Some(database) = &database {
                 // BEGIN alone pins nothing; the first read does.
                 database.connection().execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;

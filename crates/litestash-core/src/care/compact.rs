@@ -29,8 +29,20 @@ impl LiteStash {
     /// Gives the space of deleted rows back to the file system, shard by shard in small steps, and empties
     /// the write-ahead logs.
     ///
-    /// Other work goes on between the steps.
+    /// Other work goes on between the steps. Buckets are included, one after another.
     pub fn compact(&self) -> Result<CompactReport> {
+        let mut report = self.compact_shards()?;
+        self.for_each_bucket(|_, bucket| {
+            let of_bucket = bucket.compact_shards()?;
+            report.pages_freed += of_bucket.pages_freed;
+            report.bytes_freed += of_bucket.bytes_freed;
+            report.shards_busy += of_bucket.shards_busy;
+            Ok(())
+        })?;
+        Ok(report)
+    }
+
+    fn compact_shards(&self) -> Result<CompactReport> {
         self.inner.usable()?;
         let mut report = CompactReport::default();
         for shard in self.inner.shards() {

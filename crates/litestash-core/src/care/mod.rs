@@ -11,6 +11,6 @@ mod verify;
 pub use backup::BackupReport;
 pub use compact::CompactReport;
 pub use repair::{Lost, RepairReport, repair};
-pub use stats::{ShardStats, SlotStats, Stats};
+pub use stats::{BucketStats, ShardStats, SlotStats, Stats};
 pub use transfer::{ExportReport, ImportOptions, ImportReport, Rejected};
 pub use verify::{Problem, ProblemKind, VerifyReport};

@@ -45,6 +45,8 @@ pub struct RepairReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Lost {
+    /// The bucket's name; `None` if it was in the stash itself.
+    pub bucket: Option<String>,
     /// The shard's number.
     pub shard: u8,
     /// The table's number; `None` if it is the whole shard.
@@ -58,7 +60,7 @@ pub struct Lost {
 }
 
 /// Reads the stash in `source`, damaged or not, and writes every row that proves sound into a new stash in
-/// `destination`.
+/// `destination`, and those of its buckets into buckets of the same names.
 ///
 /// A row proves sound by its key's hash, its checksum and its canonical form; versions and deadlines are
 /// kept. The source is not changed. It must not be open in this process: close it first. `destination` must
@@ -69,21 +71,42 @@ pub fn repair(source: impl AsRef<Path>, destination: impl AsRef<Path>) -> Result
     refuse_occupied(destination)?;
     let target = Options::new().value_bytes_max(VALUE_BYTES_MAX).open(destination)?;
     let mut report = RepairReport::default();
+    salvage(&source, &target, None, &mut report)?;
+    for name in source.bucket_names()? {
+        salvage(&source.bucket(&name)?, &target.bucket(&name)?, Some(&name), &mut report)?;
+    }
+    target.close()?;
+    Ok(report)
+}
+
+/// The part of [`repair`] that is about one stash, or one of its buckets.
+fn salvage(
+    source: &Directory,
+    target: &LiteStash,
+    bucket: Option<&str>,
+    report: &mut RepairReport,
+) -> Result<()> {
     for shard in source.existing()? {
         let path = source.shard_path(shard);
         report.shards += 1;
-        let mut salvage = Salvage { shard, target: &target, batch: Vec::new(), report: &mut report };
+        let mut salvage = Salvage { bucket, shard, target, batch: Vec::new(), report: &mut *report };
         if let Err(error) = salvage.shard(&path) {
             // What goes wrong on the target's side ends the repair; the rest is damage of the source.
             if !error.damage {
                 return Err(error.error);
             }
             let reason = format!("the shard cannot be read: {}", error.error.message());
-            report.lost.push(Lost { shard: shard.number(), slot: None, key_hash: None, key: None, reason });
+            report.lost.push(Lost {
+                bucket: bucket.map(str::to_owned),
+                shard: shard.number(),
+                slot: None,
+                key_hash: None,
+                key: None,
+                reason,
+            });
         }
     }
-    target.close()?;
-    Ok(report)
+    Ok(())
 }
 
 struct Failure {
@@ -100,6 +123,7 @@ fn target_failed(error: Error) -> Failure {
 }
 
 struct Salvage<'a> {
+    bucket: Option<&'a str>,
     shard: ShardId,
     target: &'a LiteStash,
     batch: Vec<Parsed>,
@@ -244,6 +268,7 @@ impl Salvage<'_> {
             json
         });
         self.report.lost.push(Lost {
+            bucket: self.bucket.map(str::to_owned),
             shard: self.shard.number(),
             slot: Some(slot.number()),
             key_hash: hash.map(|hash| hash.to_string()),

@@ -31,6 +31,26 @@ pub struct Stats {
     pub format: i64,
     /// Every shard that exists, in ascending order.
     pub shards: Vec<ShardStats>,
+    /// The sums of all its buckets, which the other figures leave out but for those of the cache.
+    pub buckets: BucketStats,
+}
+
+/// Sums over all buckets of a stash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct BucketStats {
+    /// How many there are.
+    pub buckets: u64,
+    /// Rows, expired ones left out.
+    pub rows: u64,
+    /// Stored rows whose deadline has passed.
+    pub expired_rows: u64,
+    /// Bytes of all keys.
+    pub key_bytes: u64,
+    /// Bytes of all records: values with their headers.
+    pub record_bytes: u64,
+    /// Bytes of the files, write-ahead logs included.
+    pub file_bytes: u64,
 }
 
 /// Figures of one shard.
@@ -64,9 +84,20 @@ pub struct SlotStats {
 }
 
 impl LiteStash {
-    /// Figures of the stash. Costs a walk over every table.
+    /// Figures of the stash, and sums over its buckets. Costs a walk over every table.
     pub fn stats(&self) -> Result<Stats> {
         self.inner.usable()?;
+        let mut buckets = BucketStats::default();
+        self.for_each_bucket(|_, bucket| {
+            let stats = bucket.stats()?;
+            buckets.buckets += 1;
+            buckets.rows += stats.rows;
+            buckets.expired_rows += stats.expired_rows;
+            buckets.key_bytes += stats.key_bytes;
+            buckets.record_bytes += stats.record_bytes;
+            buckets.file_bytes += stats.file_bytes;
+            Ok(())
+        })?;
         let now_us = self.inner.now_us();
         let mut shards = Vec::new();
         for shard in self.inner.shards() {
@@ -114,6 +145,7 @@ impl LiteStash {
             sqlite_version: crate::sqlite_version(),
             format: crate::contract::schema::FORMAT,
             shards,
+            buckets,
         })
     }
 }

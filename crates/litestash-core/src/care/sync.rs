@@ -13,8 +13,13 @@ impl LiteStash {
     ///
     /// A commit is in a shard's write-ahead log or, after a checkpoint, in its file, which SQLite syncs
     /// before it reuses the log (<https://www.sqlite.org/wal.html>). So syncing the logs, and the directory
-    /// for their names, is enough.
+    /// for their names, is enough. Buckets are included.
     pub fn sync(&self) -> Result<()> {
+        self.for_each_bucket(|_, bucket| bucket.sync_shards())?;
+        self.sync_shards()
+    }
+
+    fn sync_shards(&self) -> Result<()> {
         self.inner.usable()?;
         let Some(directory) = &self.inner.settings.directory else { return Ok(()) };
         for shard in self.inner.shards() {

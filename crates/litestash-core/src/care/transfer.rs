@@ -84,7 +84,7 @@ impl LiteStash {
     pub fn export(&self, out: &mut impl Write, options: ScanOptions) -> Result<ExportReport> {
         let mut report = ExportReport::default();
         let mut text = String::new();
-        for row in Scan::rows(&self.inner, options) {
+        for row in Scan::rows(self, options) {
             let row = row?;
             text.clear();
             let value = msgpack::decode(&row.body).map_err(damaged)?;

@@ -45,6 +45,8 @@ const JOURNAL: u8 = u8::MAX;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Problem {
+    /// The bucket's name; `None` if it is about the stash itself.
+    pub bucket: Option<String>,
     /// The shard's number; 255 for the journal.
     pub shard: u8,
     /// The table's number, if it is about a row or table.
@@ -61,7 +63,7 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// Shards that exist.
+    /// Shards that exist, those of buckets included.
     pub shards: u64,
     /// Rows looked at.
     pub rows: u64,
@@ -78,8 +80,8 @@ impl VerifyReport {
 
 impl LiteStash {
     /// Checks every rule of the contract: SQLite's integrity check, header values, schema, and of each row
-    /// its key, hash, routing, version, checksum, canonical form and expiry hint. Damage is reported, not an
-    /// error; others can write meanwhile.
+    /// its key, hash, routing, version, checksum, canonical form and expiry hint; and the same of its buckets.
+    /// Damage is reported, not an error; others can write meanwhile.
     pub fn verify(&self) -> Result<VerifyReport> {
         self.verify_while(|| true)
     }
@@ -87,10 +89,26 @@ impl LiteStash {
     /// [`LiteStash::verify`] for as long as `goes_on` says so, which is asked for each shard, table and page of a
     /// table; then it is `Cancelled`.
     pub fn verify_while(&self, goes_on: impl Fn() -> bool) -> Result<VerifyReport> {
+        let mut report = self.verify_shards(&goes_on)?;
+        self.for_each_bucket(|name, bucket| {
+            let mut of_bucket = bucket.verify_shards(&goes_on)?;
+            for problem in &mut of_bucket.problems {
+                problem.bucket = Some(name.to_owned());
+            }
+            report.shards += of_bucket.shards;
+            report.rows += of_bucket.rows;
+            report.problems.append(&mut of_bucket.problems);
+            Ok(())
+        })?;
+        Ok(report)
+    }
+
+    fn verify_shards(&self, goes_on: &impl Fn() -> bool) -> Result<VerifyReport> {
         self.inner.usable()?;
         let mut report = VerifyReport::default();
         match self.inner.finish_transactions() {
             Err(error) if is_damage(error.kind()) => report.problems.push(Problem {
+                bucket: None,
                 shard: JOURNAL,
                 slot: None,
                 key_hash: None,
@@ -102,13 +120,13 @@ impl LiteStash {
             other => other?,
         }
         for shard in self.inner.shards() {
-            asked(&goes_on)?;
+            asked(goes_on)?;
             let checked = shard.read_snapshot(|database| {
                 let mut check = Check { shard: shard.id(), rows: 0, problems: Vec::new() };
                 let connection = database.connection();
                 check.file(connection)?;
                 for slot in Slot::all() {
-                    check.table(connection, slot, &goes_on)?;
+                    check.table(connection, slot, goes_on)?;
                 }
                 check.expiry(connection)?;
                 Ok(check)
@@ -159,6 +177,7 @@ struct Check {
 impl Check {
     fn problem(&mut self, slot: Option<Slot>, hash: Option<&KeyHash>, kind: ProblemKind, message: String) {
         self.problems.push(Problem {
+            bucket: None,
             shard: self.shard.number(),
             slot: slot.map(Slot::number),
             key_hash: hash.map(KeyHash::to_string),

@@ -14,6 +14,11 @@ impl ShardId {
         (0..SHARDS as u8).map(Self)
     }
 
+    /// [`ShardId::all`] as an array.
+    pub(crate) fn all_array() -> [Self; SHARDS] {
+        std::array::from_fn(|number| Self(number as u8))
+    }
+
     /// The shard with that number, 0 to 15.
     pub fn new(number: u8) -> Option<Self> {
         (usize::from(number) < SHARDS).then_some(Self(number))

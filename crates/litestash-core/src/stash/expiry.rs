@@ -84,7 +84,7 @@ impl LiteStash {
         let options = ScanOptions { prefix: prefix.map(str::to_owned), ..ScanOptions::default() };
         let (mut removed, mut step) = (0, Vec::new());
         let mut at = None;
-        for row in Scan::keys(&self.inner, options) {
+        for row in Scan::keys(self, options) {
             let row = match row {
                 Ok(row) => row,
                 Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::UnsupportedFormat) => {
@@ -122,7 +122,7 @@ impl Inner {
         let now_us = self.now_us();
         if expiry.prolonged(now_us).is_some() {
             let Place { hash, route } = place.copied().unwrap_or_else(|| Place::of(key));
-            self.shard(route.shard).accesses().note(key, route.slot, &hash, version, expiry, now_us);
+            self.shard(route.shard).note_use(key, (route.slot, &hash), version, expiry, now_us);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The public handle and its operations.
 
 mod batch;
+mod bucket;
 mod compute;
 mod expiry;
 mod lease;
@@ -14,6 +15,7 @@ mod subscribe;
 mod transaction;
 mod write;
 
+pub use bucket::BucketOptions;
 pub use compute::ComputeOptions;
 pub use expiry::SweepReport;
 pub use op::{Action, Condition, Deadline, Entry, Op, Outcome, SetOptions};

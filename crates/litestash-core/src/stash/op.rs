@@ -409,7 +409,7 @@ pub(super) fn execute(
         Action::Get | Action::Exists | Action::Entry | Action::Check(_) | Action::Expect(_) => {
             let Some(row) = live(txn)? else { return Ok(action.on_missing()) };
             if action.uses(row.expiry) {
-                txn.accesses().note(key, slot, &place.hash, row.version, row.expiry, now_us);
+                txn.note_use(key, (slot, &place.hash), row.version, row.expiry, now_us);
             }
             if action.reads_value() {
                 txn.accessed(key, row.version);

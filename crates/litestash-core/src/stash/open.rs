@@ -1,20 +1,21 @@
 //! Opening and closing.
 
+use super::bucket::Buckets;
 use super::compute::Flights;
 use super::lease::Keeper;
 use super::options::Options;
 use super::spread::spread;
 use crate::contract::hash::KeyHash;
 use crate::contract::key::KeyRef;
-use crate::contract::limits::SHARDS;
 use crate::contract::record::Expiry;
 use crate::contract::route::{Route, ShardId};
 use crate::env::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
 use crate::storage::armour;
-use crate::storage::cache::ReadCache;
+use crate::storage::cache::{Group, ReadCache};
 use crate::storage::connection::{self, Access};
+use crate::storage::descriptors::Descriptors;
 use crate::storage::directory::Directory;
 use crate::storage::events::{Hub, Watcher};
 use crate::storage::expiring::Expiring;
@@ -22,7 +23,7 @@ use crate::storage::fork;
 use crate::storage::journal::Journal;
 use crate::storage::permits::Permits;
 use crate::storage::row::NewRow;
-use crate::storage::shard::{Common, SYNCS_MAX, Settings, Shard, Workers};
+use crate::storage::shard::{Common, Member, SYNCS_MAX, Settings, Shard, ShardGroup, Workers};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -51,6 +52,8 @@ pub struct LiteStash {
     pub(crate) inner: Arc<Inner>,
     /// What writes through this handle have reached when they are acknowledged.
     pub(crate) level: Durability,
+    /// Of a bucket: the stash that it is in, which stays open for as long as its buckets are used.
+    pub(super) root: Option<Arc<Inner>>,
 }
 
 pub(crate) struct Inner {
@@ -58,10 +61,14 @@ pub(crate) struct Inner {
     pub(crate) value_bytes_max: usize,
     pub(crate) cache: Arc<ReadCache>,
     pub(crate) journal: Arc<Journal>,
+    /// Whose rows those of these shards are in the cache.
+    pub(super) group: Group,
     pub(super) flights: Flights,
+    /// `None` of a bucket.
+    pub(super) buckets: Option<Buckets>,
+    pub(super) common: Common,
     pub(super) keeper: Arc<Keeper>,
-    shards: Arc<[Shard; SHARDS]>,
-    workers: Workers,
+    shards: Arc<ShardGroup>,
     pub(super) hub: Arc<Hub>,
     pub(super) watcher: Arc<Watcher>,
     clock: Arc<dyn Clock>,
@@ -125,51 +132,29 @@ impl LiteStash {
         if let Some(directory) = &directory
             && !options.create
             && directory.existing()?.is_empty()
+            && directory.bucket_names()?.is_empty()
         {
             return Err(Error::new(ErrorKind::NoStash, "the directory holds no shard file"));
         }
-        let settings = Arc::new(Settings { directory, read_access, busy_timeout: options.busy_timeout });
-        let cache = Arc::new(ReadCache::new(options.cache_bytes));
         let common = Common {
-            journal: Arc::new(Journal::new(&settings, cache.journal_view())),
-            settings,
-            cache,
-            workers: Workers::new(),
+            cache: Arc::new(ReadCache::new(options.cache_bytes)),
+            workers: Arc::new(Workers::new()),
             syncs: Arc::new(Permits::new(SYNCS_MAX)),
+            descriptors: Arc::new(Descriptors::new()),
             expiring: Arc::new(Expiring::new(Arc::clone(&options.clock), options.background)),
-            hub: Arc::new(Hub::new(Arc::clone(&options.clock), options.origin, None)),
         };
-        let shards: Vec<_> = ShardId::all().map(|id| Shard::new(id, &common)).collect();
-        let Ok(shards) = <[Shard; SHARDS]>::try_from(shards) else {
-            unreachable!("ShardId::all() has SHARDS members");
-        };
-        let shards = Arc::new(shards);
-        let Common { settings, cache, journal, workers, expiring, hub, .. } = common;
-        let watcher = Arc::new(Watcher::new(&shards, &hub));
-        workers.all().iter().for_each(|worker| worker.watch(&shards));
-        let stash = Self {
-            level: options.durability,
-            inner: Arc::new(Inner {
-                settings,
-                value_bytes_max: options.value_bytes_max,
-                cache,
-                journal,
-                flights: Flights::default(),
-                keeper: Arc::default(),
-                shards,
-                workers,
-                hub,
-                watcher,
-                clock: Arc::clone(&options.clock),
-                expiring,
-                default_ttl: options.default_ttl,
-                relaxed_us: AtomicI64::new(i64::MIN),
-                closed: AtomicBool::new(false),
-                generation: fork::watched_generation(),
-            }),
-        };
-        stash.inner.finish_transactions_at_open()?;
-        Ok(stash)
+        let inner = Inner::new(Parts {
+            settings: Settings { directory, read_access, busy_timeout: options.busy_timeout },
+            value_bytes_max: options.value_bytes_max,
+            cached: true,
+            default_ttl: options.default_ttl,
+            hub: Hub::new(Arc::clone(&options.clock), options.origin, None),
+            clock: Arc::clone(&options.clock),
+            buckets: Some(Buckets::default()),
+            common,
+        });
+        inner.finish_transactions_at_open()?;
+        Ok(Self { level: options.durability, inner: Arc::new(inner), root: None })
     }
 
     /// The stash's directory as an absolute path, or `None` for a stash in memory.
@@ -187,7 +172,7 @@ impl LiteStash {
     /// # Ok::<_, litestash_core::Error>(())
     /// ```
     pub fn with_durability(&self, level: Durability) -> Self {
-        Self { inner: Arc::clone(&self.inner), level }
+        Self { level, ..self.clone() }
     }
 
     /// What writes through this handle have reached when they are acknowledged.
@@ -200,8 +185,8 @@ impl LiteStash {
         !self.inner.settings.writable()
     }
 
-    /// Closes the stash for all its handles: waits for operations that run, moves the write-ahead logs into
-    /// the shard files and closes them. Every later operation is `Closed`; closing again does nothing.
+    /// Closes the stash for all its handles, and its buckets: waits for operations that run, moves the
+    /// write-ahead logs into the shard files and closes them. Every later operation is `Closed`; closing again does nothing.
     ///
     /// The first error is returned, after every shard was closed. Nothing acknowledged is lost by an error
     /// here, but for writes at [`Durability::Relaxed`] that could not be written any more.
@@ -211,7 +196,7 @@ impl LiteStash {
 
     /// Whether the stash was closed.
     pub fn is_closed(&self) -> bool {
-        self.inner.closed.load(Ordering::Acquire)
+        self.inner.is_closed()
     }
 }
 
@@ -224,7 +209,56 @@ impl std::fmt::Debug for LiteStash {
     }
 }
 
+/// What an [`Inner`] is made of.
+pub(super) struct Parts {
+    pub(super) settings: Settings,
+    pub(super) value_bytes_max: usize,
+    /// Whether rows are kept in the cache.
+    pub(super) cached: bool,
+    pub(super) default_ttl: Option<Duration>,
+    pub(super) hub: Hub,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) buckets: Option<Buckets>,
+    pub(super) common: Common,
+}
+
 impl Inner {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { settings, value_bytes_max, cached, default_ttl, hub, clock, buckets, common } = parts;
+        let settings = Arc::new(settings);
+        let group = common.cache.new_group();
+        let (journal, hub) = (Arc::new(Journal::new(&settings)), Arc::new(hub));
+        let member = Member {
+            settings: Arc::clone(&settings),
+            journal: Arc::clone(&journal),
+            hub: Arc::clone(&hub),
+            group,
+            cached,
+        };
+        let shards = Shard::group_of(&member, &common);
+        let watcher = Arc::new(Watcher::new(&shards, &hub));
+        Self {
+            journal,
+            keeper: Arc::default(),
+            hub,
+            watcher,
+            expiring: Arc::clone(&common.expiring),
+            default_ttl,
+            settings,
+            value_bytes_max,
+            cache: Arc::clone(&common.cache),
+            group,
+            flights: Flights::default(),
+            buckets,
+            shards,
+            common,
+            clock,
+            relaxed_us: AtomicI64::new(i64::MIN),
+            closed: AtomicBool::new(false),
+            generation: fork::watched_generation(),
+        }
+    }
+
     pub(crate) fn now_us(&self) -> i64 {
         self.clock.now_us()
     }
@@ -257,7 +291,11 @@ impl Inner {
         self.shards.iter()
     }
 
-    fn close(&self) -> Result<()> {
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn close(&self) -> Result<()> {
         if fork::generation() != self.generation {
             // In a forked child nothing of SQLite may be called, not even to close, and the locks may be held by
             // threads that do not exist here: the shards stay as they are, for good.
@@ -269,28 +307,37 @@ impl Inner {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.keeper.stop();
-        let drained = self.shards.iter().map(Shard::drain).fold(Ok(()), Result::and);
-        self.workers.all().iter().for_each(|worker| worker.stop());
-        self.watcher.stop();
-        if self.journal.is_attached()
-            && let Err(error) = self.shards.iter().try_for_each(Shard::settle_journal)
-        {
-            // What it still has is done, and is forgotten by whoever opens the stash next.
-            tracing::warn!(%error, "the journal could not be emptied");
+        let mut buckets = self.buckets.as_ref().map_or_else(Vec::new, Buckets::take);
+        buckets.retain(|bucket| !bucket.closed.swap(true, Ordering::AcqRel));
+        let all: Vec<&Self> = buckets.iter().map(Arc::as_ref).chain(std::iter::once(self)).collect();
+        all.iter().for_each(|inner| inner.keeper.stop());
+        let shards: Vec<&Shard> = all.iter().flat_map(|inner| inner.shards()).collect();
+        let drained = shards.iter().map(|shard| shard.drain()).fold(Ok(()), Result::and);
+        if self.buckets.is_some() {
+            self.common.workers.all().iter().for_each(|worker| worker.stop());
         }
-        self.cache.close();
-        let closed = self.close_shards();
-        self.hub.close();
-        drained.and(closed).and(self.journal.close())
+        for inner in &all {
+            inner.watcher.stop();
+            if inner.journal.is_attached()
+                && let Err(error) = inner.shards().try_for_each(Shard::settle_journal)
+            {
+                // What it still has is done, and is forgotten by whoever opens the stash next.
+                tracing::warn!(%error, "the journal could not be emptied");
+            }
+        }
+        self.cache.close(shards.iter().map(|shard| shard.view()));
+        let closed = close_all(&shards);
+        let journals = all.iter().map(|inner| inner.journal.close()).fold(Ok(()), Result::and);
+        all.iter().for_each(|inner| inner.hub.close());
+        drained.and(closed).and(journals)
     }
+}
 
-    fn close_shards(&self) -> Result<()> {
-        // Closing waits for the disk, once or twice per shard that was written; the waits overlap.
-        let written = self.shards.iter().filter(|shard| shard.is_written()).count();
-        let threads = if written < 2 { 1 } else { CLOSING_THREADS };
-        spread(self.shards.as_slice(), threads, Shard::close).into_iter().fold(Ok(()), Result::and)
-    }
+fn close_all(shards: &[&Shard]) -> Result<()> {
+    // Closing waits for the disk, once or twice per shard that was written; the waits overlap.
+    let written = shards.iter().filter(|shard| shard.is_written()).count();
+    let threads = if written < 2 { 1 } else { CLOSING_THREADS };
+    spread(shards, threads, |shard| shard.close()).into_iter().fold(Ok(()), Result::and)
 }
 
 impl Drop for Inner {

@@ -67,7 +67,7 @@ impl Options {
     }
 
     /// Whether a missing stash is created. Default: true. If false, opening a directory without any shard
-    /// file is `NoStash`.
+    /// file or bucket is `NoStash`.
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
         self
@@ -119,7 +119,8 @@ impl Options {
         self
     }
 
-    /// How many bytes of rows are kept in memory, over the whole stash. Default: 16 MiB; 0 keeps none.
+    /// How many bytes of rows are kept in memory, over the whole stash and its buckets. Default: 16 MiB; 0 keeps
+    /// none.
     ///
     /// A row counts as its key and value and 192 bytes more; rows of more than a 128th of the limit are not
     /// kept. What is kept is never older than the files, whichever process writes them: before a row is used
@@ -184,11 +185,14 @@ impl Options {
         if !(1..=VALUE_BYTES_MAX).contains(&self.value_bytes_max) {
             return Err(Error::invalid_argument(format!("value_bytes_max is 1 to {VALUE_BYTES_MAX}")));
         }
-        if let Some(ttl) = self.default_ttl {
-            Deadline::In(ttl).resolve(self.clock.now_us())?;
-        }
+        check_default_ttl(self.default_ttl)?;
         Ok(self)
     }
+}
+
+/// Refuses a time to live that no row can have.
+pub(super) fn check_default_ttl(ttl: Option<Duration>) -> Result<()> {
+    ttl.map_or(Ok(()), |ttl| Deadline::In(ttl).resolve(0).map(drop))
 }
 
 impl std::fmt::Debug for Options {

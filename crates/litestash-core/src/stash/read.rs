@@ -67,7 +67,7 @@ impl LiteStash {
     pub fn peek_encoded<T>(&self, key: impl ToKey, f: impl FnOnce(&[u8]) -> T) -> Result<Peek<T>> {
         key.with_key(|key| {
             self.inner.usable()?;
-            let Some(known) = self.inner.cache.peek(key) else { return Ok(Peek::Unknown) };
+            let Some(known) = self.inner.cache.peek(self.inner.group, key) else { return Ok(Peek::Unknown) };
             let Some(content) = &known.content else { return Ok(Peek::Missing) };
             if content.expiry.has_passed(|| self.inner.now_us()) {
                 return Ok(Peek::Missing);
@@ -171,7 +171,7 @@ impl Inner {
             f(version, record).map(Some).map_err(damaged)
         };
         // A key that is known costs no hash.
-        if let Some(known) = self.cache.get(key) {
+        if let Some(known) = self.cache.get(self.group, key) {
             return match &known.content {
                 Some(content) => live(content.version, content.record()),
                 None => Ok(None),

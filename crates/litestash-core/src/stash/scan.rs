@@ -1,7 +1,7 @@
 //! Iterating over keys, values and items: lazily, in the order of shard, slot and hash, resumable.
 
 use super::op::damaged;
-use super::open::{Inner, LiteStash};
+use super::open::LiteStash;
 use crate::contract::hash::KeyHash;
 use crate::contract::key::Key;
 use crate::contract::msgpack;
@@ -15,7 +15,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::str::FromStr;
-use std::sync::Arc;
 
 /// Rows fetched in one short read transaction.
 const PAGE_ROWS: usize = 256;
@@ -95,7 +94,7 @@ pub(crate) struct FetchedRow {
 
 /// The engine of all iterators.
 pub(crate) struct Scan {
-    inner: Arc<Inner>,
+    stash: LiteStash,
     prefix: Option<String>,
     want: Want,
     left: Option<usize>,
@@ -136,18 +135,18 @@ impl Page {
 }
 
 impl Scan {
-    pub(crate) fn rows(inner: &Arc<Inner>, options: ScanOptions) -> Self {
-        Self::new(inner, options, Want::Rows)
+    pub(crate) fn rows(stash: &LiteStash, options: ScanOptions) -> Self {
+        Self::new(stash, options, Want::Rows)
     }
 
     /// Rows without their values.
-    pub(super) fn keys(inner: &Arc<Inner>, options: ScanOptions) -> Self {
-        Self::new(inner, options, Want::Keys)
+    pub(super) fn keys(stash: &LiteStash, options: ScanOptions) -> Self {
+        Self::new(stash, options, Want::Keys)
     }
 
-    fn new(inner: &Arc<Inner>, options: ScanOptions, want: Want) -> Self {
+    fn new(stash: &LiteStash, options: ScanOptions, want: Want) -> Self {
         Self {
-            inner: Arc::clone(inner),
+            stash: stash.clone(),
             prefix: options.prefix,
             want,
             left: options.limit,
@@ -158,8 +157,8 @@ impl Scan {
     }
 
     fn fetch(&mut self, page: Page) -> Result<()> {
-        self.inner.usable()?;
-        let shard = self.inner.shard(page.shard);
+        self.stash.inner.usable()?;
+        let shard = self.stash.inner.shard(page.shard);
         let after = page.after.map_or(Vec::new(), |hash| hash.0.to_vec());
         // Rows that the prefix leaves out count for the page but not for the limit.
         let limit = self.left.filter(|_| self.prefix.is_none()).map_or(PAGE_ROWS, |left| left.min(PAGE_ROWS));
@@ -208,7 +207,7 @@ impl Iterator for Scan {
             while let Some((hash, row)) = self.buffer.pop_front() {
                 self.yielded = Cursor(Some(hash));
                 // Looked at now and not when the page was fetched: the row may have expired since.
-                let expired = |row: &FetchedRow| row.expiry.has_passed(|| self.inner.now_us());
+                let expired = |row: &FetchedRow| row.expiry.has_passed(|| self.stash.inner.now_us());
                 if row.as_ref().is_ok_and(expired) {
                     continue;
                 }
@@ -218,7 +217,7 @@ impl Iterator for Scan {
             let page = self.next?;
             if let Err(error) = self.fetch(page) {
                 // The rest of this shard cannot be read; the others can.
-                self.next = page.next_shard().filter(|_| self.inner.usable().is_ok());
+                self.next = page.next_shard().filter(|_| self.stash.inner.usable().is_ok());
                 return Some(Err(error));
             }
         }
@@ -278,22 +277,22 @@ fn decode(body: &[u8]) -> Result<Value> {
 impl LiteStash {
     /// The keys.
     pub fn keys(&self, options: ScanOptions) -> Keys {
-        Keys(Scan::new(&self.inner, options, Want::Keys))
+        Keys(Scan::new(self, options, Want::Keys))
     }
 
     /// The values.
     pub fn values(&self, options: ScanOptions) -> Values {
-        Values(Scan::rows(&self.inner, options))
+        Values(Scan::rows(self, options))
     }
 
     /// The keys with their values.
     pub fn items(&self, options: ScanOptions) -> Items {
-        Items(Scan::rows(&self.inner, options))
+        Items(Scan::rows(self, options))
     }
 
     /// The keys with their values as canonical MessagePack.
     pub fn items_encoded(&self, options: ScanOptions) -> EncodedItems {
-        EncodedItems(Scan::rows(&self.inner, options))
+        EncodedItems(Scan::rows(self, options))
     }
 
     /// How many rows there are, expired ones left out. Costs a walk over the index of every table.

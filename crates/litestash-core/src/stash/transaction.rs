@@ -194,6 +194,9 @@ impl Inner {
         let after = writes.iter().map(|(part, _)| part.applied()).max().unwrap_or(0);
         let intents = writes.iter_mut().map(|(part, _)| (part.shard(), part.take_images())).collect();
         step(1);
+        // The shards are those of the bucket that is there now; the journal has to be that one's too.
+        self.journal.leave_if_replaced(&self.cache);
+        self.journal.attach_or_create()?;
         self.journal
             .commit(intents, after, |id| writes.iter_mut().try_for_each(|(part, _)| part.set_applied(id)))?;
         // From here on it is going to happen, if not by this thread then by whoever comes next.

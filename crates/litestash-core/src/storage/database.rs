@@ -3,7 +3,10 @@
 //! rusqlite's own statement cache costs a hash of the SQL text and a list update per
 //! use, about a tenth of a get.
 
+use super::descriptors::Counted;
+use super::handle::Handle;
 use super::retry::while_busy;
+use super::shard::Marks;
 use super::sql;
 use super::ticket::Ticket;
 use super::wal_index::{Header, WalIndex};
@@ -11,6 +14,8 @@ use crate::contract::limits::SLOTS;
 use crate::contract::route::Slot;
 use crate::error::Result;
 use rusqlite::{Connection, Statement};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The statements of the hot path.
@@ -70,8 +75,8 @@ pub(crate) struct Database {
     /// Borrow from `connection`; declared before it, so dropped before it. In a box, so that a database is
     /// cheap to move.
     statements: Box<[Option<Statement<'static>>; HOT_STATEMENTS]>,
-    /// In a box, so that it stays where it is when the database moves.
-    connection: Box<Connection>,
+    /// Stays where it is when the database moves.
+    connection: Handle,
     /// Whether the connection has a WAL index that other connections share.
     shares_index: bool,
     /// The connection's own mapped page of it.
@@ -81,6 +86,8 @@ pub(crate) struct Database {
     ticket: Option<Ticket>,
     /// Set by every read, cleared by whoever looks for idle transactions.
     used: bool,
+    /// Of a bucket: the header of a state in which it was not dropped.
+    undropped: Option<Header>,
 }
 
 // SAFETY: `Connection` can be sent, and the mapped page belongs to the process and not to a thread; a
@@ -96,12 +103,13 @@ impl Database {
         let index = if shares_index { WalIndex::of(&connection) } else { None };
         Self {
             statements: Box::new(std::array::from_fn(|_| None)),
-            connection: Box::new(connection),
+            connection: Handle::new(connection),
             shares_index,
             index,
             reading: Reading::Plain(None),
             ticket: None,
             used: false,
+            undropped: None,
         }
     }
 
@@ -229,15 +237,47 @@ impl Database {
         std::mem::take(&mut self.used)
     }
 
-    /// The connection alone.
+    /// The connection alone, of a database in memory.
     pub(super) fn into_connection(self) -> Connection {
         let Self { statements, connection, .. } = self;
         drop(statements);
-        *connection
+        connection.into_connection()
     }
 
     /// Closes the connection, with SQLite's answer.
     pub(crate) fn close(self) -> Result<()> {
-        self.into_connection().close().map_err(|(_, error)| error.into())
+        let Self { statements, connection, .. } = self;
+        drop(statements);
+        connection.close()
+    }
+
+    /// Says that the file is a bucket's, of the buckets in that directory. With their names held.
+    pub(super) fn set_bucket(&mut self, buckets: &Arc<Path>) {
+        self.connection.set_bucket(Arc::clone(buckets));
+    }
+
+    /// Says that the connection's descriptors are counted.
+    pub(super) fn set_counted(&mut self, counted: Counted) {
+        self.connection.set_counted(counted);
+    }
+
+    /// Whether the file does not have the name any more under which it was opened.
+    pub(super) fn has_moved(&self) -> bool {
+        self.connection.has_moved()
+    }
+
+    /// Whether the bucket to which the file belongs was dropped, as of what was read last or later. Costs a
+    /// comparison while nobody commits.
+    pub(crate) fn is_dropped(&mut self) -> Result<bool> {
+        let state = match self.reading {
+            Reading::Kept(kept) => Some(kept),
+            Reading::Plain(_) => self.header(),
+        };
+        if state.is_some() && state == self.undropped {
+            return Ok(false);
+        }
+        let dropped = Marks::read(self)?.dropped;
+        self.undropped = state.filter(|_| !dropped);
+        Ok(dropped)
     }
 }

@@ -1,5 +1,6 @@
 //! The stash's directory: creating it, and refusing places where SQLite's locks are not safe.
 
+use crate::contract::bucket::{BUCKETS, bucket_name, directory_name};
 use crate::contract::route::ShardId;
 use crate::contract::schema::JOURNAL_FILE;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,6 +15,8 @@ pub(crate) struct Directory {
     path: PathBuf,
     /// Whether the names of the directory and of those above it were made durable.
     is_named: Arc<AtomicBool>,
+    /// Of a bucket: the directory that it is in.
+    buckets: Option<Arc<Path>>,
 }
 
 impl Directory {
@@ -35,7 +38,44 @@ impl Directory {
         if !allow_network {
             refuse_network(&path)?;
         }
-        Ok(Self { path, is_named: Arc::default() })
+        Ok(Self { path, is_named: Arc::default(), buckets: None })
+    }
+
+    /// The directory of a bucket of the stash in this one, which may be missing. `InvalidArgument` for a name
+    /// that no bucket can have.
+    pub(crate) fn bucket(&self, name: &str) -> Result<Self> {
+        let buckets: Arc<Path> = self.buckets_path().into();
+        let path = buckets.join(directory_name(name)?);
+        Ok(Self { path, is_named: Arc::default(), buckets: Some(buckets) })
+    }
+
+    /// The names of the buckets of the stash in this directory, in ascending order of their bytes.
+    pub(crate) fn bucket_names(&self) -> Result<Vec<String>> {
+        let entries = match std::fs::read_dir(self.buckets_path()) {
+            Err(error) if error.kind() == Io::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|error| Error::from(error).context("the directory of the buckets"))?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_dir()
+                && let Some(name) = entry.file_name().to_str().and_then(bucket_name)
+            {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The directory of the buckets of the stash in this one.
+    pub(crate) fn buckets_path(&self) -> PathBuf {
+        self.path.join(BUCKETS)
+    }
+
+    /// The directory that holds this one, if it is a bucket's.
+    pub(crate) fn buckets(&self) -> Option<&Arc<Path>> {
+        self.buckets.as_ref()
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -60,7 +100,15 @@ impl Directory {
     /// Makes the directory's entries durable, and the first time its own name and those above it, of which any
     /// may be new. Opening a directory is safe: no lock is held on it.
     pub(crate) fn sync(&self) -> Result<()> {
-        sync(&self.path)?;
+        match sync(&self.path) {
+            // A bucket that was not written yet, or was dropped meanwhile.
+            Err(error) if error.kind() == Io::NotFound && self.buckets.is_some() => return Ok(()),
+            synced => synced?,
+        }
+        // A bucket that was dropped and made anew has a new name there.
+        if let Some(buckets) = &self.buckets {
+            sync(buckets)?;
+        }
         if !self.is_named.load(Ordering::Acquire) {
             for above in self.path.ancestors().skip(1) {
                 match sync(above).map_err(|error| (error.kind(), error)) {

@@ -15,6 +15,8 @@ pub(crate) struct Effects {
     pub(super) recorder: Option<Box<Recorder>>,
     /// The earliest deadline that was written.
     pub(super) earliest: Option<i64>,
+    /// Whether the files are others than those of the write before, because the bucket was dropped.
+    pub(super) elsewhere: bool,
     /// What the journal has to hear of, in a transaction over several shards.
     pub(super) images: Option<Vec<u8>>,
 }

@@ -5,13 +5,13 @@ use super::cache::{Changes, Content, Entry};
 use super::database::{Database, Hot};
 use super::effects::Effects;
 use super::events::EventKind;
-use super::shard::{Accesses, Marks};
+use super::shard::{Marks, Shard};
 use super::sql::{self, PerSlot};
 use crate::contract::hash::KeyHash;
 use crate::contract::intent;
 use crate::contract::key::{Key, KeyRef, StoredKey};
 use crate::contract::record::{self, Expiry, Record};
-use crate::contract::route::{ShardId, Slot};
+use crate::contract::route::Slot;
 use crate::contract::schema;
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
@@ -274,25 +274,31 @@ fn upsert(database: &mut Database, row: &NewRow<'_>, version: Version, record: &
 pub(crate) struct WriteTxn<'a> {
     pub(super) database: &'a mut Database,
     pub(super) record: Vec<u8>,
-    shard: ShardId,
-    accesses: &'a Accesses,
+    shard: &'a Shard,
     pub(super) effects: Effects,
 }
 
 impl<'a> WriteTxn<'a> {
     /// Only for `Shard::transact`, after BEGIN IMMEDIATE.
-    pub(super) fn begun(
-        database: &'a mut Database,
-        shard: ShardId,
-        accesses: &'a Accesses,
-        effects: Effects,
-    ) -> Self {
-        Self { database, record: Vec::new(), shard, accesses, effects }
+    pub(super) fn begun(database: &'a mut Database, shard: &'a Shard, effects: Effects) -> Self {
+        Self { database, record: Vec::new(), shard, effects }
     }
 
-    /// Where uses of rows are noted.
-    pub(crate) fn accesses(&self) -> &Accesses {
-        self.accesses
+    /// Notes that a row was used.
+    pub(crate) fn note_use(
+        &self,
+        key: KeyRef<'_>,
+        place: (Slot, &KeyHash),
+        version: Version,
+        expiry: Expiry,
+        now_us: i64,
+    ) {
+        self.shard.note_use(key, place, version, expiry, now_us);
+    }
+
+    /// Whether what was written before is not in these files.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.effects.elsewhere
     }
 
     /// What the shard asks of this transaction.
@@ -320,7 +326,7 @@ impl<'a> WriteTxn<'a> {
     pub(super) fn changed(&mut self, key: KeyRef<'_>, content: impl FnOnce() -> Option<Content>) {
         let shard = self.shard;
         if let Some(changes) = &mut self.effects.changes {
-            changes.push(|| Entry { key: key.to_owned(), shard, content: content() });
+            changes.push(|| Entry { key: key.to_owned(), view: shard.shared_view(), content: content() });
         }
     }
 

@@ -89,6 +89,7 @@ pub(super) const MARKS: &str = "SELECT name, value FROM meta";
 pub(super) const META_PUT: &str = "INSERT INTO meta (name, value) VALUES (?1, ?2) \
      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 pub(super) const META_DELETE: &str = "DELETE FROM meta WHERE name = ?1";
+pub(super) const META_MARK_DROPPED: &str = "INSERT OR REPLACE INTO meta (name, value) VALUES ('dropped', 1)";
 pub(super) const META_GET: &str = "SELECT value FROM meta WHERE name = ?1";
 
 pub(super) const TABLE_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";

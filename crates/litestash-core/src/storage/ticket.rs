@@ -252,7 +252,7 @@ impl Ticket {
 
 /// Switches for measurements. No part of the interface.
 #[cfg(feature = "testing")]
-pub mod testing {
+pub(crate) mod testing {
     use std::sync::atomic::AtomicBool;
 
     /// Whether connections opened from now on take no turns.

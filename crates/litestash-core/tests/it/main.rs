@@ -5,6 +5,9 @@
 mod backup;
 mod basics;
 mod bindings;
+mod bucket_drops;
+mod buckets;
+mod buckets_many;
 mod cache;
 mod coherence;
 mod compute;

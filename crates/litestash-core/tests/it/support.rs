@@ -55,9 +55,14 @@ pub(crate) const CACHES: bool = cfg!(all(target_os = "linux", target_pointer_wid
 
 /// Text keys of shard 7: they share its lock, its log and its queue.
 pub(crate) fn keys_of_one_shard(count: usize) -> Vec<String> {
+    keys_of_shard(7, count)
+}
+
+/// Text keys of that shard.
+pub(crate) fn keys_of_shard(number: u8, count: usize) -> Vec<String> {
     use litestash_core::contract::{hash::KeyHash, key::KeyRef, route::Route};
     let shard = |key: &str| Route::of(&KeyHash::of(KeyRef::Text(key))).shard.number();
-    (0..).map(|n| format!("key:{n}")).filter(|key| shard(key) == 7).take(count).collect()
+    (0..).map(|n| format!("key:{n}")).filter(|key| shard(key) == number).take(count).collect()
 }
 
 /// Frames in the log. A transaction of one row is one frame or more, and a page that several writes of a

@@ -34,12 +34,7 @@ type Rows = BTreeMap<Vec<String>, Vec<String>>;
 
 /// How the rows of two stashes differ, over all shard files.
 pub(crate) fn difference(expected: &Path, got: &Path) -> Option<String> {
-    let names = |directory: &Path| -> BTreeSet<String> {
-        let entries = directory.read_dir().into_iter().flatten().flatten();
-        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        names.filter(|name| name.ends_with(".db")).collect()
-    };
-    let (old, new) = (names(expected), names(got));
+    let (old, new) = (files(expected), files(got));
     let mut lines: Vec<_> =
         old.symmetric_difference(&new).map(|name| format!("only one has {name}")).collect();
     for name in old.intersection(&new) {
@@ -50,6 +45,20 @@ pub(crate) fn difference(expected: &Path, got: &Path) -> Option<String> {
     }
     let lines = shown(lines);
     (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// The paths of all shard files in the directory of a stash, its buckets included.
+fn files(directory: &Path) -> BTreeSet<String> {
+    let names = |directory: &Path| -> Vec<String> {
+        let entries = directory.read_dir().into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    };
+    let buckets = directory.join("buckets");
+    let within = names(&buckets).into_iter().flat_map(|bucket| {
+        let files = names(&buckets.join(&bucket));
+        files.into_iter().map(move |name| format!("buckets/{bucket}/{name}"))
+    });
+    names(directory).into_iter().chain(within).filter(|name| name.ends_with(".db")).collect()
 }
 
 /// How the rows of two shard files differ.

@@ -26,6 +26,7 @@ pub(crate) struct Demo {}
 
 impl Demo {
     pub(crate) fn run(&self, app: &mut App) -> Done {
+        app.refuse_bucket()?;
         let directory = app.explicit_directory().map_or_else(|| PathBuf::from(DIRECTORY), Path::to_owned);
         refuse_foreign(app, &directory)?;
         let stash = app.options()?.open(&directory).map_err(|error| error.context(directory.display()))?;

@@ -1,14 +1,15 @@
 //! What the cache holds of a row.
 
-use crate::contract::key::Key;
+use super::{Group, ShardView};
+use crate::contract::key::{Key, KeyRef};
 use crate::contract::record::{Expiry, Record};
-use crate::contract::route::ShardId;
 use crate::contract::version::Version;
+use std::sync::Arc;
 
 /// A key and what its row holds; `None` if there is no row.
 pub(crate) struct Entry {
     pub(crate) key: Key,
-    pub(crate) shard: ShardId,
+    pub(crate) view: Arc<ShardView>,
     pub(crate) content: Option<Content>,
 }
 
@@ -20,6 +21,16 @@ pub(crate) struct Content {
 }
 
 impl Entry {
+    /// Whether it is of that key.
+    #[inline]
+    pub(super) fn is_of(&self, group: Group, key: KeyRef<'_>) -> bool {
+        self.key.as_ref() == key && self.view.group == group
+    }
+
+    pub(super) fn group(&self) -> Group {
+        self.view.group
+    }
+
     /// Bytes of key and body.
     pub(crate) fn size_bytes(&self) -> usize {
         self.key.as_ref().size_bytes() + self.content.as_ref().map_or(0, |content| content.body.len())

@@ -12,7 +12,6 @@ use super::armour::IndexPage;
 use super::journal::View;
 use super::wal_index::{HEADER_WORDS, Header, WalIndex};
 use crate::contract::key::KeyRef;
-use crate::contract::limits::SHARDS;
 use crate::contract::route::ShardId;
 use crate::sync::{Mutex, MutexGuard};
 use hashbrown::DefaultHashBuilder;
@@ -45,28 +44,47 @@ pub struct CacheStats {
     pub bytes_max: u64,
 }
 
-/// The cache of one stash.
+/// The cache of one stash and its buckets.
 pub(crate) struct ReadCache {
     segments: [Padded; SEGMENTS],
     hasher: DefaultHashBuilder,
-    shards: [ShardView; SHARDS],
-    /// While the journal has something new, rows are not shown before somebody looked into it.
-    journal: Arc<View>,
     bytes_max: usize,
     /// Rows that wait to be written.
     pinned: AtomicUsize,
-    /// Whether the pages may still be looked at.
-    closed: AtomicBool,
+    /// Groups that there were.
+    groups: AtomicU64,
+}
+
+/// Whose rows: those of the stash itself or of one of its buckets. Added to the hash of a key, so that a key of
+/// one is found apart from the same key of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Group(u64);
+
+impl Group {
+    /// Different for each number, with bits that are spread like those of a hash.
+    fn numbered(number: u64) -> Self {
+        Self(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
 }
 
 /// On a cache line of its own.
 #[repr(align(128))]
 struct Padded(Mutex<Segment>);
 
-struct ShardView {
+/// One shard as the cache sees it.
+pub(crate) struct ShardView {
+    group: Group,
+    shard: ShardId,
+    /// While the journal has something new, rows are not shown before somebody looked into it.
+    journal: Arc<View>,
+    /// Whether rows are kept that are not waiting to be written.
+    keeps: bool,
+    /// Whether the shard was used since somebody looked.
+    used: AtomicBool,
+    closed: AtomicBool,
     publication: Publication<HEADER_WORDS>,
     /// Where the header can be seen: null before the shard is open, and when it is not to be looked at any more.
-    /// Read under the lock of a segment only, so that `close` can wait for it.
+    /// Read under the lock of a segment only, so that `detach` can wait for it.
     index: AtomicPtr<AtomicU64>,
     page: Mutex<Option<IndexPage>>,
 }
@@ -90,67 +108,109 @@ impl Changes {
     }
 }
 
+impl ShardView {
+    /// Whether rows are kept that are not waiting to be written.
+    pub(super) fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// Notes that the shard is used.
+    #[inline]
+    pub(super) fn touch(&self) {
+        // Mostly it is noted already, and a load leaves the cache line with whoever has it.
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the shard was used since this was last asked.
+    pub(super) fn take_used(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
+    }
+
+    /// Says where the shard's header can be seen, until `detach`.
+    pub(super) fn attach(&self, page: IndexPage) {
+        let mut attached = self.page.lock();
+        if attached.is_none() && !self.closed.load(Ordering::SeqCst) {
+            self.index.store(page.as_ptr().as_ptr(), Ordering::SeqCst);
+            *attached = Some(page);
+        }
+    }
+}
+
 impl ReadCache {
     /// A cache of that many bytes over the whole stash; 0 turns it off.
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self {
             segments: std::array::from_fn(|_| Padded(Mutex::new(Segment::new(bytes_max / SEGMENTS)))),
             hasher: DefaultHashBuilder::default(),
-            shards: std::array::from_fn(|_| ShardView {
-                publication: Publication::new(),
-                index: AtomicPtr::default(),
-                page: Mutex::new(None),
-            }),
-            journal: Arc::default(),
             bytes_max,
             pinned: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
+            groups: AtomicU64::new(0),
         }
     }
 
-    /// Whether rows are kept that are not waiting to be written.
-    pub(crate) fn is_on(&self) -> bool {
+    /// A group of its own for shards that belong together.
+    pub(crate) fn new_group(&self) -> Group {
+        Group::numbered(self.groups.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether any rows are kept that are not waiting to be written.
+    fn is_on(&self) -> bool {
         self.bytes_max > 0
     }
 
-    /// The cache's view of the journal.
-    pub(crate) fn journal_view(&self) -> &Arc<View> {
-        &self.journal
-    }
-
-    /// Says where a shard's header can be seen, until `close`.
-    pub(super) fn attach(&self, shard: ShardId, page: IndexPage) {
-        let view = &self.shards[shard.index()];
-        let mut attached = view.page.lock();
-        if attached.is_none() && !self.closed.load(Ordering::Acquire) {
-            view.index.store(page.as_ptr().as_ptr(), Ordering::Release);
-            *attached = Some(page);
+    /// A view of a shard of that group, of which rows are kept if `keeps`.
+    pub(super) fn view(&self, group: Group, shard: ShardId, journal: Arc<View>, keeps: bool) -> ShardView {
+        ShardView {
+            group,
+            shard,
+            journal,
+            keeps: keeps && self.is_on(),
+            used: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            publication: Publication::new(),
+            index: AtomicPtr::default(),
+            page: Mutex::new(None),
         }
     }
 
-    /// Answers nothing of a shard from now on, because its files were replaced.
-    pub(super) fn lose(&self, shard: ShardId) {
-        self.shards[shard.index()].index.store(std::ptr::null_mut(), Ordering::Release);
-    }
-
-    /// Answers nothing from now on, and lets go of the files.
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        for view in &self.shards {
+    /// Answers nothing of these shards until they are attached again, and lets go of their files.
+    pub(super) fn detach<'a>(&self, views: impl Iterator<Item = &'a ShardView> + Clone) {
+        for view in views.clone() {
             view.index.store(std::ptr::null_mut(), Ordering::SeqCst);
         }
-        self.journal.hide();
-        // A read that had seen a page has its segment's lock.
+        self.wait_for_readers();
+        for view in views {
+            view.page.lock().take();
+            // Another log may begin with the same header.
+            view.publication.drop_rows();
+        }
+    }
+
+    /// Waits for the reads that run now: one that had seen a page has its segment's lock.
+    pub(super) fn wait_for_readers(&self) {
         for Padded(segment) in &self.segments {
             drop(segment.lock());
         }
-        for view in &self.shards {
-            view.page.lock().take();
-        }
     }
 
-    fn hash(&self, key: KeyRef<'_>) -> u64 {
-        self.hasher.hash_one(key)
+    /// [`ReadCache::detach`], for good.
+    pub(crate) fn close<'a>(&self, views: impl Iterator<Item = &'a ShardView> + Clone) {
+        views.clone().for_each(|view| {
+            view.closed.store(true, Ordering::SeqCst);
+            view.journal.hide();
+        });
+        self.detach(views);
+    }
+
+    #[inline]
+    fn hash(&self, group: Group, key: KeyRef<'_>) -> u64 {
+        self.hasher.hash_one(key).wrapping_add(group.0)
+    }
+
+    fn hash_of(&self, entry: &Entry) -> u64 {
+        self.hash(entry.view.group, entry.key.as_ref())
     }
 
     fn segment(&self, hash: u64) -> MutexGuard<'_, Segment> {
@@ -160,29 +220,34 @@ impl ReadCache {
 
     /// The newest state of a key, if it is known; else a miss is counted.
     #[inline]
-    pub(crate) fn get(&self, key: KeyRef<'_>) -> Option<Arc<Entry>> {
-        self.look(key, 1)
+    pub(crate) fn get(&self, group: Group, key: KeyRef<'_>) -> Option<Arc<Entry>> {
+        self.look(group, key, 1)
     }
 
     /// [`ReadCache::get`] for who will not ask SQLite next: only a hit is counted.
     #[inline]
-    pub(crate) fn peek(&self, key: KeyRef<'_>) -> Option<Arc<Entry>> {
-        self.look(key, 0)
+    pub(crate) fn peek(&self, group: Group, key: KeyRef<'_>) -> Option<Arc<Entry>> {
+        self.look(group, key, 0)
     }
 
     #[inline]
-    fn look(&self, key: KeyRef<'_>, misses: u64) -> Option<Arc<Entry>> {
+    fn look(&self, group: Group, key: KeyRef<'_>, misses: u64) -> Option<Arc<Entry>> {
         if !self.is_on() && self.pinned.load(Ordering::Acquire) == 0 {
             return None;
         }
-        let hash = self.hash(key);
+        let hash = self.hash(group, key);
         let mut segment = self.segment(hash);
-        let found = segment.hit(hash, key, |epoch, entry| {
-            let view = &self.shards[entry.shard.index()];
+        let found = segment.hit(hash, group, key, |epoch, entry| {
+            let view = &entry.view;
             let index = NonNull::new(view.index.load(Ordering::SeqCst)).map(WalIndex::at);
             let header = index.and_then(WalIndex::header);
-            header.is_some_and(|header| view.publication.epoch_at(header.words()) == Some(epoch))
-                && self.journal.is_quiet(entry.shard)
+            let is_valid = header
+                .is_some_and(|header| view.publication.epoch_at(header.words()) == Some(epoch))
+                && view.journal.is_quiet(view.shard);
+            if is_valid {
+                view.touch();
+            }
+            is_valid
         });
         if found.is_none() {
             segment.misses += misses;
@@ -192,13 +257,12 @@ impl ReadCache {
 
     /// Keeps what was read at `header`, unless `is_current` denies that the header still is that.
     pub(super) fn fill(&self, header: &Header, is_current: impl Fn() -> bool, entry: Entry) {
-        let view = &self.shards[entry.shard.index()];
-        let Some(epoch) = view.publication.adopt(header.words(), is_current) else { return };
-        let hash = self.hash(entry.key.as_ref());
+        let Some(epoch) = entry.view.publication.adopt(header.words(), is_current) else { return };
+        let hash = self.hash_of(&entry);
         let entry = Arc::new(entry);
         let mut segment = self.segment(hash);
-        let pinned = segment.epoch_of(hash, entry.key.as_ref()) == Some(PINNED);
-        if !pinned && view.publication.may_fill(header.words(), epoch) {
+        let pinned = segment.epoch_of(hash, &entry) == Some(PINNED);
+        if !pinned && entry.view.publication.may_fill(header.words(), epoch) {
             segment.put(hash, entry, epoch);
         }
     }
@@ -210,21 +274,21 @@ impl ReadCache {
     /// Only for the holder of the shard's writer lock, and before the commit is acknowledged.
     pub(super) fn publish(
         &self,
-        shard: ShardId,
+        view: &ShardView,
         released: &[Arc<Entry>],
         changes: Changes,
         before: Option<Header>,
         after: Option<Header>,
     ) {
-        let publication = &self.shards[shard.index()].publication;
+        let publication = &view.publication;
         let publishing = match (before, after) {
-            (Some(before), Some(after)) if self.is_on() && after.is_one_commit_after(&before) => {
+            (Some(before), Some(after)) if view.keeps && after.is_one_commit_after(&before) => {
                 publication.begin(before.words())
             }
             _ => None,
         };
         for entry in released {
-            let hash = self.hash(entry.key.as_ref());
+            let hash = self.hash_of(entry);
             self.segment(hash).release(hash, entry, publishing.as_ref().map(|publishing| publishing.epoch()));
         }
         self.pinned.fetch_sub(released.len(), Ordering::Release);
@@ -235,10 +299,10 @@ impl ReadCache {
             return;
         };
         for entry in rows {
-            let hash = self.hash(entry.key.as_ref());
+            let hash = self.hash_of(&entry);
             let mut segment = self.segment(hash);
             // What waits to be written is newer than what was written.
-            if segment.epoch_of(hash, entry.key.as_ref()) != Some(PINNED) {
+            if segment.epoch_of(hash, &entry) != Some(PINNED) {
                 segment.put(hash, entry, publishing.epoch());
             }
         }
@@ -248,7 +312,7 @@ impl ReadCache {
     /// Holds a row that waits to be written: reads of its key find it from now on.
     pub(super) fn pin(&self, entry: &Arc<Entry>) {
         self.pinned.fetch_add(1, Ordering::AcqRel);
-        let hash = self.hash(entry.key.as_ref());
+        let hash = self.hash_of(entry);
         self.segment(hash).put(hash, Arc::clone(entry), PINNED);
     }
 

@@ -1,5 +1,6 @@
 //! A part of the cache behind one lock: rows found by key, the least recently used given up first.
 
+use super::Group;
 use super::entry::Entry;
 use crate::contract::key::KeyRef;
 use hashbrown::HashTable;
@@ -53,16 +54,21 @@ impl Segment {
         }
     }
 
-    fn index_of(&self, hash: u64, key: KeyRef<'_>) -> Option<usize> {
+    fn index_of(&self, hash: u64, group: Group, key: KeyRef<'_>) -> Option<usize> {
         let same = |&index: &usize| {
-            self.slots[index].as_ref().is_some_and(|slot| slot.hash == hash && slot.entry.key.as_ref() == key)
+            self.slots[index].as_ref().is_some_and(|slot| slot.hash == hash && slot.entry.is_of(group, key))
         };
         self.table.find(hash, same).copied()
     }
 
-    /// The epoch of a key's row, if there is one.
-    pub(super) fn epoch_of(&self, hash: u64, key: KeyRef<'_>) -> Option<u64> {
-        self.slots[self.index_of(hash, key)?].as_ref().map(|slot| slot.epoch)
+    /// Where the row of an entry's key is.
+    fn place_of(&self, hash: u64, entry: &Entry) -> Option<usize> {
+        self.index_of(hash, entry.group(), entry.key.as_ref())
+    }
+
+    /// The epoch of the row of an entry's key, if there is one.
+    pub(super) fn epoch_of(&self, hash: u64, entry: &Entry) -> Option<u64> {
+        self.slots[self.place_of(hash, entry)?].as_ref().map(|slot| slot.epoch)
     }
 
     /// Calls `is_valid` with the epoch and the shard of a key's row, and returns the row if it agrees. Who goes on to
@@ -70,10 +76,11 @@ impl Segment {
     pub(super) fn hit(
         &mut self,
         hash: u64,
+        group: Group,
         key: KeyRef<'_>,
         is_valid: impl FnOnce(u64, &Entry) -> bool,
     ) -> Option<Arc<Entry>> {
-        let index = self.index_of(hash, key);
+        let index = self.index_of(hash, group, key);
         match index.and_then(|index| self.slots[index].as_mut()) {
             Some(slot) if slot.epoch == PINNED || is_valid(slot.epoch, &slot.entry) => {
                 slot.used = true;
@@ -89,7 +96,7 @@ impl Segment {
     pub(super) fn put(&mut self, hash: u64, entry: Arc<Entry>, epoch: u64) {
         let slot = Slot { hash, epoch, used: false, entry };
         let bytes = slot.bytes();
-        let index = self.index_of(hash, slot.entry.key.as_ref());
+        let index = self.place_of(hash, &slot.entry);
         if epoch != PINNED && bytes > self.bytes_max / 4 {
             if let Some(index) = index {
                 self.remove_at(index);
@@ -119,7 +126,7 @@ impl Segment {
 
     /// Gives a row another epoch, or removes it, if it still is this very one.
     pub(super) fn release(&mut self, hash: u64, entry: &Arc<Entry>, epoch: Option<u64>) {
-        let Some(index) = self.index_of(hash, entry.key.as_ref()) else { return };
+        let Some(index) = self.place_of(hash, entry) else { return };
         let Some(slot) = self.slots[index].as_mut().filter(|slot| Arc::ptr_eq(&slot.entry, entry)) else {
             return;
         };
@@ -164,20 +171,26 @@ impl Segment {
 mod tests {
     use super::*;
     use crate::contract::key::Key;
-    use crate::contract::route::ShardId;
 
-    fn entry(key: i64, body: usize) -> Arc<Entry> {
-        let shard = ShardId::new(0).unwrap();
+    const GROUP: Group = Group(0);
+
+    fn entry_of(group: Group, key: i64, body: usize) -> Arc<Entry> {
+        let shard = crate::contract::route::ShardId::new(4).unwrap();
+        let view = Arc::new(super::super::ReadCache::new(1).view(group, shard, Arc::default(), true));
         let content = super::super::entry::Content {
             version: crate::Version::from_micros(1),
             expiry: crate::Expiry::NEVER,
             body: vec![0; body].into(),
         };
-        Arc::new(Entry { key: Key::from(key), shard, content: Some(content) })
+        Arc::new(Entry { key: Key::from(key), view, content: Some(content) })
+    }
+
+    fn entry(key: i64, body: usize) -> Arc<Entry> {
+        entry_of(GROUP, key, body)
     }
 
     fn has(segment: &Segment, key: i64) -> bool {
-        segment.epoch_of(key as u64, KeyRef::Int(key)).is_some()
+        segment.index_of(key as u64, GROUP, KeyRef::Int(key)).is_some()
     }
 
     #[test]
@@ -186,7 +199,7 @@ mod tests {
         for key in 0..1000 {
             segment.put(key as u64, entry(key, 100), 1);
             if key > 0 {
-                assert!(segment.hit(1, KeyRef::Int(1), |_, _| true).is_some(), "{key}");
+                assert!(segment.hit(1, GROUP, KeyRef::Int(1), |_, _| true).is_some(), "{key}");
             }
             assert!(segment.size().1 <= 10_000);
         }
@@ -204,14 +217,14 @@ mod tests {
         for key in 100..200 {
             segment.put(key as u64, entry(key, 100), 1);
         }
-        assert!(segment.hit(7, KeyRef::Int(7), |_, _| false).is_some());
+        assert!(segment.hit(7, GROUP, KeyRef::Int(7), |_, _| false).is_some());
         let newer = entry(7, 10);
         segment.put(7, Arc::clone(&newer), PINNED);
         segment.release(7, &pinned, None);
         assert!(has(&segment, 7), "the newer row is not the released one's to remove");
         segment.release(7, &newer, Some(3));
-        assert!(segment.hit(7, KeyRef::Int(7), |epoch, _| epoch == 3).is_some());
-        assert!(segment.hit(7, KeyRef::Int(7), |epoch, _| epoch == 4).is_none());
+        assert!(segment.hit(7, GROUP, KeyRef::Int(7), |epoch, _| epoch == 3).is_some());
+        assert!(segment.hit(7, GROUP, KeyRef::Int(7), |epoch, _| epoch == 4).is_none());
     }
 
     #[test]
@@ -221,5 +234,17 @@ mod tests {
         segment.put(1, entry(1, 5_000), 1);
         assert!(!has(&segment, 1));
         assert_eq!(segment.size(), (0, 0));
+    }
+
+    #[test]
+    fn a_key_of_one_group_is_not_that_of_another() {
+        let mut segment = Segment::new(10_000);
+        let other = Group::numbered(1);
+        segment.put(7, entry(7, 10), 1);
+        // Even where the hashes meet.
+        segment.put(7, entry_of(other, 7, 20), 2);
+        assert_eq!(segment.size().0, 2);
+        assert!(segment.hit(7, GROUP, KeyRef::Int(7), |epoch, _| epoch == 1).is_some());
+        assert!(segment.hit(7, other, KeyRef::Int(7), |epoch, _| epoch == 2).is_some());
     }
 }

@@ -31,6 +31,11 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
+    /// The number that tells this handle's changes from those of others.
+    pub(crate) fn origin(&self) -> i64 {
+        self.origin
+    }
+
     /// A hub of a stash, or of the bucket of that name. `origin`: a random number unless one is given.
     pub(crate) fn new(clock: Arc<dyn Clock>, origin: Option<i64>, bucket: Option<Arc<str>>) -> Self {
         Self {

@@ -6,6 +6,7 @@
 mod view;
 
 use super::armour::{self, Guard};
+use super::cache::ReadCache;
 use super::connection::{self, Access, Content};
 use super::database::{Database, Hot};
 use super::directory::exists;
@@ -59,11 +60,11 @@ pub(crate) struct Intent {
 }
 
 impl Journal {
-    pub(crate) fn new(settings: &Arc<Settings>, view: &Arc<View>) -> Self {
+    pub(crate) fn new(settings: &Arc<Settings>) -> Self {
         Self {
             path: settings.directory.as_ref().map(super::directory::Directory::journal_path),
             settings: Arc::clone(settings),
-            view: Arc::clone(view),
+            view: Arc::default(),
             reader: Mutex::default(),
             writer: Mutex::default(),
             guard: Mutex::default(),
@@ -71,6 +72,11 @@ impl Journal {
             outstanding: AtomicU32::new(0),
             suspect: AtomicBool::new(false),
         }
+    }
+
+    /// What the cache looks at.
+    pub(crate) fn view(&self) -> &Arc<View> {
+        &self.view
     }
 
     /// Whether the file is open: then it has to be looked into.
@@ -345,6 +351,27 @@ impl Journal {
             self.outstanding.fetch_or(1 << shard.number(), Ordering::AcqRel);
         }
         forgotten.map_err(located)
+    }
+
+    /// Lets go of a file that has lost its name with the bucket whose journal it was. The next call opens the one
+    /// that is there then.
+    pub(crate) fn leave_if_replaced(&self, cache: &ReadCache) {
+        if self.guard.lock().as_ref().is_none_or(Guard::still_named) {
+            return;
+        }
+        self.attached.store(false, Ordering::Release);
+        self.view.hide();
+        cache.wait_for_readers();
+        self.view.detach();
+        let (mut reader, mut writer) = (self.reader.lock(), self.writer.lock());
+        let databases = (reader.database.take(), writer.database.take());
+        let mut guard = self.guard.lock();
+        release(&guard);
+        drop(databases);
+        guard.take();
+        self.outstanding.store(0, Ordering::Release);
+        self.suspect.store(false, Ordering::Release);
+        ShardId::all().for_each(|shard| self.view.has_seen(shard, 0));
     }
 
     /// Closes the file. Only after [`View::hide`], when no cached row is being looked at.

@@ -8,16 +8,15 @@ use super::Shard;
 use crate::contract::hash::KeyHash;
 use crate::contract::key::{Key, KeyRef};
 use crate::contract::record::Expiry;
-use crate::contract::route::{ShardId, Slot};
+use crate::contract::route::Slot;
 use crate::contract::version::Version;
 use crate::error::{ErrorKind, Result};
 use crate::storage::Durability;
 use crate::storage::row::{NewRow, WriteTxn};
-use crate::storage::worker::{When, Worker};
+use crate::storage::worker::When;
 use crate::sync::Mutex;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A row that ends sooner than that is prolonged at once.
@@ -45,21 +44,20 @@ struct Access {
 
 /// The uses of a shard's rows that are to be written.
 pub(crate) struct Accesses {
-    shard: ShardId,
-    /// `None` if nobody writes here.
-    writer: Option<Arc<Worker>>,
+    /// Whether somebody writes here.
+    written: bool,
     in_background: bool,
     notes: Mutex<HashMap<KeyHash, Access>>,
     count: AtomicUsize,
 }
 
 impl Accesses {
-    pub(super) fn new(shard: ShardId, writer: Option<Arc<Worker>>, in_background: bool) -> Self {
-        Self { shard, writer, in_background, notes: Mutex::default(), count: AtomicUsize::new(0) }
+    pub(super) fn new(written: bool, in_background: bool) -> Self {
+        Self { written, in_background, notes: Mutex::default(), count: AtomicUsize::new(0) }
     }
 
-    /// Notes that a row was used, if that is to be written.
-    pub(crate) fn note(
+    /// Notes that a row was used, if that is to be written; says when by whom that is done in the background.
+    fn note(
         &self,
         key: KeyRef<'_>,
         slot: Slot,
@@ -67,10 +65,9 @@ impl Accesses {
         version: Version,
         expiry: Expiry,
         now_us: i64,
-    ) {
-        let Some(writer) = &self.writer else { return };
-        if expiry.prolonged(now_us).is_none() {
-            return;
+    ) -> Option<When> {
+        if !self.written || expiry.prolonged(now_us).is_none() {
+            return None;
         }
         let mut notes = self.notes.lock();
         let count = notes.len();
@@ -78,20 +75,18 @@ impl Accesses {
             Entry::Occupied(mut note) if (note.get().version, note.get().expiry) == (version, expiry) => {
                 let access = note.get_mut();
                 access.at_us = access.at_us.max(now_us);
-                return;
+                return None;
             }
-            Entry::Vacant(_) if count >= NOTES_MAX => return,
+            Entry::Vacant(_) if count >= NOTES_MAX => return None,
             entry => {
                 entry.insert_entry(Access { key: key.to_owned(), slot, version, expiry, at_us: now_us });
             }
         }
         self.count.store(notes.len(), Ordering::Release);
         drop(notes);
-        if self.in_background {
-            let left = expiry.expires_at.map_or(i64::MAX, |deadline| deadline.saturating_sub(now_us));
-            let urgent = left < URGENT_US || count >= NOTES_MANY;
-            writer.want(self.shard, if urgent { When::Now } else { When::Later });
-        }
+        let left = expiry.expires_at.map_or(i64::MAX, |deadline| deadline.saturating_sub(now_us));
+        let urgent = left < URGENT_US || count >= NOTES_MANY;
+        self.in_background.then_some(if urgent { When::Now } else { When::Later })
     }
 
     fn take(&self) -> Vec<(KeyHash, Access)> {
@@ -115,9 +110,18 @@ impl Accesses {
 }
 
 impl Shard {
-    /// Where uses of rows are noted.
-    pub(crate) fn accesses(&self) -> &Accesses {
-        &self.accesses
+    /// Notes that a row was used.
+    pub(crate) fn note_use(
+        &self,
+        key: KeyRef<'_>,
+        place: (Slot, &KeyHash),
+        version: Version,
+        expiry: Expiry,
+        now_us: i64,
+    ) {
+        if let Some(when) = self.accesses.note(key, place.0, place.1, version, expiry, now_us) {
+            self.workers.expiry.want(self, when);
+        }
     }
 
     /// Writes the deadlines that follow from the uses noted so far.

@@ -72,15 +72,18 @@ impl Shard {
     fn move_log(&self) -> Result<()> {
         if !self.is_in_place() {
             self.reopen_later();
+            if self.is_in_bucket() {
+                // It was dropped.
+                return Ok(());
+            }
             return Err(Error::new(
                 ErrorKind::Io,
                 "the shard's files were replaced or deleted while they were open; what was written to them is lost",
             ));
         }
         let Some(mut reader) = self.take_reader()? else { return Ok(()) };
-        let moved = passive(&mut reader);
-        self.return_reader(reader);
-        let progress = moved?;
+        let Some(progress) = reader.database().map(passive).transpose()? else { return Ok(()) };
+        drop(reader);
         self.log.moved.store(progress.frames, Ordering::Relaxed);
         if progress.frames >= FRAMES_RESTARTED && progress.frames - progress.moved <= FRAMES_LEFT_MAX {
             let mut writer = self.writer.lock();

@@ -7,11 +7,9 @@ use super::{OpenWriter, Shard, Transaction, Writer, closed, not_created};
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::armour::{self, Held};
-use crate::storage::birth;
 use crate::storage::cache::{Changes, Entry};
 use crate::storage::connection::{self, Access, Durability};
 use crate::storage::database::{Database, Hot};
-use crate::storage::directory::exists;
 use crate::storage::effects::Effects;
 use crate::storage::events::recorder::Recorder;
 use crate::storage::events::{Change, EventKind, Origin};
@@ -20,8 +18,8 @@ use crate::storage::retry::while_busy;
 use crate::storage::row::{self, NewRow, WriteTxn};
 use crate::storage::wal_index::Header;
 use crate::storage::worker::When;
+use crate::sync::MutexGuard;
 use rusqlite::Connection;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Frames of a write-ahead log beyond which it is worth tidying when nobody writes any more.
@@ -40,6 +38,8 @@ pub(super) struct Begun {
     before: Option<Header>,
     pub(super) marks: Marks,
     rows_before: u64,
+    /// Whether the files are others than before, because the bucket was dropped.
+    elsewhere: bool,
 }
 
 impl Begun {
@@ -102,7 +102,7 @@ impl Shard {
             if let Some(changes) = &mut changes {
                 changes.push(|| Entry {
                     key: row.key.to_owned(),
-                    shard: shard.id,
+                    view: Arc::clone(&shard.view),
                     content: Some(row.content(version)),
                 });
             }
@@ -113,7 +113,8 @@ impl Shard {
                 // Another process committed at this very moment. If it set a mark, the row is written once
                 // more, as the mark asks.
                 let marked = shard.transact(open, level, &[], |txn| {
-                    if txn.marks().ask_nothing() { Ok(version) } else { txn.put(row, now_us()) }
+                    let holds = txn.marks().ask_nothing() && !txn.is_elsewhere();
+                    if holds { Ok(version) } else { txn.put(row, now_us()) }
                 });
                 return marked.map_err(indeterminate);
             }
@@ -146,7 +147,7 @@ impl Shard {
     ) -> Result<Option<T>> {
         // Dropped after the lock: subscribers are woken when it is free.
         let _waker = self.hub.waker();
-        let mut writer = self.writer.lock();
+        let mut writer = self.writer_lock()?;
         let create = create || !self.pending.is_empty();
         let Some(open) = self.open_writer(&mut writer, create)? else { return Ok(None) };
         let commit = |open: &mut OpenWriter| self.flush_pending(open).and_then(|()| f(self, open));
@@ -185,7 +186,7 @@ impl Shard {
         *kept = held;
         drop(kept);
         // Which gives them back some milliseconds from now.
-        self.workers.idle.want(self.id, When::Later);
+        self.workers.idle.want(self, When::Later);
     }
 
     pub(super) fn flush_pending(&self, open: &mut OpenWriter) -> Result<()> {
@@ -232,7 +233,7 @@ impl Shard {
     ) -> Result<T> {
         let begun = self.begin(open, level)?;
         let transaction = Transaction(&mut open.database);
-        let mut txn = self.txn(transaction.0, self.effects(begun.marks));
+        let mut txn = self.txn(transaction.0, self.effects(&begun));
         let result = f(&mut txn)?;
         let effects = txn.into_effects();
         transaction.goes_on();
@@ -242,38 +243,57 @@ impl Shard {
 
     /// BEGIN IMMEDIATE, after what the journal has for the shard was done.
     pub(super) fn begin(&self, open: &mut OpenWriter, level: Durability) -> Result<Begun> {
+        let mut elsewhere = false;
         loop {
-            let begun = self.begin_once(open, level)?;
+            let mut begun = self.begin_once(open, level)?;
+            elsewhere |= begun.elsewhere;
+            begun.elsewhere = elsewhere;
             if !begun.marks.journal || !self.redo(open, &begun)? {
                 return Ok(begun);
             }
         }
     }
 
+    /// BEGIN IMMEDIATE, and what the shard asks of the transaction. A bucket that was dropped is left, and made
+    /// anew.
     fn begin_once(&self, open: &mut OpenWriter, level: Durability) -> Result<Begun> {
-        open.set_level(level)?;
+        let mut elsewhere = false;
+        let (before, marks) = loop {
+            open.set_level(level)?;
+            open.database.in_turn(self.settings.busy_timeout, |database| database.run(Hot::Begin))?;
+            let before = open.database.header();
+            if open.known.at(before).is_none() {
+                self.learn_due(open, before);
+            }
+            let marks = open.marks(before);
+            if let Ok(marks) = marks
+                && !marks.dropped
+            {
+                break (before, marks);
+            }
+            drop(Transaction(&mut open.database));
+            marks?;
+            if !self.is_in_bucket() {
+                return Err(Error::new(
+                    ErrorKind::NotAStash,
+                    "the shard is that of a bucket that was dropped",
+                ));
+            }
+            let guarded = self.give_up_files();
+            *open = self.open_writer_file(true)?.ok_or_else(not_created)?;
+            drop(guarded);
+            elsewhere = true;
+        };
         if open.syncs && open.log_file.is_none() {
             open.log_file = self.path.as_deref().and_then(LogFile::open);
         }
-        open.database.in_turn(self.settings.busy_timeout, |database| database.run(Hot::Begin))?;
-        let before = open.database.header();
-        if open.known.at(before).is_none() {
-            self.learn_due(open, before);
-        }
-        let marks = match open.marks(before) {
-            Ok(marks) => marks,
-            Err(error) => {
-                drop(Transaction(&mut open.database));
-                return Err(error);
-            }
-        };
         let rows_before = open.database.connection().total_changes();
         if let (Some(log_file), Some(before)) = (&mut open.log_file, before)
             && open.syncs
         {
             log_file.make_room(before.frames());
         }
-        Ok(Begun { before, marks, rows_before })
+        Ok(Begun { before, marks, rows_before, elsewhere })
     }
 
     /// COMMIT, and all that has to happen before it is acknowledged.
@@ -306,28 +326,50 @@ impl Shard {
         if begun.has_written(open) {
             self.committed(open, level, released, changes, marks, begun.before)?;
         } else {
-            self.cache.publish(self.id, released, Changes::All, None, None);
+            self.cache.publish(&self.view, released, Changes::All, None, None);
         }
         Ok(())
     }
 
     /// An open transaction, or what is to come of one.
     pub(super) fn txn<'t>(&'t self, database: &'t mut Database, effects: Effects) -> WriteTxn<'t> {
-        WriteTxn::begun(database, self.id, &self.accesses, effects)
+        WriteTxn::begun(database, self, effects)
     }
 
-    /// What a transaction that begins with these marks notes of what it does.
-    pub(super) fn effects(&self, marks: Marks) -> Effects {
+    /// What a transaction that has begun so notes of what it does.
+    pub(super) fn effects(&self, begun: &Begun) -> Effects {
         Effects {
-            marks,
+            marks: begun.marks,
+            elsewhere: begun.elsewhere,
             changes: self.changes(),
-            recorder: Recorder::of(&self.hub, &marks),
+            recorder: Recorder::of(&self.hub, &begun.marks),
             ..Effects::default()
         }
     }
 
+    /// The writer's lock, for who is about to write.
+    pub(super) fn writer_lock(&self) -> Result<MutexGuard<'_, Writer>> {
+        let mut writer = self.writer.lock();
+        self.view.touch();
+        if self.is_in_bucket() {
+            self.leave_if_dropped(&mut writer)?;
+        }
+        Ok(writer)
+    }
+
+    /// Lets go of a bucket's files if another process has committed and dropped the bucket.
+    fn leave_if_dropped(&self, writer: &mut Writer) -> Result<()> {
+        if let Writer::Open(open) = writer
+            && open.known.at(open.database.header()).is_none()
+            && while_busy(self.settings.busy_timeout, || open.database.is_dropped())?
+        {
+            self.let_go(writer);
+        }
+        Ok(())
+    }
+
     fn changes(&self) -> Option<Changes> {
-        (self.cache.is_on() && self.path.is_some()).then(|| Changes::Rows(Vec::new()))
+        self.view.keeps().then(|| Changes::Rows(Vec::new()))
     }
 
     /// What follows a commit, before anybody hears of it. Returns whether no other process committed since
@@ -343,13 +385,13 @@ impl Shard {
     ) -> Result<bool> {
         let after = open.database.header();
         let undisturbed = open.known.committed(marks, before, after);
-        self.cache.publish(self.id, released, changes.unwrap_or(Changes::All), before, after);
+        self.cache.publish(&self.view, released, changes.unwrap_or(Changes::All), before, after);
         if let Some(header) = after
             && header.frames() >= FRAMES_TIDIED
         {
-            self.workers.checkpoints.want(self.id, When::Later);
+            self.workers.checkpoints.want(self, When::Later);
             if self.log.wants_checkpoint(header.frames()) {
-                self.workers.checkpoints.want(self.id, When::Now);
+                self.workers.checkpoints.want(self, When::Now);
             }
         }
         if level == Durability::Full
@@ -382,20 +424,12 @@ impl Shard {
         }
         if let Writer::Idle = writer {
             let opened = match &self.path {
-                None if create => Some(connection::open_in_memory(self.id)?),
+                None if create => Some(OpenWriter::new(connection::open_in_memory(self.id)?, true)),
                 None => None,
-                Some(path) => self.open_writer_file(path, create).map_err(|error| self.located(error))?,
+                Some(_) => self.open_writer_file(create).map_err(|error| self.located(error))?,
             };
-            let Some(database) = opened else { return Ok(None) };
-            *writer = Writer::Open(Box::new(OpenWriter {
-                database,
-                syncs: false,
-                log_file: None,
-                names_synced: false,
-                burst: Burst::default(),
-                known: KnownMarks::new(self.path.is_none()),
-                due_known_at: None,
-            }));
+            let Some(open) = opened else { return Ok(None) };
+            *writer = Writer::Open(Box::new(open));
         }
         match writer {
             Writer::Open(open) => Ok(Some(open)),
@@ -403,18 +437,25 @@ impl Shard {
         }
     }
 
-    fn open_writer_file(&self, path: &Path, create: bool) -> Result<Option<Database>> {
-        if !exists(path)? {
-            if !create {
-                return Ok(None);
-            }
-            birth::create(path, self.id)?;
-        }
-        while_busy(self.settings.busy_timeout, || self.open_connection(path, Access::Write))
+    fn open_writer_file(&self, create: bool) -> Result<Option<OpenWriter>> {
+        let opened = while_busy(self.settings.busy_timeout, || self.open_connection(Access::Write, create))?;
+        Ok(opened.map(|database| OpenWriter::new(database, false)))
     }
 }
 
 impl OpenWriter {
+    pub(super) fn new(database: Database, in_memory: bool) -> Self {
+        Self {
+            database,
+            syncs: false,
+            log_file: None,
+            names_synced: false,
+            burst: Burst::default(),
+            known: KnownMarks::new(in_memory),
+            due_known_at: None,
+        }
+    }
+
     /// Makes commits as durable as that from now on.
     fn set_level(&mut self, level: Durability) -> Result<()> {
         let syncs = level == Durability::Full;

@@ -10,14 +10,17 @@ mod part;
 mod readers;
 mod redo;
 mod relaxed;
+mod rest;
 mod submit;
 mod sweep;
 mod watched;
 
 use super::armour::{self, Guard, Held};
-use super::cache::ReadCache;
-use super::connection::{self, Access};
+use super::cache::{Changes, Group, ReadCache, ShardView};
+use super::connect::{Wanted, connect};
+use super::connection::Access;
 use super::database::Database;
+use super::descriptors::{self, Counted, Descriptors};
 use super::directory::Directory;
 use super::events::Hub;
 use super::expiring::Expiring;
@@ -27,7 +30,8 @@ use super::permits::Permits;
 use super::queue::CommitQueue;
 use super::sql;
 use super::wal_index::Header;
-use super::worker::Worker;
+use super::worker::{Asked, When, Worker};
+use crate::contract::limits::SHARDS;
 use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::Mutex;
@@ -36,8 +40,9 @@ use checkpoint::Log;
 use log_file::LogFile;
 use marks::KnownMarks;
 use readers::Readers;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use sweep::Due;
 
@@ -45,6 +50,8 @@ pub(crate) use accesses::Accesses;
 pub(crate) use checkpoint::checkpoint;
 pub(crate) use marks::Marks;
 pub(crate) use part::Part;
+#[cfg(feature = "testing")]
+pub(crate) use rest::testing;
 pub(crate) use submit::Submission;
 pub(crate) use sweep::OldRow;
 pub(crate) use watched::Logged;
@@ -67,24 +74,35 @@ impl Settings {
     }
 }
 
-/// What the shards of a stash share.
+/// What the shards of a stash share with those of its buckets.
 #[derive(Clone)]
 pub(crate) struct Common {
-    pub(crate) settings: Arc<Settings>,
     pub(crate) cache: Arc<ReadCache>,
-    pub(crate) journal: Arc<Journal>,
-    pub(crate) workers: Workers,
+    pub(crate) workers: Arc<Workers>,
     /// Commits that are synced at once. More would not be faster, and fewer share more.
     pub(crate) syncs: Arc<Permits>,
+    pub(crate) descriptors: Arc<Descriptors>,
     pub(crate) expiring: Arc<Expiring>,
+}
+
+/// The shards of a stash, or of a bucket.
+pub(crate) type ShardGroup = [Shard; SHARDS];
+
+/// How the shards of a group use what they share.
+#[derive(Clone)]
+pub(crate) struct Member {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) group: Group,
+    /// Whether rows are kept in the cache that are not waiting to be written.
+    pub(crate) cached: bool,
 }
 
 /// [`Common::syncs`].
 pub(crate) const SYNCS_MAX: usize = 4;
 
 /// The threads of a stash. None of them runs before there is something for it to do.
-#[derive(Clone)]
 pub(crate) struct Workers {
     /// Ends read transactions that are kept open and not used, so that checkpoints are not held up, and gives
     /// back locks that were kept for the next commit.
@@ -96,26 +114,34 @@ pub(crate) struct Workers {
     expiry: Arc<Worker>,
     /// Does what transactions left undone whose process died, and empties the journal.
     journal: Arc<Worker>,
+    /// Closes shards that nobody uses.
+    rests: Arc<Worker>,
 }
+
+/// How many [`Workers`] there are.
+const WORKERS: usize = 6;
 
 impl Workers {
     pub(crate) fn new() -> Self {
-        let worker = |name, period, work| Arc::new(Worker::new(name, Duration::from_millis(period), work));
+        let worker = |index, name, period, work| {
+            Arc::new(Worker::new(name, index, Duration::from_millis(period), work))
+        };
         Self {
-            idle: worker("litestash-idle", 4, |shard, _| {
+            idle: worker(0, "litestash-idle", 4, |shard, _| {
                 shard.settle_locks();
                 shard.end_idle(false)
             }),
-            flushes: worker("litestash-flush", 5, |shard, _| shard.flush_in_background()),
-            checkpoints: worker("litestash-checkpoint", 500, Shard::checkpoint_in_background),
-            expiry: worker("litestash-expiry", 50, |shard, _| shard.look_after_expiry()),
-            journal: worker("litestash-journal", 250, |shard, _| shard.tend_journal()),
+            flushes: worker(1, "litestash-flush", 5, |shard, _| shard.flush_in_background()),
+            checkpoints: worker(2, "litestash-checkpoint", 500, Shard::checkpoint_in_background),
+            rests: worker(3, "litestash-rest", rest::period_ms(), |shard, _| shard.rest_in_background()),
+            expiry: worker(4, "litestash-expiry", 50, |shard, _| shard.look_after_expiry()),
+            journal: worker(5, "litestash-journal", 250, |shard, _| shard.tend_journal()),
         }
     }
 
     /// All of them.
-    pub(crate) fn all(&self) -> [&Arc<Worker>; 5] {
-        [&self.idle, &self.flushes, &self.checkpoints, &self.expiry, &self.journal]
+    pub(crate) fn all(&self) -> [&Arc<Worker>; WORKERS] {
+        [&self.idle, &self.flushes, &self.checkpoints, &self.rests, &self.expiry, &self.journal]
     }
 }
 
@@ -145,45 +171,78 @@ struct OpenWriter {
 /// One shard of a stash.
 pub(crate) struct Shard {
     id: ShardId,
+    /// Those among which this one is.
+    members: Weak<ShardGroup>,
     path: Option<PathBuf>,
     settings: Arc<Settings>,
     cache: Arc<ReadCache>,
     journal: Arc<Journal>,
+    view: Arc<ShardView>,
     queue: CommitQueue<submit::Job>,
     pending: Pending,
     writer: Mutex<Writer>,
     readers: Mutex<Readers>,
     log: Log,
-    workers: Workers,
+    workers: Arc<Workers>,
+    /// Which of the workers this shard waits for.
+    asked: [Asked; WORKERS],
     syncs: Arc<Permits>,
     expiring: Arc<Expiring>,
     accesses: Accesses,
     due: Due,
     hub: Arc<Hub>,
+    descriptors: Arc<Descriptors>,
+    /// Whether `descriptors` has it in its list.
+    listed: AtomicBool,
     /// Taken with the first connection to the file, given up with the last.
-    guard: Mutex<Option<Guard>>,
+    guard: Mutex<Option<Box<Guarded>>>,
     /// Locks that the kernel keeps for the next commit.
     held: Mutex<Option<Held>>,
 }
 
+/// A guard whose descriptors are counted.
+struct Guarded {
+    guard: Guard,
+    _counted: Counted,
+}
+
 impl Shard {
-    pub(crate) fn new(id: ShardId, common: &Common) -> Self {
-        let Common { settings, cache, journal, workers, syncs, expiring, hub } = common.clone();
-        let writer_of_uses = settings.writable().then(|| Arc::clone(&workers.expiry));
+    /// The shards of a group.
+    pub(crate) fn group_of(member: &Member, common: &Common) -> Arc<ShardGroup> {
+        Arc::new_cyclic(|members| {
+            ShardId::all_array().map(|id| Self::new(id, members.clone(), member.clone(), common.clone()))
+        })
+    }
+
+    fn new(id: ShardId, members: Weak<ShardGroup>, member: Member, common: Common) -> Self {
+        let Member { settings, journal, hub, group, cached } = member;
+        let Common { cache, workers, syncs, descriptors, expiring } = common;
+        let writable = settings.writable();
+        let view = Arc::new(cache.view(
+            group,
+            id,
+            Arc::clone(journal.view()),
+            cached && settings.directory.is_some(),
+        ));
         Self {
             id,
+            members,
             path: settings.directory.as_ref().map(|directory| directory.shard_path(id)),
             settings,
             cache,
             journal,
+            view,
             queue: CommitQueue::new(QUEUE_BYTES_MAX),
             pending: Pending::default(),
             writer: Mutex::new(Writer::Idle),
             readers: Mutex::new(Readers::default()),
             log: Log::default(),
             workers,
+            asked: Default::default(),
             syncs,
-            accesses: Accesses::new(id, writer_of_uses, expiring.in_background),
+            descriptors,
+            listed: AtomicBool::new(false),
+            accesses: Accesses::new(writable, expiring.in_background),
             expiring,
             due: Due::new(),
             hub,
@@ -196,20 +255,63 @@ impl Shard {
         self.id
     }
 
-    /// Opens a connection to the shard's file, and guards the shard with the first one.
-    fn open_connection(&self, path: &Path, access: Access) -> Result<Option<Database>> {
-        let opened = connection::open(path, self.id, access)?;
-        if opened.as_ref().is_some_and(Database::shares_index) {
-            let mut guard = self.guard.lock();
-            if guard.is_none() {
-                let taken = Guard::take(path)?;
-                if let Some(page) = taken.as_ref().and_then(Guard::index_page) {
-                    self.cache.attach(self.id, page);
-                }
-                *guard = taken;
-            }
+    /// Those among which this one is.
+    pub(super) fn group(&self) -> &Weak<ShardGroup> {
+        &self.members
+    }
+
+    /// Whether it waits for that worker.
+    pub(super) fn asked(&self, worker: usize) -> &Asked {
+        &self.asked[worker]
+    }
+
+    /// The shard as the cache sees it.
+    pub(crate) fn view(&self) -> &ShardView {
+        &self.view
+    }
+
+    /// [`Shard::view`], to be kept.
+    pub(super) fn shared_view(&self) -> Arc<ShardView> {
+        Arc::clone(&self.view)
+    }
+
+    /// Whether it is a bucket's, whose files may be dropped by others.
+    fn is_in_bucket(&self) -> bool {
+        self.settings.directory.as_ref().is_some_and(|directory| directory.buckets().is_some())
+    }
+
+    /// Opens a connection to the shard's file, and guards the shard with the first one. `None` if there is no
+    /// file, and it is not to be created.
+    fn open_connection(&self, access: Access, creates: bool) -> Result<Option<Database>> {
+        let (Some(directory), Some(path)) = (&self.settings.directory, &self.path) else { return Ok(None) };
+        self.descriptors.make_room(self);
+        self.descriptors.enlist(self);
+        if self.is_in_bucket() {
+            self.journal.leave_if_replaced(&self.cache);
         }
-        Ok(opened)
+        let wanted = Wanted { shard: self.id, access, creates, timeout: self.settings.busy_timeout };
+        let opened = connect(directory, wanted, |database| {
+            if !database.shares_index() {
+                return Ok(());
+            }
+            let mut guard = self.guard.lock();
+            if guard.is_none()
+                && let Some(taken) = Guard::take(path)?
+            {
+                if let Some(page) = taken.index_page() {
+                    self.view.attach(page);
+                }
+                let counted = self.descriptors.count(descriptors::OF_SHARD);
+                *guard = Some(Box::new(Guarded { guard: taken, _counted: counted }));
+            }
+            Ok(())
+        })?;
+        Ok(opened.map(|mut database| {
+            database.set_counted(self.descriptors.count(descriptors::OF_CONNECTION));
+            self.view.touch();
+            self.workers.rests.want(self, When::Later);
+            database
+        }))
     }
 
     /// Gives back the locks that are kept for the next commit.
@@ -221,15 +323,15 @@ impl Shard {
 
     fn release_guard(&self) {
         self.settle_locks();
-        if let Some(guard) = &*self.guard.lock() {
-            guard.release();
+        if let Some(guarded) = &*self.guard.lock() {
+            guarded.guard.release();
         }
     }
 
     /// Whether the shard's files are still those that were opened. If not, a commit would go to files that
     /// nobody finds again.
     fn is_in_place(&self) -> bool {
-        self.guard.lock().as_ref().is_none_or(Guard::still_named)
+        self.guard.lock().as_ref().is_none_or(|guarded| guarded.guard.still_named())
     }
 
     /// Says in which shard it was, unless the caller is about to hear that the handle is closed.
@@ -246,6 +348,21 @@ impl Shard {
         matches!(*self.writer.lock(), Writer::Open(_))
     }
 
+    /// Whether `descriptors` is to add it to its list: it is in none.
+    pub(super) fn become_listed(&self) -> bool {
+        !self.listed.swap(true, Ordering::SeqCst)
+    }
+
+    /// `descriptors` has taken it off its list.
+    pub(super) fn leave_list(&self) {
+        self.listed.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether it was used since this was last asked.
+    pub(super) fn take_used(&self) -> bool {
+        self.view.take_used()
+    }
+
     /// Refuses small writes from now on, waits until those under way are done, and writes what waits.
     pub(crate) fn drain(&self) -> Result<()> {
         self.queue.close();
@@ -255,25 +372,47 @@ impl Shard {
 
     /// Drops every connection, so that the next operation opens the files that are there then.
     fn reopen_later(&self) {
-        let mut writer = self.writer.lock();
-        self.cache.lose(self.id);
-        self.release_guard();
-        drop(self.readers.lock().take_idle());
-        if let Writer::Open(_) = &*writer {
+        self.let_go(&mut self.writer.lock());
+    }
+
+    /// [`Shard::reopen_later`], by the holder of the writer's lock.
+    fn let_go(&self, writer: &mut Writer) {
+        let guarded = self.give_up_files();
+        if let Writer::Open(_) = writer {
             *writer = Writer::Idle;
         }
-        self.guard.lock().take();
+        drop(guarded);
+    }
+
+    /// Drops what the shard has of its files but for the connection that writes: the next one to be opened
+    /// begins anew. The guard is given back, to be dropped after that connection.
+    fn give_up_files(&self) -> Option<Box<Guarded>> {
+        self.cache.detach(std::iter::once(&*self.view));
+        self.release_guard();
+        let readers = self.readers.lock().give_up();
+        let guarded = self.guard.lock().take();
+        drop(readers);
+        guarded
     }
 
     /// Closes every connection. The writer goes last and leaves no WAL behind if no
     /// other process uses the shard. Only after the cache was closed.
     pub(crate) fn close(&self) -> Result<()> {
         let mut writer = self.writer.lock();
-        let mut readers = self.readers.lock().close();
+        // What could not be written is not shown any longer.
+        let lost: Vec<_> = self.pending.take().into_iter().map(|row| row.entry).collect();
+        self.cache.publish(&self.view, &lost, Changes::All, None, None);
+        self.pending.taken_is_written();
+        let readers = self.readers.lock().close();
         let open = match std::mem::replace(&mut *writer, Writer::Closed) {
             Writer::Open(open) => Some(open),
             _ => None,
         };
+        self.close_connections(open, readers)
+    }
+
+    /// Closes the connections of the shard, which are all that there are. The writer goes last.
+    fn close_connections(&self, open: Option<Box<OpenWriter>>, mut readers: Vec<Database>) -> Result<()> {
         // The last connection goes after the guard was released, so that it can remove the log.
         readers.truncate(usize::from(open.is_none()));
         let closed = open.map_or(Ok(()), |open| {

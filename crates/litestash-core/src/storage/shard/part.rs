@@ -1,7 +1,6 @@
 //! A shard's part in a transaction over several shards: begun here, committed or rolled back together.
 
 use super::commit::{Begun, must_reopen};
-use super::marks::KnownMarks;
 use super::{OpenWriter, Shard, Transaction, Writer};
 use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
@@ -45,22 +44,14 @@ impl Opened<'_> {
 impl Shard {
     /// Begins a part, in the shard's file or, if there is none and it is not to be created, apart.
     pub(crate) fn begin_part(&self, level: Durability, create: bool) -> Result<Part<'_>> {
-        let mut writer = self.writer.lock();
+        let mut writer = self.writer_lock()?;
         let create = create || !self.pending.is_empty();
         let begun = match self.open_writer(&mut writer, create)? {
             Some(open) => self.flush_pending(open).and_then(|()| self.begin(open, level)),
             None => {
                 drop(writer);
                 let database = connection::open_in_memory(self.id)?;
-                let mut open = Box::new(OpenWriter {
-                    database,
-                    syncs: false,
-                    log_file: None,
-                    names_synced: false,
-                    burst: super::Burst::default(),
-                    known: KnownMarks::new(true),
-                    due_known_at: None,
-                });
+                let mut open = Box::new(OpenWriter::new(database, true));
                 let begun = self.begin(&mut open, Durability::Normal)?;
                 return Ok(self.part(Opened::Apart(open), level, begun));
             }
@@ -77,7 +68,7 @@ impl Shard {
     }
 
     fn part<'s>(&'s self, open: Opened<'s>, level: Durability, begun: Begun) -> Part<'s> {
-        let effects = Effects { images: Some(Vec::new()), ..self.effects(begun.marks) };
+        let effects = Effects { images: Some(Vec::new()), ..self.effects(&begun) };
         Part { shard: self, open, level, begun, effects, ended: false }
     }
 }

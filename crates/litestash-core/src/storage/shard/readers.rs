@@ -9,11 +9,11 @@ use crate::contract::version::Version;
 use crate::error::{Error, Result};
 use crate::storage::cache::{Content, Entry};
 use crate::storage::database::{Database, Hot};
-use crate::storage::directory::exists;
 use crate::storage::retry::while_busy;
 use crate::storage::row;
 use crate::storage::shard::Writer;
 use crate::storage::worker::When;
+use std::sync::Arc;
 
 /// Readers kept open per shard when nobody uses them.
 const IDLE_READERS_MAX: usize = 4;
@@ -28,6 +28,49 @@ pub(super) struct Readers {
     pub(super) closed: bool,
     /// How often one was taken.
     taken: u32,
+    /// Readers that are being opened or used.
+    pub(super) out: usize,
+    /// Grows when the files are given up: readers of an earlier generation are not used again.
+    generation: u64,
+}
+
+/// A reader connection in use. Goes back when dropped.
+pub(super) struct Borrowed<'a> {
+    shard: &'a Shard,
+    /// Empty while it is being opened, and if it is not to be used again.
+    database: Option<Database>,
+    generation: u64,
+}
+
+impl Borrowed<'_> {
+    /// The connection.
+    pub(super) fn database(&mut self) -> Option<&mut Database> {
+        self.database.as_mut()
+    }
+
+    /// Closes the connection instead of giving it back.
+    fn spoil(mut self) {
+        self.database = None;
+    }
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        if let Some(database) = self.database.take() {
+            let mut readers = self.shard.readers.lock();
+            if !readers.closed
+                && readers.generation == self.generation
+                && readers.idle.len() < IDLE_READERS_MAX
+            {
+                readers.idle.push(database);
+                readers.out -= 1;
+                return;
+            }
+            drop(readers);
+            drop(database);
+        }
+        self.shard.readers.lock().out -= 1;
+    }
 }
 
 impl Readers {
@@ -36,9 +79,27 @@ impl Readers {
         self.take_idle()
     }
 
+    /// Makes sure that no reader there is now is used again, and takes those that nobody uses.
+    pub(super) fn give_up(&mut self) -> Vec<Database> {
+        self.generation += 1;
+        self.take_idle()
+    }
+
+    /// Whether there are none, not even in use.
+    pub(super) fn is_empty(&self) -> bool {
+        self.out == 0 && self.idle.is_empty()
+    }
+
     pub(super) fn take_idle(&mut self) -> Vec<Database> {
         std::mem::take(&mut self.idle)
     }
+}
+
+/// What came of reading.
+enum Read<T> {
+    Done(T),
+    /// The bucket was dropped; the generation of the connection that found it.
+    Dropped(u64),
 }
 
 impl Shard {
@@ -56,7 +117,7 @@ impl Shard {
         self.catch_up();
         let found = self.read_with(|database| {
             // Before the reader decides whether its transaction is new enough.
-            let before = database.header().filter(|_| self.cache.is_on());
+            let before = database.header().filter(|_| self.view.keeps());
             let mut content = None;
             let (found, keeps) = database.read_keeping(|database| {
                 row::get(database, slot, hash, |row| {
@@ -67,13 +128,17 @@ impl Shard {
                 })
             })?;
             if keeps {
-                self.workers.idle.want(self.id, When::Later);
+                self.workers.idle.want(self, When::Later);
+            }
+            if self.is_in_bucket() && database.is_dropped()? {
+                // Nothing is known of the bucket that may be there now.
+                return Ok(None);
             }
             let is_current = || database.header() == before;
             if let Some(before) = before
                 && is_current()
             {
-                let entry = Entry { key: key.to_owned(), shard: self.id, content };
+                let entry = Entry { key: key.to_owned(), view: Arc::clone(&self.view), content };
                 self.cache.fill(&before, is_current, entry);
             }
             Ok(found)
@@ -91,7 +156,7 @@ impl Shard {
         self.read_with(|database| {
             let (result, keeps) = database.read_keeping(&mut f)?;
             if keeps {
-                self.workers.idle.want(self.id, When::Later);
+                self.workers.idle.want(self, When::Later);
             }
             Ok(result)
         })
@@ -129,46 +194,59 @@ impl Shard {
         if self.path.is_none() {
             return self.read_in_memory(f);
         }
-        while_busy(self.settings.busy_timeout, || {
-            let Some(mut database) = self.take_reader()? else { return Ok(None) };
-            let result = f(&mut database);
-            // After a failure of SQLite the next read opens another connection.
-            if !result.as_ref().is_err_and(Error::is_from_sqlite) {
-                self.return_reader(database);
+        loop {
+            let read = while_busy(self.settings.busy_timeout, || self.read_once(&mut f));
+            match read.map_err(|error| self.located(error))? {
+                Some(Read::Dropped(generation)) => self.leave_dropped(generation),
+                Some(Read::Done(answer)) => return Ok(Some(answer)),
+                None => return Ok(None),
             }
-            result.map(Some)
-        })
-        .map_err(|error| self.located(error))
+        }
     }
 
-    pub(super) fn take_reader(&self) -> Result<Option<Database>> {
-        {
+    fn read_once<T>(&self, f: &mut impl FnMut(&mut Database) -> Result<T>) -> Result<Option<Read<T>>> {
+        let Some(mut reader) = self.take_reader()? else { return Ok(None) };
+        let Some(database) = &mut reader.database else { return Ok(None) };
+        let result = f(database).and_then(|answer| {
+            // Asked afterwards: what was read from a bucket not dropped by now was read before its end.
+            let is_dropped = self.is_in_bucket() && database.is_dropped()?;
+            Ok(if is_dropped { Read::Dropped(reader.generation) } else { Read::Done(answer) })
+        });
+        // After a failure of SQLite the next read opens another connection.
+        if result.as_ref().is_err_and(Error::is_from_sqlite) {
+            reader.spoil();
+        }
+        result.map(Some)
+    }
+
+    /// Drops the connections to a bucket that was dropped, unless another has done so.
+    fn leave_dropped(&self, generation: u64) {
+        let mut writer = self.writer.lock();
+        if self.readers.lock().generation == generation {
+            self.let_go(&mut writer);
+        }
+    }
+
+    pub(super) fn take_reader(&self) -> Result<Option<Borrowed<'_>>> {
+        let looks;
+        let mut reader = {
             let mut readers = self.readers.lock();
             if readers.closed {
                 return Err(closed());
             }
+            readers.out += 1;
             readers.taken = readers.taken.wrapping_add(1);
-            let looks = readers.taken % READS_BETWEEN_LOOKS == 1;
-            if let Some(database) = readers.idle.pop() {
-                drop(readers);
-                if looks {
-                    self.find_journal();
-                }
-                return Ok(Some(database));
-            }
+            looks = readers.taken % READS_BETWEEN_LOOKS == 1;
+            Borrowed { shard: self, database: readers.idle.pop(), generation: readers.generation }
+        };
+        self.view.touch();
+        if looks || reader.database.is_none() {
+            self.find_journal();
         }
-        self.find_journal();
-        match &self.path {
-            Some(path) if exists(path)? => self.open_connection(path, self.settings.read_access),
-            _ => Ok(None),
+        if reader.database.is_none() {
+            reader.database = self.open_connection(self.settings.read_access, false)?;
         }
-    }
-
-    pub(super) fn return_reader(&self, database: Database) {
-        let mut readers = self.readers.lock();
-        if !readers.closed && readers.idle.len() < IDLE_READERS_MAX {
-            readers.idle.push(database);
-        }
+        Ok(reader.database.is_some().then_some(reader))
     }
 
     /// Ends the read transactions that idle readers keep open: all of them, or those not used since the last

@@ -7,7 +7,6 @@
 use super::commit::Begun;
 use super::{OpenWriter, Shard, Transaction};
 use crate::contract::intent;
-use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::connection::Durability;
 use crate::storage::database::Database;
@@ -28,7 +27,7 @@ impl Shard {
             transaction.goes_on();
             return Ok(false);
         };
-        let mut txn = self.txn(transaction.0, self.effects(begun.marks));
+        let mut txn = self.txn(transaction.0, self.effects(begun));
         for journal::Intent { id, changes } in &intents {
             for change in intent::decode(*id, self.id, changes)? {
                 txn.redo(&change)?;
@@ -47,7 +46,8 @@ impl Shard {
     fn open_journal(&self, create: bool) -> Result<()> {
         let opened = if create { self.journal.attach_or_create()? } else { self.journal.attach()? };
         if opened {
-            for shard in ShardId::all() {
+            // Of all of the stash's shards, because the journal is everybody's.
+            for shard in self.members.upgrade().iter().flat_map(|group| group.iter()) {
                 self.workers.journal.want(shard, When::Later);
             }
         }

@@ -22,12 +22,12 @@ impl Shard {
             self.flush()?;
         }
         let content = Some(row.content(version));
-        let entry = Arc::new(Entry { key: row.key.to_owned(), shard: self.id, content });
+        let entry = Arc::new(Entry { key: row.key.to_owned(), view: Arc::clone(&self.view), content });
         let pending = PendingRow { hash: *row.hash, slot: row.slot, entry };
         if !self.pending.push(&self.cache, pending) {
             return Err(closed());
         }
-        self.workers.flushes.want(self.id, When::Later);
+        self.workers.flushes.want(self, When::Later);
         Ok(())
     }
 

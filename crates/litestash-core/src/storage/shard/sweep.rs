@@ -137,7 +137,7 @@ impl Shard {
 
     #[cold]
     fn wake_sweeper(&self) {
-        self.workers.expiry.want_at(self.id, Instant::now() + self.until_due());
+        self.workers.expiry.want_at(self, Instant::now() + self.until_due());
     }
 
     /// How long until the next row is due, but no longer than until the shard is looked at again.
@@ -152,13 +152,13 @@ impl Shard {
     pub(crate) fn look_after_expiry(&self) -> bool {
         let again = self.write_accesses_in_background();
         match self.sweep_in_background() {
-            Ok(pause) => self.workers.expiry.want_at(self.id, Instant::now() + pause),
+            Ok(pause) => self.workers.expiry.want_at(self, Instant::now() + pause),
             Err(error) => {
                 if !matches!(error.kind(), ErrorKind::Closed | ErrorKind::Busy) {
                     tracing::warn!(%error, "expired rows could not be removed yet");
                 }
                 if error.kind() != ErrorKind::Closed {
-                    self.workers.expiry.want_at(self.id, Instant::now() + LOOK_PERIOD);
+                    self.workers.expiry.want_at(self, Instant::now() + LOOK_PERIOD);
                 }
             }
         }

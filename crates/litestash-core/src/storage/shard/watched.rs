@@ -69,7 +69,7 @@ impl Shard {
         self.read_with(|database| {
             let (result, keeps) = database.read_keeping(&mut f)?;
             if keeps {
-                self.workers.idle.want(self.id, When::Later);
+                self.workers.idle.want(self, When::Later);
             }
             Ok(result)
         })

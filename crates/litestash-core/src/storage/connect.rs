@@ -1,0 +1,76 @@
+//! Connections to the shards of a directory: which files there are, and what a bucket's need besides.
+
+use super::birth;
+use super::connection::{self, Access};
+use super::database::Database;
+use super::directory::{self, Directory, exists};
+use super::drops;
+use super::names::Names;
+use crate::contract::route::ShardId;
+use crate::error::Result;
+use std::time::Duration;
+
+/// How a shard is connected to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) shard: ShardId,
+    pub(crate) access: Access,
+    /// Whether a missing file is created, and a missing directory of a bucket.
+    pub(crate) creates: bool,
+    /// How long to wait for the names of the buckets, and to finish what a drop of the bucket has left.
+    pub(crate) timeout: Duration,
+}
+
+impl Wanted {
+    /// A shard that exists.
+    pub(crate) fn existing(shard: ShardId, access: Access, timeout: Duration) -> Self {
+        Self { shard, access, creates: false, timeout }
+    }
+}
+
+/// Opens a connection and calls `opened` with it while the file is sure to have its name. `None` if there is
+/// no such shard.
+pub(crate) fn connect(
+    directory: &Directory,
+    wanted: Wanted,
+    opened: impl Fn(&Database) -> Result<()>,
+) -> Result<Option<Database>> {
+    let Some(buckets) = directory.buckets() else {
+        let database = open(directory, wanted)?;
+        database.as_ref().map_or(Ok(()), opened)?;
+        return Ok(database);
+    };
+    if wanted.creates {
+        directory::make(buckets)?;
+    }
+    loop {
+        let Some(names) = Names::hold(buckets, wanted.timeout)? else { return Ok(None) };
+        if wanted.creates {
+            directory::make(directory.path())?;
+        }
+        let Some(mut database) = open(directory, wanted)? else { return Ok(None) };
+        database.set_bucket(buckets);
+        if !database.is_dropped()? {
+            opened(&database)?;
+            return Ok(Some(database));
+        }
+        // Whoever dropped the bucket has died before its directory was renamed: names are held until it is.
+        drop(database);
+        drop(names);
+        if !matches!(wanted.access, Access::Write | Access::Read) {
+            return Ok(None);
+        }
+        drops::drop_bucket(directory, false, wanted.timeout)?;
+    }
+}
+
+fn open(directory: &Directory, wanted: Wanted) -> Result<Option<Database>> {
+    let path = directory.shard_path(wanted.shard);
+    if !exists(&path)? {
+        if !wanted.creates {
+            return Ok(None);
+        }
+        birth::create(&path, wanted.shard)?;
+    }
+    connection::open(&path, wanted.shard, wanted.access)
+}
