@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from errors import Refused
-from layout import APPLICATION_ID, FORMAT, PAGE_SIZE, SCHEMA, SLOTS, shard_name
+from layout import APPLICATION_ID, FORMAT, OPTIONAL, PAGE_SIZE, SCHEMA, SLOTS, shard_name
 
 
 class Shard:
@@ -64,6 +64,27 @@ class Shard:
             for table in [f"slot_{slot}" for slot in range(SLOTS)] + ["expiry"]:
                 self.connection.execute(f"DELETE FROM {table}")
 
+    def changes(self) -> int:
+        """Rows written since the connection was opened, also those that were rolled back."""
+        return self.connection.total_changes if self.connection else 0
+
+    def applied(self) -> int:
+        """The number of the last transaction over several shards that this one has (section 14)."""
+        if not self.connection:
+            return 0
+        row = self.connection.execute("SELECT value FROM meta WHERE name = 'applied'").fetchone()
+        return row[0] if row else 0
+
+    def set_applied(self, number: int) -> None:
+        sql = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        self.connection.execute(sql, ("journal", 1))
+        self.connection.execute(sql, ("applied", number))
+
+    def remove_file(self) -> None:
+        """For a file that was made in vain."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
     def close(self) -> None:
         if self.connection:
             self.connection.close()
@@ -107,7 +128,7 @@ class Shard:
             raise Refused("NotAStash", f"{self.path.name}: application_id {application_id:#x}")
         if version > FORMAT:
             raise Refused("UnsupportedFormat", f"{self.path.name}: version {version}, known is {FORMAT}")
-        if version != FORMAT or schema != SCHEMA:
+        if version != FORMAT or schema[: len(SCHEMA)] != SCHEMA or not set(schema[len(SCHEMA) :]) <= set(OPTIONAL):
             raise Refused("NotAStash", f"{self.path.name}: foreign schema or version")
         meta = dict(connection.execute("SELECT name, value FROM meta"))
         if meta.get("format") != FORMAT or meta.get("shard") != self.number:

@@ -1,6 +1,6 @@
 """Operation scripts by topic. The order here is the number in a script's name: add new ones at the end."""
 
-from cases.scripts import basics, batches, conditions, errors, numbers, sizes, time, whole
+from cases.scripts import basics, batches, conditions, errors, numbers, sizes, time, transactions, whole
 
 TOPICS = [
     basics.overwrite, basics.delete, basics.take, basics.entry, basics.value_types, basics.key_types, basics.number_keys,
@@ -17,10 +17,16 @@ TOPICS = [
     whole.mixed,
 ]  # fmt: skip
 
+# From number 100 on.
+LATER = [
+    transactions.transaction, transactions.transaction_refused, transactions.transaction_conditions, transactions.transaction_one_shard,
+    transactions.transaction_mixed,
+]  # fmt: skip
+
 
 def all_scripts() -> list[dict]:
     result = []
-    for number, topic in enumerate(TOPICS, 1):
+    for number, topic in [*enumerate(TOPICS, 1), *enumerate(LATER, 100)]:
         script = topic()
         result.append(script.finish(f"{number:03}_{topic.__name__}", topic.__doc__))
     return result

@@ -27,9 +27,9 @@ pub(super) fn digests(directory: &Path) -> Result<BTreeMap<String, String>> {
     Ok(digests)
 }
 
-/// What is there beside the shard files, where nothing else should be: the stash was closed.
+/// What is there beside the shard files and the journal, where nothing else should be: the stash was closed.
 pub(super) fn extra_files(digests: &BTreeMap<String, String>) -> Vec<&str> {
-    digests.keys().map(String::as_str).filter(|name| !is_shard(name)).collect()
+    digests.keys().map(String::as_str).filter(|name| !is_shard(name) && *name != "journal.db").collect()
 }
 
 /// The shard files alone.
@@ -89,9 +89,10 @@ mod tests {
         assert!(extra_files(&before).is_empty());
         std::fs::write(folder.path().join("shard-a.db"), "abd").unwrap();
         std::fs::write(folder.path().join("shard-a.db-wal"), "").unwrap();
+        std::fs::write(folder.path().join("journal.db"), "").unwrap();
         let after = digests(folder.path()).unwrap();
         assert_eq!(extra_files(&after), ["shard-a.db-wal"]);
-        assert_eq!(changes(&before, &after), ["shard-a.db changed", "shard-a.db-wal is new"]);
+        assert_eq!(changes(&before, &after), ["journal.db is new", "shard-a.db changed", "shard-a.db-wal is new"]);
         assert_eq!(shards(&after).len(), 1);
         let copied = folder.path().join("copy");
         copy(folder.path(), &after, &copied).unwrap();

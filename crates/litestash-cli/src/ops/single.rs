@@ -31,6 +31,7 @@ enum Work {
     Expire(Deadline),
     Persist,
     Ttl,
+    Check(Action),
 }
 
 /// What it answered.
@@ -63,6 +64,7 @@ impl Single {
             "increment" => |members| Ok(Work::Increment(members.required_int("by")?)),
             "increment_float" => |members| Ok(Work::IncrementFloat(members.float("by")?)),
             "expire" => expire,
+            "check" => check,
             _ => return Err(invalid(format!("there is no operation `{name}` here"))),
         };
         let key = members.key()?;
@@ -89,6 +91,10 @@ impl Single {
             Work::Expire(deadline) => Answer::Flag(stash.expire(key, *deadline)?),
             Work::Persist => Answer::Flag(stash.persist(key)?),
             Work::Ttl => Answer::Deadline(stash.expires_at(key)?),
+            Work::Check(_) => {
+                let outcome = stash.apply(&[self.to_op()?])?.pop().transpose()?;
+                Answer::Flag(outcome == Some(Outcome::Flag(true)))
+            }
         })
     }
 
@@ -114,6 +120,7 @@ impl Single {
             Work::IncrementFloat(by) => Action::IncrementFloat(*by),
             Work::Expire(deadline) => Action::Expire(*deadline),
             Work::Persist => Action::Persist,
+            Work::Check(action) => action.clone(),
         };
         Op::new(&self.key, action)
     }
@@ -227,6 +234,14 @@ fn deadline(members: &mut Members<'_>) -> Result<Option<Deadline>> {
 
 fn expire(members: &mut Members<'_>) -> Result<Work> {
     deadline(members)?.map(Work::Expire).ok_or_else(|| invalid("`expire` needs `ttl_us` or `expires_at`"))
+}
+
+fn check(members: &mut Members<'_>) -> Result<Work> {
+    match (members.optional_value("expected")?, condition(members)?) {
+        (Some(expected), Condition::Always) => Ok(Work::Check(Action::Expect(encode(&expected)?))),
+        (None, condition) if condition != Condition::Always => Ok(Work::Check(Action::Check(condition))),
+        _ => Err(invalid("`check` needs either `if` or `expected`")),
+    }
 }
 
 fn compare_and_set(members: &mut Members<'_>) -> Result<Work> {

@@ -32,7 +32,7 @@ pub(crate) fn difference(expected: &Path, got: &Path) -> Option<String> {
     let names = |directory: &Path| -> BTreeSet<String> {
         let entries = directory.read_dir().into_iter().flatten().flatten();
         let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        names.filter(|name| name.ends_with(".db")).collect()
+        names.filter(|name| name.starts_with("shard-") && name.ends_with(".db")).collect()
     };
     let (old, new) = (names(expected), names(got));
     let mut lines: Vec<_> =
