@@ -276,7 +276,9 @@ fn compare(stash: &LiteStash, acknowledged: &Acknowledged) -> Result<(), Failure
     for (writer, number) in &acknowledged.transfers {
         let newest = int(stash, &format!("newest:{writer}"))?.map(i64::unsigned_abs);
         let Some(newest) = newest.filter(|newest| newest >= number) else {
-            return Err(format!("writer {writer}: {number} was acknowledged, {newest:?} is the newest").into());
+            return Err(
+                format!("writer {writer}: {number} was acknowledged, {newest:?} is the newest").into()
+            );
         };
         let receipt = |number: u64| stash.exists(format!("receipt:{writer}:{number}"));
         if !receipt(newest)? || newest.checked_sub(1).is_some_and(|before| receipt(before).unwrap_or(true)) {

@@ -45,8 +45,8 @@ pub use contract::version::Version;
 pub use env::{Clock, FixedClock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
-    Action, ComputeOptions, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome, ScanOptions,
-    SetOptions, TransactionOutcome, Values,
+    Action, ComputeOptions, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome,
+    ScanOptions, SetOptions, TransactionOutcome, Values,
 };
 pub use storage::{CacheStats, Durability};
 

@@ -92,7 +92,10 @@ mod tests {
         std::fs::write(folder.path().join("journal.db"), "").unwrap();
         let after = digests(folder.path()).unwrap();
         assert_eq!(extra_files(&after), ["shard-a.db-wal"]);
-        assert_eq!(changes(&before, &after), ["journal.db is new", "shard-a.db changed", "shard-a.db-wal is new"]);
+        assert_eq!(
+            changes(&before, &after),
+            ["journal.db is new", "shard-a.db changed", "shard-a.db-wal is new"]
+        );
         assert_eq!(shards(&after).len(), 1);
         let copied = folder.path().join("copy");
         copy(folder.path(), &after, &copied).unwrap();

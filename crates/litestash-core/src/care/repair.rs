@@ -2,6 +2,7 @@
 
 use super::backup::refuse_occupied;
 use super::transfer::Parsed;
+use super::unfinished;
 use crate::contract::hash::KeyHash;
 use crate::contract::interchange::{EncodedLine, key_to_json};
 use crate::contract::key::Key;
@@ -61,7 +62,7 @@ pub struct Lost {
 /// `destination`.
 ///
 /// A row proves sound by its key's hash, its checksum and its canonical form; versions and deadlines are
-/// kept. The source is not changed. It must not be open in this process: close it first. `destination` must
+/// kept. What transactions of its journal left undone is done in the new stash. The source is not changed. It must not be open in this process: close it first. `destination` must
 /// not exist, or be an empty directory.
 pub fn repair(source: impl AsRef<Path>, destination: impl AsRef<Path>) -> Result<RepairReport> {
     let source = Directory::open(source.as_ref(), false, true)?;
@@ -82,6 +83,7 @@ pub fn repair(source: impl AsRef<Path>, destination: impl AsRef<Path>) -> Result
             report.lost.push(Lost { shard: shard.number(), slot: None, key_hash: None, key: None, reason });
         }
     }
+    unfinished::finish(&source, &target, &mut report)?;
     target.close()?;
     Ok(report)
 }

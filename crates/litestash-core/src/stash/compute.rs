@@ -301,12 +301,10 @@ impl<'a> Computation<'a> {
             return Ok(found);
         }
         let lease = match self.plan.lease {
-            Some(length) if self.inner.settings.directory.is_some() => {
-                match self.lease(length)? {
-                    Ok(lease) => Some(lease),
-                    Err(found) => return Ok(found),
-                }
-            }
+            Some(length) if self.inner.settings.directory.is_some() => match self.lease(length)? {
+                Ok(lease) => Some(lease),
+                Err(found) => return Ok(found),
+            },
             _ => None,
         };
         // The same for other processes.
@@ -367,8 +365,8 @@ impl<'a> Computation<'a> {
             let mut stored = false;
             // The stale row may have ended meanwhile.
             for set in replacing.iter().chain([&absent]) {
-                stored = stored
-                    || op::execute(txn, self.place, self.key, set, now_us)? != Outcome::Version(None);
+                stored =
+                    stored || op::execute(txn, self.place, self.key, set, now_us)? != Outcome::Version(None);
             }
             lease.as_ref().map_or(Ok(()), |lease| lease.end_in(txn))?;
             Ok(stored)

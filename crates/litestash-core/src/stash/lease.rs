@@ -69,9 +69,8 @@ impl Drop for Lease<'_> {
 /// Whether somebody has the lease of a key.
 pub(super) fn is_leased(inner: &Inner, place: &Place) -> Result<bool> {
     let now_us = inner.now_us();
-    let leased = inner
-        .shard(place.route.shard)
-        .read(|database| leases::is_leased(database, &place.hash, now_us))?;
+    let leased =
+        inner.shard(place.route.shard).read(|database| leases::is_leased(database, &place.hash, now_us))?;
     Ok(leased.unwrap_or(false))
 }
 

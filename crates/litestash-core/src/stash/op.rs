@@ -184,9 +184,9 @@ impl Op {
     /// is not canonical.
     pub fn new(key: impl ToKey, action: Action) -> Result<Self> {
         match &action {
-            Action::Set { encoded, .. }
-            | Action::CompareAndSet { encoded, .. }
-            | Action::Expect(encoded) => msgpack::validate(encoded)?,
+            Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } | Action::Expect(encoded) => {
+                msgpack::validate(encoded)?
+            }
             _ => {}
         }
         Ok(Self { key: key.to_key()?.into_owned(), action })

@@ -194,9 +194,8 @@ impl Inner {
         let after = writes.iter().map(|(part, _)| part.applied()).max().unwrap_or(0);
         let intents = writes.iter_mut().map(|(part, _)| (part.shard(), part.take_images())).collect();
         step(1);
-        self.journal.commit(intents, after, |id| {
-            writes.iter_mut().try_for_each(|(part, _)| part.set_applied(id))
-        })?;
+        self.journal
+            .commit(intents, after, |id| writes.iter_mut().try_for_each(|(part, _)| part.set_applied(id)))?;
         // From here on it is going to happen, if not by this thread then by whoever comes next.
         step(2);
         let mut undone = Vec::new();
@@ -225,9 +224,17 @@ impl Inner {
     pub(super) fn finish_transactions_at_open(&self) -> Result<()> {
         match self.finish_transactions() {
             Err(error) if error.kind() == ErrorKind::ReadOnly => self.wait_for_others(error),
-            // The shards that are sound stay usable; who writes one that needs the journal is told.
-            Err(error) if error.kind() == ErrorKind::Corrupt || error.kind() == ErrorKind::NotAStash => {
-                tracing::error!(%error, "the journal cannot be read");
+            // What is sound stays usable; who writes a shard that needs the journal is told.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Corrupt
+                        | ErrorKind::NotAStash
+                        | ErrorKind::UnsupportedFormat
+                        | ErrorKind::DiskFull
+                ) =>
+            {
+                tracing::error!(%error, "what transactions left undone cannot be finished");
                 Ok(())
             }
             other => other,

@@ -29,9 +29,8 @@ mod header {
 /// Mode 0600.
 pub(super) fn create(path: &Path, content: impl Into<Content>) -> Result<()> {
     let content = content.into();
-    let failed = |error: std::io::Error| {
-        Error::from(error).context(format_args!("creating the file of {content}"))
-    };
+    let failed =
+        |error: std::io::Error| Error::from(error).context(format_args!("creating the file of {content}"));
     let newborn = Newborn(newborn_path(path));
     write_synced(&newborn.0, &image(content)?).map_err(failed)?;
     match std::fs::hard_link(&newborn.0, path) {

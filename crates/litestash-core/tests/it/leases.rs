@@ -73,9 +73,8 @@ fn processes_and_threads_share_one_computation() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut children: Vec<_> = (0..4)
-        .map(|_| start("leases::processes_and_threads_share_one_computation", dir.path()))
-        .collect();
+    let mut children: Vec<_> =
+        (0..4).map(|_| start("leases::processes_and_threads_share_one_computation", dir.path())).collect();
     wait_until("all are ready", LIMIT, || noted(dir.path(), "ready") == 4);
     note(dir.path(), "go");
     for child in &mut children {

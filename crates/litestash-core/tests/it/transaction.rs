@@ -7,8 +7,8 @@ use litestash_core::contract::key::{Key, KeyRef};
 use litestash_core::contract::record::{self, Expiry};
 use litestash_core::contract::route::{Route, ShardId};
 use litestash_core::{
-    Action, Condition, Durability, ErrorKind, LiteStash, Op, Options, Outcome, SetOptions, TransactionOutcome,
-    Value, Version,
+    Action, Condition, Durability, ErrorKind, LiteStash, Op, Options, Outcome, SetOptions,
+    TransactionOutcome, Value, Version,
 };
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -107,10 +107,7 @@ fn a_condition_that_does_not_hold_or_a_failure_does_nothing_at_all() {
     let too_much = Op::new(&*keys[0], Action::Increment(i64::MAX)).unwrap();
     check_kind(stash.transaction(&sets(too_much)), ErrorKind::Overflow);
     let no_time = SetOptions { keep_ttl: true, ..SetOptions::ttl(std::time::Duration::from_secs(1)) };
-    check_kind(
-        stash.transaction(&sets(Op::set("x", &1, no_time).unwrap())),
-        ErrorKind::InvalidArgument,
-    );
+    check_kind(stash.transaction(&sets(Op::set("x", &1, no_time).unwrap())), ErrorKind::InvalidArgument);
     // Not even files.
     assert_eq!(names(dir.path()), Vec::<String>::new());
     committed(&stash, &sets(check(&keys[15], Condition::Absent)));
@@ -128,7 +125,10 @@ fn within_one_shard_there_is_no_journal() {
     committed(&stash, &[set(&keys[0], 1), add(&keys[1], 1), check(&keys[2], Condition::Absent)]);
     stash.set(key_in(1), &1).unwrap();
     // Reading another shard is no writing in two.
-    committed(&stash, &[set(&keys[0], 2), check(&key_in(1), Condition::Present), check(&key_in(3), Condition::Absent)]);
+    committed(
+        &stash,
+        &[set(&keys[0], 2), check(&key_in(1), Condition::Present), check(&key_in(3), Condition::Absent)],
+    );
     assert_eq!(int(&stash, &keys[0]), Some(2));
     assert_eq!(
         stash.transaction(&[set(&keys[0], 3), check(&keys[0], Condition::Absent)]).unwrap(),
@@ -278,6 +278,26 @@ fn a_damaged_journal_stops_the_writers_of_marked_shards_and_is_reported() {
     let again = LiteStash::open(dir.path()).unwrap();
     assert_eq!(int(&again, &a), Some(1));
     check_kind(again.set(&a, &3), ErrorKind::Corrupt);
+}
+
+#[test]
+fn repair_does_what_was_left_undone() {
+    let (dir, stash, _) = with_undone();
+    let keys = [1, 5, 10, 14].map(key_in);
+    let target = tempfile::tempdir().unwrap();
+    // The background would finish it in a moment.
+    let copy = target.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    stash.close().unwrap();
+    for name in names(dir.path()) {
+        std::fs::copy(dir.path().join(&name), copy.join(&name)).unwrap();
+    }
+    let report = litestash_core::repair(&copy, target.path().join("repaired")).unwrap();
+    assert!(report.lost.is_empty(), "{:?}", report.lost);
+    let repaired = LiteStash::open(target.path().join("repaired")).unwrap();
+    assert_eq!(keys.each_ref().map(|key| int(&repaired, key)), [Some(2), Some(2), None, Some(2)]);
+    let after = LiteStash::open(&copy).unwrap();
+    assert_eq!(keys.each_ref().map(|key| int(&after, key)), [Some(2), Some(2), None, Some(2)]);
 }
 
 #[test]

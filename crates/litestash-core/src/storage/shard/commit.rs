@@ -333,7 +333,11 @@ impl Shard {
         })
     }
 
-    pub(super) fn open_writer<'w>(&self, writer: &'w mut Writer, create: bool) -> Result<Option<&'w mut OpenWriter>> {
+    pub(super) fn open_writer<'w>(
+        &self,
+        writer: &'w mut Writer,
+        create: bool,
+    ) -> Result<Option<&'w mut OpenWriter>> {
         if !self.settings.writable() {
             return Err(Error::new(ErrorKind::ReadOnly, "the stash was opened read-only"));
         }

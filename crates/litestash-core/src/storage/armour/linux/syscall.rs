@@ -277,6 +277,10 @@ mod tests {
             assert!(!is_index(file.as_bytes()) && !is_index(format!("/a/{file}-wal").as_bytes()), "{file}");
         }
         assert!(is_index(format!("/a/{JOURNAL_FILE}-shm").as_bytes()));
-        assert!(!is_index(b"/shard-1.db-shm/other.db-shm") && !is_index(b"") && !is_index(b"/a/my-journal.db-shm"));
+        assert!(
+            !is_index(b"/shard-1.db-shm/other.db-shm")
+                && !is_index(b"")
+                && !is_index(b"/a/my-journal.db-shm")
+        );
     }
 }
