@@ -84,6 +84,27 @@ class Shard:
             for table in [f"slot_{slot}" for slot in range(SLOTS)] + ["expiry"]:
                 self.connection.execute(f"DELETE FROM {table}")
 
+    def changes(self) -> int:
+        """Rows written since the connection was opened, also those that were rolled back."""
+        return self.connection.total_changes if self.connection else 0
+
+    def applied(self) -> int:
+        """The number of the last transaction over several shards that this one has (section 15)."""
+        if not self.connection:
+            return 0
+        row = self.connection.execute("SELECT value FROM meta WHERE name = 'applied'").fetchone()
+        return row[0] if row else 0
+
+    def set_applied(self, number: int) -> None:
+        sql = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        self.connection.execute(sql, ("journal", 1))
+        self.connection.execute(sql, ("applied", number))
+
+    def remove_file(self) -> None:
+        """For a file that was made in vain."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
     def close(self) -> None:
         if self.connection:
             self.connection.close()

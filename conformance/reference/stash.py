@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import journal
 import record
 import watched
 from decode import decode
@@ -79,6 +80,11 @@ class Stash:
         self.default_ttl_us = default_ttl_us
         self.shards = [Shard(directory, number, read_only) for number in range(SHARDS)]
         self.uses: dict[bytes, Use] = {}
+        try:
+            journal.refuse_unfinished(directory, [shard.applied() for shard in self.shards])
+        except Refused:
+            self.close()
+            raise
 
     def close(self) -> None:
         self.write_uses()
@@ -117,6 +123,38 @@ class Stash:
         for number in sorted({key.shard for key, _ in jobs}):
             self._within(self.shards[number], lambda number=number: run_shard(number))
         return results
+
+    def transaction(self, jobs: list[tuple[Key, Callable[[Key], object], Callable[[object], bool]]]) -> list | int:
+        """Runs all jobs, in order, or none: then the result is the index of the job whose answer its last part refuses.
+        There is no other process, and no crash, so it needs no journal; but the shards look as if there were one."""
+        shards = [self.shards[number] for number in sorted({key.shard for key, _, _ in jobs})]
+        existed = [shard.connection is not None for shard in shards]
+        before = [shard.changes() for shard in shards]
+        for shard in shards:
+            shard.begin()
+        results, refused, done = [], None, False
+        try:
+            for at, (key, work, refuses) in enumerate(jobs):
+                # A shard that is created on the way begins by itself, after its tables were made.
+                missing = self.shards[key.shard].connection is None
+                results.append(work(key))
+                if missing and self.shards[key.shard].connection:
+                    before[shards.index(self.shards[key.shard])] = -1
+                if refuses(results[-1]):
+                    refused = at
+                    return at
+            written = [shard for shard, changes in zip(shards, before) if shard.changes() != max(changes, 0)]
+            if len(written) > 1:
+                number = 1 + max(shard.applied() for shard in self.shards)
+                for shard in written:
+                    shard.set_applied(number)
+            done = True
+            return results
+        finally:
+            for shard, there in zip(shards, existed):
+                shard.end(keep=done and refused is None)
+                if not done and not there and shard.connection:
+                    shard.remove_file()
 
     # Rows.
     def _stored(self, key: Key) -> Entry | None:
@@ -212,6 +250,9 @@ class Stash:
 
     def exists(self) -> Callable[[Key], bool]:
         return lambda key: self._live(key) is not None
+
+    def check(self, condition: Callable[[Entry | None], bool]) -> Callable[[Key], bool]:
+        return lambda key: condition(self._live(key))
 
     def set(
         self,

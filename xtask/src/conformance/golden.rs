@@ -48,7 +48,7 @@ fn digests(engine: &Language, script: &Script, root: &Path) -> Result<BTreeMap<S
     let digests = stash::digests(&directory)?;
     let extra = stash::extra_files(&digests);
     ensure!(extra.is_empty(), "left {}", extra.join(", "));
-    Ok(digests)
+    Ok(stash::shards(&digests))
 }
 
 impl Golden {

@@ -40,9 +40,9 @@ fn add_digests(directory: &Path, prefix: &str, digests: &mut BTreeMap<String, St
     Ok(())
 }
 
-/// What is there beside the shard files, where nothing else should be: the stash was closed.
+/// What is there beside the shard files and the journal, where nothing else should be: the stash was closed.
 pub(super) fn extra_files(digests: &BTreeMap<String, String>) -> Vec<&str> {
-    digests.keys().map(String::as_str).filter(|name| !is_shard(name)).collect()
+    digests.keys().map(String::as_str).filter(|name| !is_shard(name) && *name != "journal.db").collect()
 }
 
 /// The shard files alone.
@@ -113,6 +113,7 @@ mod tests {
         std::fs::write(folder.path().join("buckets/more"), "").unwrap();
         std::fs::write(folder.path().join("shard-a.db"), "abd").unwrap();
         std::fs::write(folder.path().join("shard-a.db-wal"), "").unwrap();
+        std::fs::write(folder.path().join("journal.db"), "").unwrap();
         let after = digests(folder.path()).unwrap();
         assert_eq!(extra_files(&after), ["buckets/more", "shard-a.db-wal"]);
         assert_eq!(
@@ -120,6 +121,7 @@ mod tests {
             [
                 "buckets/%2E/shard-0.db is new",
                 "buckets/more is new",
+                "journal.db is new",
                 "shard-a.db changed",
                 "shard-a.db-wal is new"
             ]

@@ -6,6 +6,7 @@ mod repair;
 mod stats;
 mod sync;
 mod transfer;
+mod unfinished;
 mod verify;
 
 pub use backup::BackupReport;

@@ -114,6 +114,7 @@ pub(super) const INTENT_ADD: &str = "INSERT INTO intents (shard, id, changes) VA
 pub(super) const INTENTS_AFTER: &str =
     "SELECT id, changes FROM intents WHERE shard = ?1 AND id > ?2 ORDER BY id";
 pub(super) const INTENTS_LAST: &str = "SELECT max(id) FROM intents WHERE shard = ?1";
+pub(super) const INTENT_TAKE_BACK: &str = "DELETE FROM intents WHERE shard = ?1 AND id = ?2";
 pub(super) const INTENTS_FORGET: &str = "DELETE FROM intents WHERE shard = ?1 AND id <= ?2";
 
 pub(super) const LEASES_THERE: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'leases'";

@@ -58,7 +58,15 @@ fn files(directory: &Path) -> BTreeSet<String> {
         let files = names(&buckets.join(&bucket));
         files.into_iter().map(move |name| format!("buckets/{bucket}/{name}"))
     });
-    names(directory).into_iter().chain(within).filter(|name| name.ends_with(".db")).collect()
+    names(directory)
+        .into_iter()
+        .chain(within)
+        .filter(|name| {
+            // The journal is no shard.
+            let file = name.rsplit('/').next().unwrap_or(name);
+            file.starts_with("shard-") && file.ends_with(".db")
+        })
+        .collect()
 }
 
 /// How the rows of two shard files differ.
