@@ -186,7 +186,8 @@ impl LiteStash {
     }
 
     /// Closes the stash for all its handles, and its buckets: waits for operations that run, moves the
-    /// write-ahead logs into the shard files and closes them. Every later operation is `Closed`; closing again does nothing.
+    /// write-ahead logs into the shard files and closes them. Every later operation is `Closed`; closing again
+    /// does nothing.
     ///
     /// The first error is returned, after every shard was closed. Nothing acknowledged is lost by an error
     /// here, but for writes at [`Durability::Relaxed`] that could not be written any more.
