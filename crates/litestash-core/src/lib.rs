@@ -48,7 +48,7 @@ pub use stash::{
     Action, Condition, Cursor, Deadline, Entry, Items, Keys, LiteStash, Op, Options, Outcome, ScanOptions,
     SetOptions, Values,
 };
-pub use storage::{CacheStats, Durability};
+pub use storage::{CacheStats, Durability, Eviction, LimitStats, Limits};
 
 /// Switches for measurements. No part of the interface.
 #[cfg(feature = "testing")]

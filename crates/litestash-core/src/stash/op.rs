@@ -9,7 +9,7 @@ use crate::contract::typed;
 use crate::contract::value::Value;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::row::{StoredRow, WriteTxn};
+use crate::storage::row::{Removal, StoredRow, WriteTxn};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -357,11 +357,11 @@ pub(super) fn execute(
                 Err(error) if error.kind() == ErrorKind::Corrupt && !error.is_from_sqlite() => true,
                 Err(error) => return Err(error),
             };
-            Ok(Outcome::Flag(txn.delete(slot, &place.hash, key)? && was_live))
+            Ok(Outcome::Flag(txn.delete(slot, &place.hash, key, Removal::Deleted)? && was_live))
         }
         Action::Take => {
             let row = live(txn)?;
-            txn.delete(slot, &place.hash, key)?;
+            txn.delete(slot, &place.hash, key, Removal::Deleted)?;
             Ok(Outcome::Value(row.map(|row| row.body)))
         }
         Action::Increment(by) => {

@@ -12,6 +12,7 @@ use crate::env::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
 use crate::storage::armour;
+use crate::storage::bounds::{Bounds, Limits};
 use crate::storage::cache::ReadCache;
 use crate::storage::connection::{self, Access};
 use crate::storage::directory::Directory;
@@ -56,6 +57,8 @@ pub(crate) struct Inner {
     shards: Arc<[Shard; SHARDS]>,
     workers: Workers,
     clock: Arc<dyn Clock>,
+    /// The limits, if there are any.
+    pub(crate) bounds: Option<Arc<Bounds>>,
     /// The version of the last relaxed write.
     pub(super) relaxed_us: AtomicI64,
     closed: AtomicBool,
@@ -116,19 +119,30 @@ impl LiteStash {
         {
             return Err(Error::new(ErrorKind::NoStash, "the directory holds no shard file"));
         }
+        let limits = if read_only { Limits::default() } else { options.limits };
+        let bounds = Bounds::new(
+            limits,
+            directory.as_ref().map(Directory::path),
+            Arc::clone(&options.clock),
+            options.background,
+        );
         let common = Common {
             settings: Arc::new(Settings { directory, read_access, busy_timeout: options.busy_timeout }),
             cache: Arc::new(ReadCache::new(options.cache_bytes)),
             workers: Workers::new(),
             syncs: Arc::new(Permits::new(SYNCS_MAX)),
+            bounds: bounds.map(Arc::new),
         };
         let shards: Vec<_> = ShardId::all().map(|id| Shard::new(id, &common)).collect();
         let Ok(shards) = <[Shard; SHARDS]>::try_from(shards) else {
             unreachable!("ShardId::all() has SHARDS members");
         };
         let shards = Arc::new(shards);
-        let Common { settings, cache, workers, .. } = common;
+        let Common { settings, cache, workers, bounds, .. } = common;
         workers.all().iter().for_each(|worker| worker.watch(&shards));
+        if let Some(bounds) = &bounds {
+            bounds.watch(&shards);
+        }
         Ok(Self {
             level: options.durability,
             inner: Arc::new(Inner {
@@ -139,6 +153,7 @@ impl LiteStash {
                 shards,
                 workers,
                 clock: Arc::clone(&options.clock),
+                bounds,
                 relaxed_us: AtomicI64::new(i64::MIN),
                 closed: AtomicBool::new(false),
                 generation: fork::watched_generation(),
@@ -243,8 +258,33 @@ impl Inner {
         }
         let drained = self.shards.iter().map(Shard::drain).fold(Ok(()), Result::and);
         self.workers.all().iter().for_each(|worker| worker.stop());
+        self.write_uses();
         self.cache.close();
         drained.and(self.close_shards())
+    }
+
+    /// What others can know of this process's reads.
+    fn write_uses(&self) {
+        let Some(bounds) = self.bounds.as_ref().filter(|bounds| bounds.works_in_background()) else { return };
+        for shard in self.shards() {
+            if let Err(error) = shard.write_uses(bounds, true) {
+                tracing::debug!(%error, "writing uses at close");
+            }
+        }
+    }
+
+    /// Notes that a key was used, if anybody asks for that.
+    #[inline]
+    pub(super) fn note_use(&self, key: KeyRef<'_>, place: Option<&Place>) {
+        if let Some(bounds) = &self.bounds
+            && let Some(uses) = bounds.uses()
+        {
+            let place = || place.copied().unwrap_or_else(|| Place::of(key));
+            let shard = uses.note(key, self.now_us(), || place().hash);
+            if bounds.works_in_background() {
+                self.shard(shard).ask_for_upkeep();
+            }
+        }
     }
 
     fn close_shards(&self) -> Result<()> {

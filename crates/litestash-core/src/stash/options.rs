@@ -4,7 +4,7 @@ use super::open::LiteStash;
 use crate::contract::limits::{VALUE_BYTES_DEFAULT, VALUE_BYTES_MAX};
 use crate::env::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use crate::storage::Durability;
+use crate::storage::{Durability, Limits};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub struct Options {
     pub(super) value_bytes_max: usize,
     pub(super) cache_bytes: usize,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) background: bool,
+    pub(super) limits: Limits,
 }
 
 impl Default for Options {
@@ -46,6 +48,8 @@ impl Default for Options {
             value_bytes_max: VALUE_BYTES_DEFAULT,
             cache_bytes: CACHE_BYTES_DEFAULT,
             clock: Arc::new(SystemClock),
+            background: true,
+            limits: Limits::default(),
         }
     }
 }
@@ -128,6 +132,36 @@ impl Options {
         self
     }
 
+    /// Whether work is done in the background that changes rows: such as removing what has expired, or evicting ahead
+    /// of need. Default: true. Without it the same is done only by the calls that ask for it.
+    pub fn background(mut self, background: bool) -> Self {
+        self.background = background;
+        self
+    }
+
+    /// What the stash may take on disk and how many rows it may have, and what happens then. Default: no limits.
+    ///
+    /// Limits belong to the handle, not to the files: every process that writes a limited stash should be given them.
+    /// A write by a handle without limits makes no room, but keeps the counts. A read-only stash ignores them.
+    ///
+    /// Bytes are kept at every moment but for what is in flight: a transaction of many rows is in its log, beside the
+    /// files, until it is moved. Rows are kept after every write; while several processes write different shards in the
+    /// same instant, each may be one row over. Evicting is done by the write that finds no room, for which it removes
+    /// as much as it needs, and ahead of need in the background.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// use litestash_core::{Eviction, Limits, Options};
+    /// let limits =
+    ///     Limits { bytes: Some(64 << 20), eviction: Eviction::LeastRecentlyUsed, ..Limits::default() };
+    /// let stash = Options::new().limits(limits).open(dir.path())?;
+    /// # Ok::<_, litestash_core::Error>(())
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Opens the stash in that directory.
     ///
     /// Nothing is opened or created but the directory: shard files are opened by the first operation that
@@ -149,6 +183,7 @@ impl Options {
         if !(1..=VALUE_BYTES_MAX).contains(&self.value_bytes_max) {
             return Err(Error::invalid_argument(format!("value_bytes_max is 1 to {VALUE_BYTES_MAX}")));
         }
+        self.limits.check()?;
         Ok(self)
     }
 }
@@ -164,6 +199,8 @@ impl std::fmt::Debug for Options {
             .field("busy_timeout", &self.busy_timeout)
             .field("value_bytes_max", &self.value_bytes_max)
             .field("cache_bytes", &self.cache_bytes)
+            .field("background", &self.background)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }

@@ -159,6 +159,7 @@ impl Inner {
         let shard = self.shard(place.route.shard);
         if let Action::Set { encoded, options } = action {
             if level == Durability::Relaxed
+                && self.may_be_acknowledged_early(key, encoded)?
                 && options.condition == Condition::Always
                 && !options.keep_ttl
                 && self.settings.directory.is_some()
@@ -191,6 +192,13 @@ impl Inner {
             },
         )?;
         Ok(done.unwrap_or_else(|| action.on_missing()))
+    }
+
+    /// Whether there is room for a row that is not written yet.
+    fn may_be_acknowledged_early(&self, key: KeyRef<'_>, encoded: &[u8]) -> Result<bool> {
+        let Some(bounds) = &self.bounds else { return Ok(true) };
+        bounds.check_size(key.size_bytes() + encoded.len())?;
+        Ok(!bounds.may_refuse())
     }
 
     /// Greater than every one before, so that relaxed writes of a key are in the order of their versions.

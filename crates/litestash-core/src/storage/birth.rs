@@ -5,7 +5,9 @@
 //! of the same statements on the file. See `docs/adr/0004-birth-of-a-shard.md`.
 
 use super::connection;
+use super::counting::begin_counting;
 use super::directory::create_shard_file;
+use super::shard::Counters;
 use crate::contract::route::ShardId;
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions};
@@ -26,13 +28,14 @@ mod header {
     pub(super) const SQLITE_VERSION: Range<usize> = 96..100;
 }
 
-/// Creates the file of a shard, empty but for its tables, if there is none of that name. Mode 0600.
-pub(super) fn create(path: &Path, shard: ShardId) -> Result<()> {
+/// Creates the file of a shard, empty but for its tables, if there is none of that name: a counted one, if so. Mode
+/// 0600.
+pub(super) fn create(path: &Path, shard: ShardId, counted: bool) -> Result<()> {
     let failed = |error: std::io::Error| {
         Error::from(error).context(format_args!("creating the file of shard {shard}"))
     };
     let newborn = Newborn(newborn_path(path));
-    write_synced(&newborn.0, &image(shard)?).map_err(failed)?;
+    write_synced(&newborn.0, &image(shard, counted)?).map_err(failed)?;
     match std::fs::hard_link(&newborn.0, path) {
         Err(error) if error.kind() == Io::AlreadyExists => Ok(()),
         // A file system without hard links: SQLite creates the tables in place.
@@ -42,8 +45,11 @@ pub(super) fn create(path: &Path, shard: ShardId) -> Result<()> {
 }
 
 /// The pages of an empty shard, in the WAL format, which a database in memory cannot have itself.
-fn image(shard: ShardId) -> Result<Vec<u8>> {
+fn image(shard: ShardId, counted: bool) -> Result<Vec<u8>> {
     let mut connection = connection::open_in_memory(shard)?.into_connection();
+    if counted {
+        begin_counting(&connection, Counters::default())?;
+    }
     let mut image = connection.serialize(c"main")?.to_vec();
     image[header::FORMAT_VERSIONS].fill(2);
     image[header::CHANGE_COUNTER].copy_from_slice(&1u32.to_be_bytes());

@@ -10,8 +10,10 @@
 
 pub(crate) mod armour;
 mod birth;
+pub(crate) mod bounds;
 pub(crate) mod cache;
 pub(crate) mod connection;
+pub(crate) mod counting;
 pub(crate) mod database;
 pub(crate) mod directory;
 pub(crate) mod failure;
@@ -28,6 +30,7 @@ pub(crate) mod ticket;
 mod wal_index;
 mod worker;
 
+pub use bounds::{Eviction, LimitStats, Limits};
 pub use cache::CacheStats;
 pub use connection::Durability;
 pub(crate) use retry::while_busy;

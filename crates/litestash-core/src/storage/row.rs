@@ -1,9 +1,10 @@
 //! Reading and writing single rows on a connection. A function that writes is a method of [`WriteTxn`], which
 //! only exists inside a transaction.
 
+use super::bounds::{Bounds, Room};
 use super::cache::{Changes, Content, Entry};
 use super::database::{Database, Hot};
-use super::shard::Marks;
+use super::shard::{Counters, Marks};
 use super::sql::{self, PerSlot};
 use crate::contract::hash::KeyHash;
 use crate::contract::key::{Key, KeyRef, StoredKey};
@@ -95,7 +96,7 @@ pub(crate) fn get<T>(
     database.with(Hot::Get(slot), |statement| first(statement, hash, f))
 }
 
-fn first<T>(
+pub(super) fn first<T>(
     statement: &mut Statement<'_>,
     hash: &KeyHash,
     f: impl FnOnce(StoredRow<'_>) -> Result<T>,
@@ -107,7 +108,11 @@ fn first<T>(
     }
 }
 
-fn cached<'c>(connection: &'c Connection, sql: &PerSlot, slot: Slot) -> Result<CachedStatement<'c>> {
+pub(super) fn cached<'c>(
+    connection: &'c Connection,
+    sql: &PerSlot,
+    slot: Slot,
+) -> Result<CachedStatement<'c>> {
     Ok(connection.prepare_cached(sql[slot.index()])?)
 }
 
@@ -225,14 +230,29 @@ fn upsert(database: &mut Database, row: &NewRow<'_>, version: Version, record: &
     database.with(Hot::Put(row.slot), |put| Ok(put.execute(columns)? > 0))
 }
 
+/// Why a row is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// Somebody asked for it.
+    Deleted,
+    /// Its deadline has passed.
+    Expired,
+    /// To keep a limit.
+    Evicted,
+}
+
 /// An open write transaction of one shard.
 pub(crate) struct WriteTxn<'a> {
-    database: &'a mut Database,
-    record: Vec<u8>,
-    shard: ShardId,
-    marks: Marks,
+    pub(super) database: &'a mut Database,
+    pub(super) record: Vec<u8>,
+    pub(super) shard: ShardId,
+    pub(super) marks: Marks,
+    /// The counters as the file has them.
+    pub(super) counted: Option<Counters>,
     /// What the cache has to hear of, if there is one.
     changes: Option<Changes>,
+    /// The limits that are to be kept.
+    pub(super) room: Option<Room<'a>>,
 }
 
 impl<'a> WriteTxn<'a> {
@@ -242,8 +262,10 @@ impl<'a> WriteTxn<'a> {
         shard: ShardId,
         marks: Marks,
         changes: Option<Changes>,
+        bounds: Option<&'a Bounds>,
     ) -> Self {
-        Self { database, record: Vec::new(), shard, marks, changes }
+        let (counted, room) = (marks.counters, bounds.map(|bounds| Room::new(bounds, shard)));
+        Self { database, record: Vec::new(), shard, marks, counted, changes, room }
     }
 
     /// What the shard asks of this transaction.
@@ -305,6 +327,14 @@ impl<'a> WriteTxn<'a> {
     }
 
     fn upsert(&mut self, row: &NewRow<'_>, version: Version) -> Result<bool> {
+        if self.marks.counters.is_some() {
+            self.make_room(row)?;
+            return self.upsert_counted(row, version);
+        }
+        self.upsert_row(row, version)
+    }
+
+    pub(super) fn upsert_row(&mut self, row: &NewRow<'_>, version: Version) -> Result<bool> {
         let written = upsert(self.database, row, version, &mut self.record)?;
         if written && let Some(deadline) = row.expiry.expires_at {
             self.database.connection().prepare_cached(sql::EXPIRY_ADD)?.execute((
@@ -316,11 +346,25 @@ impl<'a> WriteTxn<'a> {
         Ok(written)
     }
 
-    /// Deletes the row of a key. Returns whether it was there.
-    pub(crate) fn delete(&mut self, slot: Slot, hash: &KeyHash, key: KeyRef<'_>) -> Result<bool> {
-        let deleted = self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))?;
+    /// Deletes the row of a key, and says why. Returns whether it was there.
+    pub(crate) fn delete(
+        &mut self,
+        slot: Slot,
+        hash: &KeyHash,
+        key: KeyRef<'_>,
+        _removal: Removal,
+    ) -> Result<bool> {
+        let deleted = if self.marks.counters.is_some() {
+            self.delete_counted(slot, hash)?
+        } else {
+            self.delete_row(slot, hash)?
+        };
         self.changed(key, || None);
         Ok(deleted)
+    }
+
+    pub(super) fn delete_row(&mut self, slot: Slot, hash: &KeyHash) -> Result<bool> {
+        self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))
     }
 
     /// Deletes every row.
@@ -329,6 +373,10 @@ impl<'a> WriteTxn<'a> {
             cached(self.database.connection(), &sql::CLEAR, slot)?.execute([])?;
         }
         self.database.connection().prepare_cached(sql::EXPIRY_CLEAR)?.execute([])?;
+        self.forget_all_uses()?;
+        if self.marks.counters.is_some() {
+            self.marks.counters = Some(Counters::default());
+        }
         self.changes = self.changes.take().map(|_| Changes::All);
         Ok(())
     }

@@ -139,6 +139,14 @@ impl ReadCache {
         }
     }
 
+    /// The shard's header as it is, if it can be seen.
+    pub(super) fn header(&self, shard: ShardId) -> Option<Header> {
+        // Under the lock of any segment `close` waits before it lets go of the page.
+        let _page_stays = self.segments[shard.index()].0.lock();
+        let index = self.shards[shard.index()].index.load(Ordering::SeqCst);
+        NonNull::new(index).map(WalIndex::at).and_then(WalIndex::header)
+    }
+
     fn hash(&self, key: KeyRef<'_>) -> u64 {
         self.hasher.hash_one(key)
     }

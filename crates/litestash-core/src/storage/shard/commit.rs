@@ -36,22 +36,23 @@ impl Shard {
     /// Runs `f` in a write transaction of this shard and commits. The shard is created if it does not exist.
     ///
     /// If `f` fails, nothing is written. If COMMIT fails the answer is `Indeterminate`, unless SQLite says
-    /// for certain that it wrote no commit record. `f` runs once.
+    /// for certain that it wrote no commit record. `f` runs again only after nothing was written, when room was made
+    /// on a full disk.
     pub(crate) fn write<T>(
         &self,
         level: Durability,
-        f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
+        mut f: impl FnMut(&mut WriteTxn<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.with_open(true, |shard, open| shard.transact(open, level, &[], f))?.ok_or_else(not_created)
+        self.with_open(true, |shard, open| shard.transact(open, level, &[], &mut f))?.ok_or_else(not_created)
     }
 
     /// [`Shard::write`], but `None` if the shard does not exist: then it is not created.
     pub(crate) fn write_existing<T>(
         &self,
         level: Durability,
-        f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
+        mut f: impl FnMut(&mut WriteTxn<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        self.with_open(false, |shard, open| shard.transact(open, level, &[], f))
+        self.with_open(false, |shard, open| shard.transact(open, level, &[], &mut f))
     }
 
     /// Writes one row without a deadline, as [`Shard::write`] with a single put would, in one statement.
@@ -93,7 +94,12 @@ impl Shard {
                 // Another process committed at this very moment. If it set a mark, the row is written once
                 // more, as the mark asks.
                 let marked = shard.transact(open, level, &[], |txn| {
-                    if txn.marks().ask_nothing() { Ok(version) } else { txn.put(row, now_us()) }
+                    if txn.marks().ask_nothing() {
+                        return Ok(version);
+                    }
+                    // What was written just now may have been after the counting began, and is not counted.
+                    txn.recount()?;
+                    txn.put(row, now_us())
                 });
                 return marked.map_err(indeterminate);
             }
@@ -115,12 +121,24 @@ impl Shard {
     pub(super) fn with_open<T>(
         &self,
         create: bool,
-        f: impl FnOnce(&Self, &mut OpenWriter) -> Result<T>,
+        f: impl FnMut(&Self, &mut OpenWriter) -> Result<T>,
+    ) -> Result<Option<T>> {
+        match &self.bounds {
+            None => self.with_locked(create, f),
+            Some(bounds) => self.with_bounds(bounds, create, f),
+        }
+    }
+
+    /// [`Shard::with_open`] without regard to limits.
+    pub(super) fn with_locked<T>(
+        &self,
+        create: bool,
+        mut f: impl FnMut(&Self, &mut OpenWriter) -> Result<T>,
     ) -> Result<Option<T>> {
         let mut writer = self.writer.lock();
         let create = create || !self.pending.is_empty();
         let Some(open) = self.open_writer(&mut writer, create)? else { return Ok(None) };
-        let commit = |open: &mut OpenWriter| self.flush_pending(open).and_then(|()| f(self, open));
+        let mut commit = |open: &mut OpenWriter| self.flush_pending(open).and_then(|()| f(self, open));
         let result = if open.burst.is_one(&open.database) {
             let (result, held) = armour::holding(|| commit(open));
             self.hold(open, held);
@@ -221,9 +239,20 @@ impl Shard {
             log_file.make_room(before.frames());
         }
         let transaction = Transaction(&mut open.database);
-        let mut txn = WriteTxn::begun(transaction.0, self.id, marks, self.changes());
+        let bounds = self.bounds.as_deref();
+        let mut txn = WriteTxn::begun(transaction.0, self.id, marks, self.changes(), bounds);
+        if bounds.is_some() {
+            txn.start_counting()?;
+        }
         let result = f(&mut txn)?;
+        if txn.marks().counters.is_some() {
+            txn.write_counters()?;
+        }
+        let evicted = txn.room.as_ref().map_or(0, |room| room.evicted);
         let (marks, changes) = txn.into_parts();
+        if bounds.is_some() {
+            open.pages = transaction.0.pages()?;
+        }
         if transaction.0.connection().is_autocommit() {
             // Some errors roll the whole transaction back (<https://www.sqlite.org/lang_transaction.html>); one
             // of them was swallowed on the way here.
@@ -234,6 +263,9 @@ impl Shard {
         // A transaction that wrote nothing leaves the header alone, and is no commit to count on: the next one
         // may be that of another process, at once.
         let wrote = open.database.connection().total_changes() != rows_before;
+        if let Some(bounds) = bounds {
+            bounds.count_evicted(evicted);
+        }
         if wrote {
             self.committed(open, level, released, changes, marks, before)?;
         } else {
@@ -260,6 +292,16 @@ impl Shard {
         let after = open.database.header();
         let undisturbed = open.known.committed(marks, before, after);
         self.cache.publish(self.id, released, changes.unwrap_or(Changes::All), before, after);
+        if let Some(bounds) = &self.bounds {
+            let (pages, free) = open.pages;
+            bounds.learn(
+                self.id,
+                marks.counters.unwrap_or_default(),
+                after.filter(|_| undisturbed),
+                Some(pages),
+            );
+            self.ask_ahead(bounds, pages, free);
+        }
         if let Some(header) = after
             && header.frames() >= FRAMES_TIDIED
         {
@@ -281,7 +323,7 @@ impl Shard {
     }
 
     /// Runs `f` on the writer connection, outside a transaction. `None` if the shard does not exist.
-    pub(crate) fn with_writer<T>(&self, f: impl FnOnce(&Connection) -> Result<T>) -> Result<Option<T>> {
+    pub(crate) fn with_writer<T>(&self, mut f: impl FnMut(&Connection) -> Result<T>) -> Result<Option<T>> {
         self.with_open(false, |_, open| {
             open.burst.was_disturbed();
             f(open.database.connection())
@@ -306,6 +348,7 @@ impl Shard {
                 names_synced: false,
                 burst: Burst::default(),
                 known: KnownMarks::new(self.path.is_none()),
+                pages: (0, 0),
             }));
         }
         match writer {
@@ -319,7 +362,7 @@ impl Shard {
             if !create {
                 return Ok(None);
             }
-            birth::create(path, self.id)?;
+            birth::create(path, self.id, self.bounds.is_some())?;
         }
         while_busy(self.settings.busy_timeout, || self.open_connection(path, Access::Write))
     }

@@ -39,7 +39,7 @@ impl Marks {
     }
 
     /// The marks as they are. Under the write lock, or they may change at once.
-    fn read(database: &mut Database) -> Result<Self> {
+    pub(crate) fn read(database: &mut Database) -> Result<Self> {
         database.with(Hot::Marks, |statement| {
             let mut marks = Self::default();
             let mut rows = statement.query([])?;

@@ -1,5 +1,6 @@
 //! One shard: its writer connection, its pool of readers, and how an operation gets one of them.
 
+mod bounded;
 mod burst;
 mod checkpoint;
 mod commit;
@@ -10,6 +11,7 @@ mod relaxed;
 mod submit;
 
 use super::armour::{self, Guard, Held};
+use super::bounds::Bounds;
 use super::cache::ReadCache;
 use super::connection::{self, Access};
 use super::database::Database;
@@ -32,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use checkpoint::checkpoint;
-pub(crate) use marks::Marks;
+pub(crate) use marks::{Counters, Marks};
 pub(crate) use submit::Submission;
 
 /// Bytes of writes that wait for another thread's commit, per shard.
@@ -61,6 +63,7 @@ pub(crate) struct Common {
     pub(crate) workers: Workers,
     /// Commits that are synced at once. More would not be faster, and fewer share more.
     pub(crate) syncs: Arc<Permits>,
+    pub(crate) bounds: Option<Arc<Bounds>>,
 }
 
 /// [`Common::syncs`].
@@ -75,6 +78,8 @@ pub(crate) struct Workers {
     /// Writes what waits.
     flushes: Arc<Worker>,
     checkpoints: Arc<Worker>,
+    /// Evicts ahead of need, and writes uses. Only in a stash with limits.
+    upkeep: Arc<Worker>,
 }
 
 impl Workers {
@@ -87,12 +92,13 @@ impl Workers {
             }),
             flushes: worker("litestash-flush", 5, |shard, _| shard.flush_in_background()),
             checkpoints: worker("litestash-checkpoint", 500, Shard::checkpoint_in_background),
+            upkeep: worker("litestash-upkeep", 1000, Shard::upkeep_in_background),
         }
     }
 
     /// All of them.
-    pub(crate) fn all(&self) -> [&Arc<Worker>; 3] {
-        [&self.idle, &self.flushes, &self.checkpoints]
+    pub(crate) fn all(&self) -> [&Arc<Worker>; 4] {
+        [&self.idle, &self.flushes, &self.checkpoints, &self.upkeep]
     }
 }
 
@@ -115,6 +121,8 @@ struct OpenWriter {
     names_synced: bool,
     burst: Burst,
     known: KnownMarks,
+    /// Pages of the file after the last transaction, and how many of them hold nothing. Only with limits.
+    pages: (u32, u32),
 }
 
 /// One shard of a stash.
@@ -130,6 +138,8 @@ pub(crate) struct Shard {
     log: Log,
     workers: Workers,
     syncs: Arc<Permits>,
+    /// The limits that are to be kept, if any.
+    bounds: Option<Arc<Bounds>>,
     /// Taken with the first connection to the file, given up with the last.
     guard: Mutex<Option<Guard>>,
     /// Locks that the kernel keeps for the next commit.
@@ -138,7 +148,8 @@ pub(crate) struct Shard {
 
 impl Shard {
     pub(crate) fn new(id: ShardId, common: &Common) -> Self {
-        let Common { settings, cache, workers, syncs } = common.clone();
+        let Common { settings, cache, workers, syncs, bounds } = common.clone();
+        let frames_max = bounds.as_ref().and_then(|bounds| Some(bounds.budget?.frames));
         Self {
             id,
             path: settings.directory.as_ref().map(|directory| directory.shard_path(id)),
@@ -148,9 +159,10 @@ impl Shard {
             pending: Pending::default(),
             writer: Mutex::new(Writer::Idle),
             readers: Mutex::new(Readers::default()),
-            log: Log::default(),
+            log: Log::new(frames_max),
             workers,
             syncs,
+            bounds,
             guard: Mutex::new(None),
             held: Mutex::new(None),
         }
@@ -162,7 +174,20 @@ impl Shard {
 
     /// Opens a connection to the shard's file, and guards the shard with the first one.
     fn open_connection(&self, path: &Path, access: Access) -> Result<Option<Database>> {
-        let opened = connection::open(path, self.id, access)?;
+        let mut opened = match connection::open(path, self.id, access) {
+            Err(error) if self.bounds.as_ref().is_some_and(|bounds| bounds.give_up_reserve(error.kind())) => {
+                connection::open(path, self.id, access)?
+            }
+            opened => opened?,
+        };
+        if let Some(database) = &mut opened
+            && let Some(budget) = self.bounds.as_ref().and_then(|bounds| bounds.budget)
+        {
+            database.keep_below(budget.frames / 2);
+            if access == Access::Write {
+                connection::limit_log(database.connection(), &budget)?;
+            }
+        }
         if opened.as_ref().is_some_and(Database::shares_index) {
             let mut guard = self.guard.lock();
             if guard.is_none() {
