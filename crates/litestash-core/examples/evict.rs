@@ -4,7 +4,7 @@
 //! `evict [--limit MIB] [--volume MIB] [--value BYTES] [--processes N] [--eviction NAME] [--unlimited]`. The directory
 //! is looked at all the time: the sum of the files' lengths, and of their allocated blocks.
 
-use litestash_core::{Eviction, LiteStash, Limits, Options};
+use litestash_core::{Eviction, Limits, LiteStash, Options};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -106,7 +106,7 @@ fn run(limit: u64, policy: &str, writes: u64, value: u64, processes: u64) -> Res
         if !running {
             break;
         }
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(5));
     }
     let seconds = started.elapsed().as_secs_f64();
     let (mut failed, mut evicted) = (0, 0);
@@ -169,7 +169,9 @@ fn size(dir: &Path) -> (u64, u64) {
 }
 
 fn child(arguments: &[String]) -> Result<(), Failure> {
-    let [dir, limit, process, writes, value, policy] = arguments else { return Err("wrong arguments".into()) };
+    let [dir, limit, process, writes, value, policy] = arguments else {
+        return Err("wrong arguments".into());
+    };
     let (limit, process, writes, value): (u64, u64, u64, u64) =
         (limit.parse()?, process.parse()?, writes.parse()?, value.parse()?);
     let stash = open(Path::new(dir), limit, policy)?;

@@ -11,6 +11,7 @@ mod damage;
 mod durability;
 mod failures;
 mod fairness;
+mod limits;
 mod log;
 mod model;
 mod processes;

@@ -34,7 +34,7 @@ impl Eviction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Limits {
     /// Bytes that the stash's directory may take on disk: shard files, write-ahead logs with their indexes, and the
-    /// reserve for a full disk. At least 4 MiB, because sixteen empty shards with their logs take two. A row of
+    /// reserve for a full disk. At least 8 MiB, because sixteen empty shards with their logs take three. A row of
     /// more than a 32nd of it does not fit.
     pub bytes: Option<u64>,
     /// Rows, expired ones included until they are removed. At least 1.
@@ -45,7 +45,7 @@ pub struct Limits {
 
 impl Limits {
     /// The smallest limit of bytes.
-    pub const BYTES_MIN: u64 = 4 << 20;
+    pub const BYTES_MIN: u64 = 8 << 20;
 
     /// Whether anything is limited.
     pub(crate) fn is_any(&self) -> bool {
@@ -88,14 +88,17 @@ impl Budget {
         // An eighth for the logs. Beyond the usual step of a checkpoint they gain nothing by more.
         let frames = (bytes / 8 / shards / FRAME_BYTES).clamp(16, 1000);
         let log_bytes = frames * FRAME_BYTES;
-        // What one shard's log takes while a large row goes through it, and the same for the file that grows.
-        let reserve_bytes = if eviction == Eviction::None { 0 } else { 4 * log_bytes };
-        let beside = shards * (log_bytes + INDEX_BYTES) + reserve_bytes;
+        // The logs and files of some shards that are made smaller, and every shard's index, which is made anew by who
+        // opens a stash on a full disk.
+        let reserve_bytes = if eviction == Eviction::None { 0 } else { 4 * log_bytes + shards * INDEX_BYTES };
+        // A large row is in a log as well as in the file for a while.
+        let row_bytes_max = bytes / 32;
+        let beside = shards * (log_bytes + INDEX_BYTES) + reserve_bytes + row_bytes_max;
         Self {
             pages: bytes.saturating_sub(beside) / PAGE_BYTES.unsigned_abs(),
             frames: u32::try_from(frames).unwrap_or(u32::MAX),
             reserve_bytes,
-            row_bytes_max: bytes / 32,
+            row_bytes_max,
         }
     }
 
@@ -115,7 +118,7 @@ mod tests {
             for eviction in [Eviction::None, Eviction::Random] {
                 let budget = Budget::new(bytes, eviction);
                 let logs = SHARDS as u64 * (budget.log_bytes().unsigned_abs() + INDEX_BYTES);
-                let sum = budget.pages * 4096 + logs + budget.reserve_bytes;
+                let sum = budget.pages * 4096 + logs + budget.reserve_bytes + budget.row_bytes_max;
                 assert!(sum <= bytes && sum + 4096 > bytes, "{bytes}: {budget:?}");
                 assert!(budget.pages * 4096 > bytes / 2, "{bytes}: {budget:?}");
             }

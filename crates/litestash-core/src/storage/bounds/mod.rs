@@ -276,12 +276,22 @@ impl Bounds {
         self.reserve.as_ref().map_or(0, Reserve::bytes)
     }
 
-    /// Gives the reserve up if the disk is full. Returns whether that may have helped.
-    pub(super) fn give_up_reserve(&self, kind: ErrorKind) -> bool {
+    /// Whether an error is that of a full disk. Memory that is shared cannot be had on one either, which is another
+    /// error.
+    pub(super) fn is_for_full_disk(&self, kind: ErrorKind) -> bool {
         self.reserve.as_ref().is_some_and(|reserve| {
-            (kind == ErrorKind::DiskFull || (kind == ErrorKind::Io && reserve.disk_is_full()))
-                && reserve.give_up()
+            kind == ErrorKind::DiskFull || (kind == ErrorKind::Io && reserve.disk_is_full())
         })
+    }
+
+    /// Gives the reserve up if the error is that of a full disk. Returns whether that may have helped.
+    pub(super) fn give_up_reserve(&self, kind: ErrorKind) -> bool {
+        self.is_for_full_disk(kind) && self.reserve.as_ref().is_some_and(Reserve::give_up)
+    }
+
+    /// Whether there is room for the reserve again, and some more.
+    pub(super) fn disk_has_room(&self) -> bool {
+        self.reserve.as_ref().is_none_or(Reserve::has_room)
     }
 
     /// Lets the stash have no more pages than that while the disk is full.
@@ -299,7 +309,7 @@ impl Bounds {
         let mut lowered = self.lowered.lock();
         if lowered.is_some_and(|lowered| lowered.elapsed() >= DISK_FULL) {
             *lowered = Some(Instant::now());
-            if self.reserve.as_ref().is_none_or(Reserve::has_room) {
+            if self.disk_has_room() {
                 self.pages_max.store(budget.pages, Ordering::Relaxed);
             }
         }

@@ -50,6 +50,9 @@ const LOG_PATIENCE: Duration = Duration::from_millis(5);
 /// Times that one write is tried on a full disk.
 const FULL_DISK_TRIES: usize = 4;
 
+/// Steps in which one shard is made smaller then.
+const FULL_DISK_SHRINKS: usize = 4;
+
 impl Shard {
     /// The header of the shard's log, if it can be seen.
     pub(in crate::storage) fn header_seen(&self) -> Option<Header> {
@@ -291,23 +294,27 @@ impl Shard {
     /// Gives up the reserve of a full disk and makes room: the log goes into the file, rows go, and their pages go
     /// back to the file system. Returns whether the write is worth another try.
     fn make_room_on_disk(&self, bounds: &Bounds, kind: ErrorKind) -> bool {
-        if !bounds.evicts() || !(bounds.give_up_reserve(kind) || kind == ErrorKind::DiskFull) {
+        if !bounds.evicts() || !bounds.is_for_full_disk(kind) {
             return false;
         }
+        let (Some(budget), Some(shards)) = (bounds.budget, bounds.shards()) else { return false };
         tracing::warn!("the disk is full; rows are evicted");
-        let Some(budget) = bounds.budget else { return false };
-        let Some(shards) = bounds.shards() else { return false };
-        // Room for the reserve again, and for a log here.
-        let pages = 3 * (budget.log_bytes() / PAGE_BYTES).unsigned_abs();
+        bounds.give_up_reserve(kind);
         self.cut_log();
-        let mut largest: Vec<_> = shards.iter().map(|shard| (bounds.pages_of(shard), shard)).collect();
-        largest.sort_by_key(|(pages, _)| std::cmp::Reverse(*pages));
-        let others = largest.into_iter().map(|(_, shard)| shard).filter(|shard| shard.id != self.id);
-        for shard in std::iter::once(self).chain(others.take(2)) {
-            if let Err(error) = shard.shrink(bounds, pages) {
-                tracing::debug!(%error, "making room on a full disk");
+        let mut others: Vec<_> = shards.iter().filter(|shard| shard.id != self.id).collect();
+        others.sort_by_key(|shard| std::cmp::Reverse(bounds.pages_of(shard)));
+        // In steps whose own log is short.
+        let pages = u64::from(budget.frames / 4).max(4);
+        for shard in std::iter::once(self).chain(others) {
+            for _ in 0..FULL_DISK_SHRINKS {
+                if let Err(error) = shard.shrink(bounds, pages) {
+                    tracing::debug!(%error, "making room on a full disk");
+                }
+                shard.cut_log();
             }
-            shard.cut_log();
+            if bounds.disk_has_room() {
+                break;
+            }
         }
         // What other logs may still grow by.
         let logs: u64 = shards.iter().map(|shard| shard.log_bytes()).sum();

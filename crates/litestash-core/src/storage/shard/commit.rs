@@ -67,7 +67,7 @@ impl Shard {
             let known = &open.known;
             let alone = open.database.in_turn(shard.settings.busy_timeout, |database| {
                 let before = database.header();
-                if !known.at(before).is_some_and(|marks| marks.ask_nothing()) {
+                if shard.bounds.is_some() || !known.at(before).is_some_and(|marks| marks.ask_nothing()) {
                     return Ok(Alone::NotWritten);
                 }
                 let version = row::put_alone(database, row, Version::from_micros(now_us()))?;
