@@ -27,7 +27,7 @@ def vector_text(table: Table) -> str:
 
 def script_text(script: dict) -> str:
     """One operation and one result on a line."""
-    lines = [f'"{name}": {jsontext.dumps(script[name])},' for name in ("id", "comment", "clock")]
+    lines = [f'"{name}": {jsontext.dumps(script[name])},' for name in ("id", "comment", "clock", "options") if name in script]
     for name, comma in (("operations", ","), ("results", "")):
         rows = ",\n".join(jsontext.dumps(row) for row in script[name])
         lines.append(f'"{name}": [\n{rows}\n]{comma}')

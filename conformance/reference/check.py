@@ -13,7 +13,7 @@ import record
 from errors import Refused
 from keys import Key, make_key
 from layout import APPLICATION_ID, FORMAT, PAGE_SIZE, SCHEMA, SHARDS, SLOTS, shard_name
-from shard import connect_read_only, schema_texts
+from shard import connect_read_only, counters, schema_texts
 
 TABLES = {f"slot_{slot}" for slot in range(SLOTS)} | {"expiry", "meta"}
 BUCKET_NAME = re.compile(r"(?:[A-Za-z0-9_-]|%[0-9A-F]{2})+")
@@ -129,9 +129,13 @@ def _check_layout(connection: sqlite3.Connection, number: int) -> Iterator[str]:
         made_by_sqlite = kind == b"index" and name.startswith(b"sqlite_autoindex_") and sql is None
         if not made_by_sqlite and (kind != b"table" or name.decode("utf-8", "replace") not in TABLES or name != table):
             yield f"foreign {kind.decode()} {name.decode('utf-8', 'replace')}"
-    meta = connection.execute("SELECT name, typeof(value), value FROM meta ORDER BY name").fetchall()
-    if meta != [(b"format", b"integer", FORMAT), (b"shard", b"integer", number)]:
-        yield f"meta holds {meta}"
+    meta = {name.decode(): (kind, value) for name, kind, value in connection.execute("SELECT name, typeof(value), value FROM meta")}
+    wanted = {"format": (b"integer", FORMAT), "shard": (b"integer", number)}
+    if "rows" in meta or "bytes" in meta:
+        rows, stored = counters(connection)
+        wanted |= {"rows": (b"integer", rows), "bytes": (b"integer", stored)}
+    if meta != wanted:
+        yield f"meta holds {meta}, not {wanted}"
 
 
 def _check_rows(connection: sqlite3.Connection, number: int, report: Report) -> Iterator[str]:

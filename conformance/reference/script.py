@@ -13,12 +13,13 @@ Work = Callable[[Key], object]
 
 
 def run(script: dict, directory: Path) -> Iterator[object]:
-    stash = Stash(directory, script["clock"])
+    limits = script.get("options", {}).get("limits")
+    stash = Stash(directory, script["clock"], limits=limits)
     try:
         for operation in script["operations"]:
             if operation["op"] == "reopen":
                 stash.close()
-                stash = Stash(directory, stash.clock)
+                stash = Stash(directory, stash.clock, limits=limits)
                 yield None
                 continue
             try:

@@ -32,9 +32,11 @@ class Entry:
 
 
 class Stash:
-    def __init__(self, directory: Path, clock: int, read_only: bool = False) -> None:
+    def __init__(self, directory: Path, clock: int, read_only: bool = False, limits: dict | None = None) -> None:
+        """`limits` is that of a script: rows are refused beyond `rows`; nothing is evicted here."""
         self.clock = clock
-        self.shards = [Shard(directory, number, read_only) for number in range(SHARDS)]
+        self.rows_max = limits.get("rows") if limits else None
+        self.shards = [Shard(directory, number, read_only, counted=limits is not None) for number in range(SHARDS)]
 
     def close(self) -> None:
         for shard in self.shards:
@@ -87,6 +89,8 @@ class Stash:
 
     def _write(self, key: Key, body: bytes, expires_at: int | None) -> int:
         old = self._stored(key)
+        if not old and self.rows_max is not None and sum(shard.count() for shard in self.shards) >= self.rows_max:
+            raise Refused("LimitReached", "rows")
         version = max(self.clock, old.version + 1) if old else self.clock
         sealed = record.build(key.hash, version, body, expires_at)
         row = (key.hash, key.native, sealed, *record.split_version(version))

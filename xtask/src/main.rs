@@ -6,6 +6,7 @@ mod codegen;
 mod coherence;
 mod conformance;
 mod crash;
+mod evict;
 mod fairness;
 mod fuzz;
 mod instructions;
@@ -37,6 +38,7 @@ enum Command {
     Coherence(coherence::Arguments),
     Conformance(conformance::Arguments),
     Crash(crash::Arguments),
+    Evict(evict::Arguments),
     Fairness(fairness::Arguments),
     Fuzz(fuzz::Arguments),
     Powercut(powercut::Arguments),
@@ -65,6 +67,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Coherence(arguments) => coherence::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
+        Command::Evict(arguments) => evict::run(&arguments),
         Command::Fairness(arguments) => fairness::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Powercut(arguments) => powercut::run(&arguments),

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
 use crate::{
-    armour, codegen, coherence, conformance, crash, fuzz, instructions, powercut, process, setup, soak,
-    table, tidy,
+    armour, codegen, coherence, conformance, crash, evict, fuzz, instructions, powercut, process, setup,
+    soak, table, tidy,
 };
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
@@ -49,6 +49,7 @@ const STEPS: &[Step] = &[
     Step::new("armour", |_| armour::run(&armour::Arguments::short())),
     Step::new("powercut", |_| powercut::run(&powercut::Arguments::short())),
     Step::new("soak", |_| soak::run(&soak::Arguments::short())),
+    Step::new("evict", |_| evict::run(&evict::Arguments::short())),
     Step::new("instructions", |_| instructions::run(&instructions::Arguments::compare())),
     Step::new("fuzz", |_| fuzz::run(&fuzz::Arguments::short())),
     Step::new("documentation", |_| {

@@ -1,6 +1,6 @@
 """Operation scripts by topic. The order here is the number in a script's name: add new ones at the end."""
 
-from cases.scripts import basics, batches, conditions, errors, numbers, sizes, time, whole
+from cases.scripts import basics, batches, conditions, errors, limits, numbers, sizes, time, whole
 
 TOPICS = [
     basics.overwrite, basics.delete, basics.take, basics.entry, basics.value_types, basics.key_types, basics.number_keys,
@@ -18,9 +18,18 @@ TOPICS = [
 ]  # fmt: skip
 
 
+# Blocks of numbers, so that one can grow without moving another.
+BLOCKS = {
+    80: [limits.counted, limits.reached, limits.expired_rows_count, limits.limited_batches],
+}
+
+
 def all_scripts() -> list[dict]:
     result = []
-    for number, topic in enumerate(TOPICS, 1):
+    numbered = list(enumerate(TOPICS, 1))
+    for first, topics in BLOCKS.items():
+        numbered += enumerate(topics, first)
+    for number, topic in numbered:
         script = topic()
         result.append(script.finish(f"{number:03}_{topic.__name__}", topic.__doc__))
     return result

@@ -11,8 +11,9 @@ UNSTATED = object()
 
 
 class Script:
-    def __init__(self, clock: int = CLOCK) -> None:
+    def __init__(self, clock: int = CLOCK, options: dict | None = None) -> None:
         self.clock = clock
+        self.options = options
         self.operations: list[dict] = []
         self.stated: list[object] = []
 
@@ -31,6 +32,8 @@ class Script:
 
     def finish(self, id_: str, comment: str) -> dict:
         result = {"id": id_, "comment": comment, "clock": self.clock, "operations": self.operations}
+        if self.options:
+            result["options"] = self.options
         with tempfile.TemporaryDirectory() as directory:
             found = list(runner.run(result, Path(directory)))
         for number, (operation, stated, given) in enumerate(zip(self.operations, self.stated, found, strict=True)):

@@ -21,7 +21,9 @@ def main(arguments: list[str]) -> int:
                 script = json.load(text)
             # Python keeps integers of any size and floats apart, and writes both so that they read back the same.
             lines = "".join(json.dumps(operation) + "\n" for operation in script["operations"])
-            ended = litestash(script["clock"], ["--dir", directory, "apply"], lines)
+            limits = script.get("options", {}).get("limits")
+            given = ["--max-rows", str(limits["rows"]), "--eviction", limits["eviction"]] if limits else []
+            ended = litestash(script["clock"], ["--dir", directory, *given, "apply"], lines)
             return 0 if ended.returncode in (DONE, REFUSED) else 1
         case ["dump", directory]:
             ended = litestash(0, ["--dir", directory, "--read-only", "export", "-"], "")

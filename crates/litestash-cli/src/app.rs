@@ -59,11 +59,13 @@ impl App {
 
     /// How stashes are opened.
     pub(crate) fn options(&self) -> Result<Options, Failure> {
-        let options =
-            Options::new().read_only(self.global.read_only).durability(self.global.durability.into());
+        let options = Options::new()
+            .read_only(self.global.read_only)
+            .durability(self.global.durability.into())
+            .limits(self.global.limits());
         #[cfg(feature = "conformance")]
         let options = match conformance_clock()? {
-            Some(us) => options.clock(litestash_core::FixedClock::new(us)),
+            Some(us) => options.clock(litestash_core::FixedClock::new(us)).background(false),
             None => options,
         };
         Ok(options)

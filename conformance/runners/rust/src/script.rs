@@ -3,7 +3,7 @@
 use crate::Failure;
 use anyhow::anyhow;
 use litestash_cli::ops;
-use litestash_core::{FixedClock, Options};
+use litestash_core::{FixedClock, Limits, Options};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::io::Write;
@@ -12,8 +12,31 @@ use std::path::Path;
 #[derive(Deserialize)]
 struct Script<'a> {
     clock: i64,
+    #[serde(default)]
+    options: Given,
     #[serde(borrow)]
     operations: Vec<&'a RawValue>,
+}
+
+/// How the stash is opened.
+#[derive(Deserialize, Default)]
+struct Given {
+    limits: Option<GivenLimits>,
+}
+
+#[derive(Deserialize)]
+struct GivenLimits {
+    rows: Option<u64>,
+    eviction: String,
+}
+
+impl GivenLimits {
+    fn limits(&self) -> Result<Limits, Failure> {
+        match self.eviction.as_str() {
+            "none" => Ok(Limits { rows: self.rows, ..Limits::default() }),
+            other => Err(Failure::Usage(anyhow!("no eviction {other}"))),
+        }
+    }
 }
 
 /// What concerns the runner itself of an operation.
@@ -26,7 +49,10 @@ struct Operation {
 pub(crate) fn run(text: &str, directory: &Path, out: &mut impl Write) -> Result<(), Failure> {
     let script: Script<'_> = serde_json::from_str(text).map_err(|error| Failure::Usage(error.into()))?;
     let clock = FixedClock::new(script.clock);
-    let options = Options::new().clock(clock.clone());
+    let mut options = Options::new().clock(clock.clone()).background(false);
+    if let Some(limits) = &script.options.limits {
+        options = options.limits(limits.limits()?);
+    }
     let mut stash = options.clone().open(directory)?;
     for operation in script.operations {
         let Operation { op, us } = serde_json::from_str(operation.get())?;
