@@ -78,9 +78,10 @@ impl Pool {
         self.rows.clear();
     }
 
-    /// The worst, when every row was looked at.
-    pub(crate) fn pop_worst(&mut self) -> Option<Candidate> {
-        self.rows.pop()
+    /// The worst, when every row was looked at; one that was written since then only if there is no other.
+    pub(in crate::storage) fn pop_worst(&mut self, since_us: i64) -> Option<Candidate> {
+        let older = self.rows.iter().rposition(|row| row.version.micros() < since_us);
+        Some(self.rows.remove(older.or(self.rows.len().checked_sub(1))?))
     }
 }
 

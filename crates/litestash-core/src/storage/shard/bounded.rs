@@ -89,12 +89,13 @@ impl Shard {
         if bounds.starts() {
             self.start_bounds(bounds);
         }
+        let since_us = bounds.now_us();
         for _ in 1..FULL_DISK_TRIES {
             match self.with_locked(create, &mut f) {
                 Err(error) if self.make_room_on_disk(bounds, error.kind()) => {}
                 done => {
                     if done.is_ok() {
-                        self.keep_bounds(bounds);
+                        self.keep_bounds(bounds, since_us);
                     }
                     return done;
                 }
@@ -117,9 +118,9 @@ impl Shard {
         bounds.take_reserve();
     }
 
-    /// What is left to do for the limits after a write, without any lock.
-    fn keep_bounds(&self, bounds: &Bounds) {
-        let kept = self.try_keep_bounds(bounds);
+    /// What is left to do for the limits after a write that began then, without any lock.
+    fn keep_bounds(&self, bounds: &Bounds, since_us: i64) {
+        let kept = self.try_keep_bounds(bounds, since_us);
         if let Err(error) = kept
             && !matches!(error.kind(), ErrorKind::Busy | ErrorKind::Closed)
         {
@@ -128,12 +129,12 @@ impl Shard {
         }
     }
 
-    fn try_keep_bounds(&self, bounds: &Bounds) -> Result<()> {
+    fn try_keep_bounds(&self, bounds: &Bounds, since_us: i64) -> Result<()> {
         if bounds.evicts()
             && let Some(max) = bounds.limits.rows
             && max <= ROWS_LOOKED_AT
         {
-            evict_worst(bounds, max)?;
+            evict_worst(bounds, max, since_us)?;
         }
         if let Some(budget) = bounds.budget {
             bounds.raise();
@@ -365,8 +366,9 @@ fn shrink_largest(bounds: &Bounds) -> Result<()> {
     Ok(())
 }
 
-/// Evicts the worst rows of the whole stash until it has no more than `max`: expired ones first.
-fn evict_worst(bounds: &Bounds, max: u64) -> Result<()> {
+/// Evicts the worst rows of the whole stash until it has no more than `max`: expired ones first. What was written since
+/// `since_us` is spared.
+fn evict_worst(bounds: &Bounds, max: u64, since_us: i64) -> Result<()> {
     let Some(shards) = bounds.shards() else { return Ok(()) };
     if bounds.rows_but(None)? <= max {
         return Ok(());
@@ -391,7 +393,7 @@ fn evict_worst(bounds: &Bounds, max: u64) -> Result<()> {
         if expired {
             continue;
         }
-        let row = match worst.pop_worst() {
+        let row = match worst.pop_worst(since_us) {
             Some(row) => row,
             None if looked => break,
             None => {
