@@ -12,10 +12,12 @@ from layout import APPLICATION_ID, FORMAT, PAGE_SIZE, SCHEMA, SLOTS, is_schema, 
 class Shard:
     """`connection` is None as long as there is no file: that is a shard without rows."""
 
-    def __init__(self, directory: Path, number: int, read_only: bool = False) -> None:
+    def __init__(self, directory: Path, number: int, read_only: bool = False, counted: bool = False) -> None:
         self.path = directory / shard_name(number)
         self.number = number
         self.read_only = read_only
+        # Whether the file is made a counted one.
+        self.counted = counted
         self.connection: sqlite3.Connection | None = None
         # What the open transaction has changed.
         self.changes: list[watched.Change] = []
@@ -29,7 +31,19 @@ class Shard:
 
     def end(self, keep: bool) -> None:
         if self.connection and self.connection.in_transaction:
+            if keep:
+                self._keep_counters()
             self.connection.execute("COMMIT" if keep else "ROLLBACK")
+
+    def _keep_counters(self) -> None:
+        """Counts anew, which is slow and cannot go wrong; a shard that is not counted has no such rows."""
+        rows, stored = counters(self.connection)
+        self.connection.execute("UPDATE meta SET value = ? WHERE name = 'rows'", (rows,))
+        self.connection.execute("UPDATE meta SET value = ? WHERE name = 'bytes'", (stored,))
+
+    def count(self) -> int:
+        """Stored rows, expired ones included."""
+        return counters(self.connection)[0] if self.connection else 0
 
     def row(self, slot: int, key_hash: bytes) -> tuple[bytes, int, int] | None:
         """value, timestamp and microsecond of a row."""
@@ -123,6 +137,9 @@ class Shard:
             run.execute(statement)
         run.execute(f"INSERT INTO meta (name, value) VALUES ('format', {FORMAT})")
         run.execute(f"INSERT INTO meta (name, value) VALUES ('shard', {self.number})")
+        if self.counted:
+            run.execute("INSERT INTO meta (name, value) VALUES ('rows', 0)")
+            run.execute("INSERT INTO meta (name, value) VALUES ('bytes', 0)")
         run.execute("COMMIT")
         self.connection = run
 
@@ -162,6 +179,17 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     wal = path.with_name(path.name + "-wal")
     mode = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None)
+
+
+def counters(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Stored rows, and the bytes of their keys and records."""
+    rows = stored = 0
+    for slot in range(SLOTS):
+        # A blob's length is in bytes; a cast of text to one keeps its bytes.
+        size = "CASE WHEN typeof(key) IN ('text', 'blob') THEN length(CAST(key AS BLOB)) ELSE 8 END + length(value)"
+        found = connection.execute(f"SELECT count(*), coalesce(sum({size}), 0) FROM slot_{slot}").fetchone()
+        rows, stored = rows + found[0], stored + found[1]
+    return rows, stored
 
 
 def schema_texts(connection: sqlite3.Connection) -> list[str]:

@@ -74,11 +74,13 @@ class Use:
 
 class Stash:
     def __init__(
-        self, directory: Path, clock: int, read_only: bool = False, default_ttl_us: int | None = None
+        self, directory: Path, clock: int, read_only: bool = False, default_ttl_us: int | None = None, limits: dict | None = None
     ) -> None:
+        """`limits` is that of a script: rows are refused beyond `rows`; nothing is evicted here."""
         self.clock = clock
         self.default_ttl_us = default_ttl_us
-        self.shards = [Shard(directory, number, read_only) for number in range(SHARDS)]
+        self.rows_max = limits.get("rows") if limits else None
+        self.shards = [Shard(directory, number, read_only, counted=limits is not None) for number in range(SHARDS)]
         self.uses: dict[bytes, Use] = {}
         try:
             journal.refuse_unfinished(directory, [shard.applied() for shard in self.shards])
@@ -171,6 +173,8 @@ class Stash:
 
     def _write(self, key: Key, body: bytes, expiry: Expiry) -> int:
         old = self._stored(key)
+        if not old and self.rows_max is not None and sum(shard.count() for shard in self.shards) >= self.rows_max:
+            raise Refused("LimitReached", "rows")
         version = max(self.clock, old.version + 1) if old else self.clock
         self._put(key, version, body, expiry)
         return version

@@ -1,7 +1,7 @@
 """Operation scripts by topic. The order here is the number in a script's name: add new ones at the end of a group."""
 
 from cases.scripts import (
-    basics, batches, buckets, conditions, deadlines, errors, numbers, sizes, time, transactions, watched, whole,
+    basics, batches, buckets, conditions, deadlines, errors, limits, numbers, sizes, time, transactions, watched, whole,
 )  # fmt: skip
 
 TOPICS = [
@@ -24,6 +24,8 @@ DEADLINES = [
     deadlines.default_ttl, deadlines.never, deadlines.expire_older_than, deadlines.deadlines_mixed,
 ]  # fmt: skip
 
+LIMITS = [limits.counted, limits.reached, limits.expired_rows_count, limits.limited_batches]
+
 BUCKETS = [
     buckets.buckets, buckets.bucket_names, buckets.bucket_drops, buckets.bucket_operations, buckets.bucket_errors,
 ]  # fmt: skip
@@ -36,7 +38,9 @@ TRANSACTIONS = [
 ]  # fmt: skip
 
 # The number of the first of each group.
-GROUPS = [(1, TOPICS), (70, DEADLINES), (90, BUCKETS), (95, WATCHED), (100, TRANSACTIONS)]
+GROUPS = [(1, TOPICS), (70, DEADLINES), (80, LIMITS), (90, BUCKETS), (95, WATCHED), (100, TRANSACTIONS)]
+
+
 
 
 def all_scripts() -> list[dict]:

@@ -62,10 +62,11 @@ impl App {
         let options = Options::new()
             .read_only(self.global.read_only)
             .durability(self.global.durability.into())
-            .default_ttl(self.global.default_ttl);
+            .default_ttl(self.global.default_ttl)
+            .limits(self.global.limits());
         #[cfg(feature = "conformance")]
         let options = match conformance_clock()? {
-            Some(us) => options.clock(litestash_core::FixedClock::new(us)),
+            Some(us) => options.clock(litestash_core::FixedClock::new(us)).background(false),
             None => options,
         };
         Ok(options)

@@ -3,7 +3,7 @@
 use crate::Failure;
 use anyhow::anyhow;
 use litestash_cli::ops;
-use litestash_core::{FixedClock, Options};
+use litestash_core::{FixedClock, Limits, Options};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::io::Write;
@@ -24,6 +24,22 @@ struct Script<'a> {
 #[serde(deny_unknown_fields)]
 struct ScriptOptions {
     default_ttl_us: Option<u64>,
+    limits: Option<GivenLimits>,
+}
+
+#[derive(Deserialize)]
+struct GivenLimits {
+    rows: Option<u64>,
+    eviction: String,
+}
+
+impl GivenLimits {
+    fn limits(&self) -> Result<Limits, Failure> {
+        match self.eviction.as_str() {
+            "none" => Ok(Limits { rows: self.rows, ..Limits::default() }),
+            other => Err(Failure::Usage(anyhow!("no eviction {other}"))),
+        }
+    }
 }
 
 /// What concerns the runner itself of an operation.
@@ -37,7 +53,11 @@ pub(crate) fn run(text: &str, directory: &Path, out: &mut impl Write) -> Result<
     let script: Script<'_> = serde_json::from_str(text).map_err(|error| Failure::Usage(error.into()))?;
     let clock = FixedClock::new(script.clock);
     let default_ttl = script.options.default_ttl_us.map(Duration::from_micros);
-    let options = Options::new().clock(clock.clone()).background(false).origin(1).default_ttl(default_ttl);
+    let mut options =
+        Options::new().clock(clock.clone()).background(false).origin(1).default_ttl(default_ttl);
+    if let Some(limits) = &script.options.limits {
+        options = options.limits(limits.limits()?);
+    }
     let mut stash = options.clone().open(directory)?;
     for operation in script.operations {
         let Operation { op, us } = serde_json::from_str(operation.get())?;

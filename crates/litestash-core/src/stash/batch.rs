@@ -192,6 +192,9 @@ impl Inner {
                     let live = crate::storage::row::get(database, place.route.slot, &place.hash, |row| {
                         op::Live::read(place, row, || now_us)
                     });
+                    if matches!(live, Ok(Some(_))) {
+                        self.note_use(op.key.as_ref(), Some(place));
+                    }
                     match live {
                         Ok(row) => {
                             let Some(row) = row.flatten() else { return Ok(Ok(op.action.on_missing())) };

@@ -5,7 +5,7 @@ use super::open::LiteStash;
 use crate::contract::limits::{VALUE_BYTES_DEFAULT, VALUE_BYTES_MAX};
 use crate::env::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use crate::storage::Durability;
+use crate::storage::{Durability, Limits};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,7 @@ pub struct Options {
     pub(super) default_ttl: Option<Duration>,
     pub(super) background: bool,
     pub(super) origin: Option<i64>,
+    pub(super) limits: Limits,
 }
 
 impl Default for Options {
@@ -50,6 +51,7 @@ impl Default for Options {
             default_ttl: None,
             background: true,
             origin: None,
+            limits: Limits::default(),
         }
     }
 }
@@ -149,8 +151,8 @@ impl Options {
         self
     }
 
-    /// Whether work that nobody waits for is done by itself, such as removing expired rows and prolonging
-    /// sliding deadlines that were read. Default: true. If false, it is done by explicit
+    /// Whether work that nobody waits for is done by itself, such as removing expired rows, prolonging
+    /// sliding deadlines that were read, and evicting ahead of need. Default: true. If false, it is done by explicit
     /// calls: [`LiteStash::sweep`]; `sync` and `close` prolong too.
     pub fn background(mut self, background: bool) -> Self {
         self.background = background;
@@ -161,6 +163,29 @@ impl Options {
     /// ([`crate::Scope::AllProcesses`]). Default: random. For tests and conformance.
     pub fn origin(mut self, origin: i64) -> Self {
         self.origin = Some(origin);
+        self
+    }
+
+    /// What the stash may take on disk and how many rows it may have, and what happens then. Default: no limits.
+    ///
+    /// Limits belong to the handle, not to the files: every process that writes a limited stash should be given them.
+    /// A write by a handle without limits makes no room, but keeps the counts. A read-only stash ignores them.
+    ///
+    /// Bytes are kept at every moment but for what is in flight: a transaction of many rows is in its log, beside the
+    /// files, until it is moved. Rows are kept after every write; while several processes write different shards in the
+    /// same instant, each may be one row over. Evicting is done by the write that finds no room, for which it removes
+    /// as much as it needs, and ahead of need in the background.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// use litestash_core::{Eviction, Limits, Options};
+    /// let limits =
+    ///     Limits { bytes: Some(64 << 20), eviction: Eviction::LeastRecentlyUsed, ..Limits::default() };
+    /// let stash = Options::new().limits(limits).open(dir.path())?;
+    /// # Ok::<_, litestash_core::Error>(())
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -186,6 +211,7 @@ impl Options {
             return Err(Error::invalid_argument(format!("value_bytes_max is 1 to {VALUE_BYTES_MAX}")));
         }
         check_default_ttl(self.default_ttl)?;
+        self.limits.check()?;
         Ok(self)
     }
 }
@@ -208,6 +234,7 @@ impl std::fmt::Debug for Options {
             .field("cache_bytes", &self.cache_bytes)
             .field("default_ttl", &self.default_ttl)
             .field("background", &self.background)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }

@@ -160,6 +160,7 @@ impl Inner {
         let shard = self.shard(place.route.shard);
         if let Action::Set { encoded, options } = action {
             if level == Durability::Relaxed
+                && self.may_be_acknowledged_early(key, encoded)?
                 && options.condition == Condition::Always
                 && !options.keep_ttl
                 && self.settings.directory.is_some()
@@ -200,6 +201,13 @@ impl Inner {
     /// Now.
     pub(super) fn moment(&self) -> Moment {
         Moment { now_us: self.now_us(), default_ttl: self.default_ttl }
+    }
+
+    /// Whether there is room for a row that is not written yet.
+    fn may_be_acknowledged_early(&self, key: KeyRef<'_>, encoded: &[u8]) -> Result<bool> {
+        let Some(bounds) = &self.bounds else { return Ok(true) };
+        bounds.check_size(key.size_bytes() + encoded.len())?;
+        Ok(!bounds.may_refuse())
     }
 
     /// Greater than every one before, so that relaxed writes of a key are in the order of their versions.

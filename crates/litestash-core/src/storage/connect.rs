@@ -17,6 +17,8 @@ pub(crate) struct Wanted {
     pub(crate) access: Access,
     /// Whether a missing file is created, and a missing directory of a bucket.
     pub(crate) creates: bool,
+    /// Whether a shard that is created counts its rows.
+    pub(crate) counted: bool,
     /// How long to wait for the names of the buckets, and to finish what a drop of the bucket has left.
     pub(crate) timeout: Duration,
 }
@@ -24,7 +26,7 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// A shard that exists.
     pub(crate) fn existing(shard: ShardId, access: Access, timeout: Duration) -> Self {
-        Self { shard, access, creates: false, timeout }
+        Self { shard, access, creates: false, counted: false, timeout }
     }
 }
 
@@ -70,7 +72,7 @@ fn open(directory: &Directory, wanted: Wanted) -> Result<Option<Database>> {
         if !wanted.creates {
             return Ok(None);
         }
-        birth::create(&path, wanted.shard)?;
+        birth::create(&path, wanted.shard, wanted.counted)?;
     }
     connection::open(&path, wanted.shard, wanted.access)
 }

@@ -19,6 +19,7 @@ mod events;
 mod failures;
 mod fairness;
 mod leases;
+mod limits;
 mod log;
 mod model;
 mod processes;

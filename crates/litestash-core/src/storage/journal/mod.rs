@@ -97,7 +97,7 @@ impl Journal {
     pub(crate) fn attach_or_create(&self) -> Result<bool> {
         let Some(path) = &self.path else { return Ok(false) };
         if !self.is_attached() && !exists(path)? {
-            birth::create(path, Content::Journal)?;
+            birth::create(path, Content::Journal, false)?;
         }
         self.attach()
     }

@@ -65,7 +65,7 @@ impl Shard {
     pub(crate) fn submit<T, F>(
         &self,
         submission: Submission,
-        here: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
+        here: impl FnMut(&mut WriteTxn<'_>) -> Result<T>,
         elsewhere: impl FnOnce() -> F,
     ) -> Result<Option<T>>
     where
@@ -205,6 +205,8 @@ impl Shard {
         let creates = jobs.iter().any(|job| job.creates);
         let mut broken = None;
         let committed = self.with_open(creates, |shard, open| {
+            // In a second try, after room was made on a full disk, nothing is broken yet.
+            broken = None;
             shard.transact(open, level, &[], |txn| {
                 for (index, job) in jobs.iter_mut().enumerate() {
                     job.end = Some(match catch_unwind(AssertUnwindSafe(|| (job.run)(txn))) {
