@@ -90,8 +90,8 @@ impl LiteStash {
         self.verify_while(|| true)
     }
 
-    /// [`LiteStash::verify`] for as long as `goes_on` says so, which is asked for each shard, table and page of a
-    /// table; then it is `Cancelled`.
+    /// [`LiteStash::verify`] for as long as `goes_on` says so, which is asked for each shard, table and page
+    /// of a table; then it is `Cancelled`.
     pub fn verify_while(&self, goes_on: impl Fn() -> bool) -> Result<VerifyReport> {
         let mut report = self.verify_shards(&goes_on)?;
         self.for_each_bucket(|name, bucket| {
