@@ -95,7 +95,8 @@ impl LiteStash {
     }
 
     /// Adds `by` to a stored number and returns the sum, which is stored as a float. A missing key counts as
-    /// 0.0; deadlines as with [`LiteStash::increment`]. A stored integer is taken up to 2⁵³, where it is exact as a float.
+    /// 0.0; deadlines as with [`LiteStash::increment`]. A stored integer is taken up to 2⁵³, where it is exact
+    /// as a float.
     ///
     /// `Overflow` if it is greater or the sum is not finite, `TypeMismatch` if no number is stored,
     /// `InvalidArgument` if `by` is not finite; the row is unchanged then.
