@@ -123,8 +123,8 @@ fn run(limit: u64, policy: &str, writes: u64, value: u64, processes: u64) -> Res
     }
     let mib = |bytes: u64| bytes as f64 / MIB as f64;
     println!(
-        "evict: {samples} looks: at most {:.2} MiB by lengths, {:.2} MiB by blocks; {over} looks over the limit \
-         and {SPARE} %",
+        "evict: {samples} looks: at most {:.2} MiB by lengths, {:.2} MiB by blocks; {over} looks over the limit and \
+         {SPARE} %",
         mib(longest),
         mib(most),
     );

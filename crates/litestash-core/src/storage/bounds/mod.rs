@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 pub(crate) use limits::Budget;
 pub use limits::{Eviction, Limits};
 pub(crate) use room::Room;
+pub(super) use room::limit_reached;
 pub(crate) use uses::{Uses, UsesOfKeys};
 pub(super) use victims::Pool;
 

@@ -14,6 +14,9 @@ const RECORD_HEADER_MAX: usize = 64;
 /// Pages that a row may take beside its own: a split of the table's and of the index's leaf, and the parents.
 const PAGES_SPARE: u64 = 5;
 
+/// Pages of a shard without rows.
+const PAGES_OF_SHARD: u64 = 13;
+
 /// Pages made free at once beyond what is needed, so that not every write has to make room.
 const PAGES_AHEAD: u64 = 4;
 
@@ -49,7 +52,7 @@ impl<'a> Room<'a> {
     }
 }
 
-fn limit_reached(what: &str) -> Error {
+pub(in crate::storage) fn limit_reached(what: &str) -> Error {
     Error::new(ErrorKind::LimitReached, format!("the stash has as many {what} as its limit allows"))
 }
 
@@ -131,6 +134,15 @@ impl WriteTxn<'_> {
 }
 
 impl Bounds {
+    /// Whether a row could be written into a shard that is not there yet.
+    pub(in crate::storage) fn has_room_for_shard(&self) -> Result<bool> {
+        let has_rows = match self.limits.rows {
+            Some(max) => self.rows_but(None)? < max,
+            None => true,
+        };
+        Ok(has_rows && self.pages_but(None) + PAGES_OF_SHARD <= self.pages_max())
+    }
+
     /// Pages that hold nothing in all shards but one.
     fn free_pages_but(&self, but: ShardId) -> Result<u64> {
         let Some(shards) = self.shards() else { return Ok(0) };

@@ -7,7 +7,7 @@ use crate::contract::hash::KeyHash;
 use crate::contract::route::{Route, Slot};
 use crate::contract::schema::{OPTIONAL_TABLES, PAGE_BYTES};
 use crate::error::{ErrorKind, Result};
-use crate::storage::bounds::{Bounds, Budget, Eviction, ROWS_LOOKED_AT, Uses};
+use crate::storage::bounds::{Bounds, Budget, Eviction, ROWS_LOOKED_AT, Uses, limit_reached};
 use crate::storage::connection::Durability;
 use crate::storage::database::Database;
 use crate::storage::row::{WriteTxn, cached};
@@ -88,6 +88,10 @@ impl Shard {
     ) -> Result<Option<T>> {
         if bounds.starts() {
             self.start_bounds(bounds);
+        }
+        if create && bounds.may_refuse() && self.file_pages() == Some(0) && !bounds.has_room_for_shard()? {
+            // A write that is refused makes no file.
+            return Err(limit_reached("rows or bytes"));
         }
         let since_us = bounds.now_us();
         for _ in 1..FULL_DISK_TRIES {

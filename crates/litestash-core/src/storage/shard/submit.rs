@@ -186,7 +186,10 @@ impl Shard {
             Err(Broken::Group(error)) => {
                 for job in jobs {
                     // What a job was told for itself is still the better answer.
-                    if !matches!(job.end, Some(End::Failed(_))) {
+                    if error.kind() == ErrorKind::LimitReached && !job.creates {
+                        // No room for a shard that is not there; this one needs none.
+                        job.end = Some(End::Missing);
+                    } else if !matches!(job.end, Some(End::Failed(_))) {
                         job.end = Some(End::Failed(error.duplicate()));
                     }
                 }
