@@ -98,7 +98,7 @@ class Shard:
             for table in [f"slot_{slot}" for slot in range(SLOTS)] + ["expiry"]:
                 self.connection.execute(f"DELETE FROM {table}")
 
-    def changes(self) -> int:
+    def total_changes(self) -> int:
         """Rows written since the connection was opened, also those that were rolled back."""
         return self.connection.total_changes if self.connection else 0
 

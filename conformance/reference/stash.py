@@ -131,7 +131,7 @@ class Stash:
         There is no other process, and no crash, so it needs no journal; but the shards look as if there were one."""
         shards = [self.shards[number] for number in sorted({key.shard for key, _, _ in jobs})]
         existed = [shard.connection is not None for shard in shards]
-        before = [shard.changes() for shard in shards]
+        before = [shard.total_changes() for shard in shards]
         for shard in shards:
             shard.begin()
         results, refused, done = [], None, False
@@ -145,7 +145,7 @@ class Stash:
                 if refuses(results[-1]):
                     refused = at
                     return at
-            written = [shard for shard, changes in zip(shards, before) if shard.changes() != max(changes, 0)]
+            written = [shard for shard, changes in zip(shards, before) if shard.total_changes() != max(changes, 0)]
             if len(written) > 1:
                 number = 1 + max(shard.applied() for shard in self.shards)
                 for shard in written:
@@ -380,8 +380,9 @@ class Stash:
         for hint in shard.due_hints(self.clock):
             _, slot, key_hash = hint
             row = shard.row(slot, key_hash)
-            if row and self._expired(read_row(key_hash, *row)):
-                shard.remove(slot, key_hash)
+            stored = read_row(key_hash, *row) if row else None
+            if stored and self._expired(stored):
+                shard.remove(watched.Change(watched.EXPIRE, slot, key_hash, shard.key(slot, key_hash), stored.version))
                 swept["rows"] += 1
             shard.remove_hint(hint)
             swept["hints"] += 1

@@ -191,7 +191,10 @@ mod tests {
         for key in 0..200_000 {
             uses.note(KeyRef::Int(key), 600, || hash(key));
         }
-        let held = |segment: &Mutex<Segment>| segment.lock().young.len() + segment.lock().old.len();
+        let held = |segment: &Mutex<Segment>| {
+            let segment = segment.lock();
+            segment.young.len() + segment.old.len()
+        };
         assert!(uses.segments.iter().map(held).sum::<usize>() <= 2 * SEGMENTS * KEYS_MAX);
     }
 }

@@ -347,7 +347,9 @@ impl Shard {
         Ok(opened.map(|mut database| {
             database.set_counted(self.descriptors.count(descriptors::OF_CONNECTION));
             self.view.touch();
-            self.workers.rests.want(self, When::Later);
+            if self.expiring.in_background {
+                self.workers.rests.want(self, When::Later);
+            }
             database
         }))
     }
