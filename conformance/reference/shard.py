@@ -52,6 +52,10 @@ class Shard:
         sql = f"SELECT value, timestamp, microsecond FROM slot_{slot} WHERE key_hash = ?"
         return self.connection.execute(sql, (key_hash,)).fetchone()
 
+    def key(self, slot: int, key_hash: bytes) -> object:
+        """The key column of a row that is there."""
+        return self.connection.execute(f"SELECT key FROM slot_{slot} WHERE key_hash = ?", (key_hash,)).fetchone()[0]
+
     def rows(self, slot: int) -> list[tuple[bytes, object, bytes, int, int]]:
         """key_hash, key, value, timestamp and microsecond of every row of a slot, in order."""
         if not self.connection:

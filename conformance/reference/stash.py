@@ -150,6 +150,8 @@ class Stash:
                 number = 1 + max(shard.applied() for shard in self.shards)
                 for shard in written:
                     shard.set_applied(number)
+            for shard in written:
+                watched.finish(shard.connection, self.clock, shard.changes)
             done = True
             return results
         finally:
@@ -213,11 +215,11 @@ class Stash:
         if live and (live.version, live.expiry) == (use.version, use.expiry):
             self._put(use.key, live.version, live.body, use.expiry.prolonged(use.at))
 
-    def _remove(self, key: Key) -> Entry | None:
+    def _remove(self, key: Key, by_age: bool = False) -> Entry | None:
         """Removes the row if there is one, also an expired one; returns it only if it was not expired."""
         stored = self._stored(key)
         if stored:
-            kind = watched.EXPIRE if self._expired(stored) else watched.DELETE
+            kind = watched.EXPIRE if by_age or self._expired(stored) else watched.DELETE
             self.shards[key.shard].remove(watched.Change(kind, key.slot, key.hash, key.native, stored.version))
         return stored if stored and not self._expired(stored) else None
 
@@ -392,7 +394,7 @@ class Stash:
             raise Refused("InvalidArgument", "age_us is negative")
         old = [make_key(key) for key, entry in self.items(prefix) if entry.version < self.clock - age_us]
         for key in old:
-            self._within(self.shards[key.shard], lambda key=key: self._remove(key))
+            self._within(self.shards[key.shard], lambda key=key: self._remove(key, by_age=True))
         return len(old)
 
     def clear(self) -> None:

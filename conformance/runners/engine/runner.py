@@ -162,10 +162,7 @@ def single(name: str, members: dict) -> tuple[list[bytes], object]:
 
 
 def check(members: dict) -> bytes:
-    """`expected` may be as deep as a value, and is not encoded as a part of the options."""
-    if "expected" not in members:
-        return encode(members)
-    return b"\x81" + encode("expected") + encode(value_from_json(members["expected"]))
+    return array(encode(value_from_json(members["expected"]))) if "expected" in members else encode(members)
 
 
 def same(result: object) -> object:

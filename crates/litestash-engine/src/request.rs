@@ -151,6 +151,18 @@ impl<'a> Arguments<'a> {
         Ok(Arguments { rest, left })
     }
 
+    /// The elements of the next argument, if there is one and it is an array; else it is left.
+    pub fn optional_array(&mut self) -> Result<Option<Arguments<'a>>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let (value, rest) = loose::split(self.rest)?;
+        let Some((left, elements)) = array(value) else { return Ok(None) };
+        self.rest = rest;
+        self.left -= 1;
+        Ok(Some(Arguments { rest: elements, left }))
+    }
+
     /// How many are left.
     pub fn len(&self) -> usize {
         self.left

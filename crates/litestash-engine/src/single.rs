@@ -178,18 +178,20 @@ pub(crate) fn deadline(members: &mut Members) -> Result<Option<Deadline>> {
     }
 }
 
+/// `[value]` that has to be there, or options with `if`.
 fn check(arguments: &mut Arguments<'_>) -> Result<Action> {
+    if let Some(mut expected) = arguments.optional_array()? {
+        let encoded = expected.value()?.into_owned();
+        expected.end()?;
+        return Ok(Action::Expect(encoded));
+    }
     let mut members = arguments.options()?;
-    let action = match members.take("expected") {
-        Some(expected) => {
-            let mut encoded = Vec::new();
-            msgpack::encode(&expected, &mut encoded)?;
-            Action::Expect(encoded)
-        }
-        None => Action::Check(set_options(&mut members, None)?.condition),
-    };
+    let options = set_options(&mut members, None)?;
     members.end()?;
-    Ok(action)
+    if options == SetOptions::default() || options.deadline.is_some() || options.keep_ttl {
+        return Err(malformed("what is checked is missing"));
+    }
+    Ok(Action::Check(options.condition))
 }
 
 fn increment(arguments: &mut Arguments<'_>) -> Result<Action> {
