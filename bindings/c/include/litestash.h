@@ -116,7 +116,9 @@ enum {
   /* The computation given to get_or_set failed; nothing was stored. */
   LITESTASH_COMPUTE_FAILED = 23,
   /* The caller stopped the operation, or a callback asked for it. */
-  LITESTASH_CANCELLED = 24
+  LITESTASH_CANCELLED = 24,
+  /* The write would take the stash beyond its limits, and nothing is evicted to make room; or the value is too large to fit at all. Nothing was written. */
+  LITESTASH_LIMIT_REACHED = 26
 };
 
 /* Longest key: bytes of text and bytes. */

@@ -49,4 +49,6 @@ export type ErrorCode =
   /** The computation given to get_or_set failed; nothing was stored. */
   | 'ComputeFailed'
   /** The caller stopped the operation, or a callback asked for it. */
-  | 'Cancelled';
+  | 'Cancelled'
+  /** The write would take the stash beyond its limits, and nothing is evicted to make room; or the value is too large to fit at all. Nothing was written. */
+  | 'LimitReached';

@@ -12,6 +12,8 @@ pub(super) struct Language {
     pub(super) identity: Identity,
     /// Whether the runner answers vectors.
     pub(super) vectors: bool,
+    /// Whether the runner knows the operations and options of scripts from [`LATER_SCRIPTS`] on.
+    pub(super) knows_later_scripts: bool,
     /// Whether others are measured against it, so that it always runs.
     pub(super) is_measure: bool,
     /// Why it cannot run here, if it cannot.
@@ -33,6 +35,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         name: "rust",
         identity: Identity::Files,
         vectors: true,
+        knows_later_scripts: true,
         is_measure: true,
         unavailable: || None,
         build: || cargo_build("conformance-runner-rust", &[]),
@@ -42,6 +45,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         name: "c",
         identity: Identity::Files,
         vectors: true,
+        knows_later_scripts: false,
         is_measure: false,
         unavailable: || (!setup::on_path("cc")).then_some("needs a C compiler"),
         build: build_c,
@@ -51,6 +55,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         name: "cli",
         identity: Identity::Files,
         vectors: false,
+        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::python_problem,
         build: || build_program("litestash-cli", CLI),
@@ -64,6 +69,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         name: "engine",
         identity: Identity::Files,
         vectors: false,
+        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::python_problem,
         build: || build_program("litestash-engine", ENGINE),
@@ -77,6 +83,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         name: "node",
         identity: Identity::Files,
         vectors: true,
+        knows_later_scripts: false,
         is_measure: false,
         unavailable: setup::node_problem,
         build: node::build_for_tests,
@@ -86,6 +93,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         name: REFERENCE,
         identity: Identity::Rows,
         vectors: true,
+        knows_later_scripts: true,
         is_measure: true,
         unavailable: setup::python_problem,
         build: || Ok(()),
@@ -103,7 +111,16 @@ const ENGINE: &str = "conformance/litestash-engine";
 /// The runner in C.
 const C_RUNNER: &str = "capi/conformance-runner-c";
 
+/// The number from which scripts need more than the first operations: deadlines that slide, sweeps, limits, buckets,
+/// logs of changes, transactions.
+const LATER_SCRIPTS: &str = "060";
+
 impl Language {
+    /// Whether the runner can run that script.
+    pub(super) fn covers(&self, script: &str) -> bool {
+        self.knows_later_scripts || script < LATER_SCRIPTS
+    }
+
     pub(super) fn unavailable(&self) -> Option<&'static str> {
         (self.unavailable)()
     }

@@ -38,7 +38,7 @@ pub(super) fn check(ready: &[&'static Language], suite: &Suite, golden: &Golden)
 fn judge(script: &Script, ready: &[&'static Language], golden: &Golden, root: &Path) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     let mut all_left = Vec::new();
-    for &language in ready {
+    for &language in ready.iter().filter(|language| language.covers(&script.id)) {
         let directory = stash::directory(root, language.name, &script.id);
         let problem = match read::lines(language.runner("script").arg(&script.file).arg(&directory)) {
             Ok(results) => result_problem(script, &results),
