@@ -18,7 +18,7 @@ from encode import encode
 from errors import Refused
 from interchange import key_from_json, value_from_json, value_to_json
 from keys import make_key
-from layout import SCHEMA
+from layout import JOURNAL_SCHEMA, OPTIONAL_SCHEMA, SCHEMA
 from values import MAX_VALUES, Timestamp, Vector
 
 # printf %s user:1001 | b2sum
@@ -261,7 +261,7 @@ class Schema(Case):
     def test_texts_of_the_contract(self) -> None:
         contract = (Path(__file__).resolve().parents[2] / "docs" / "CONTRACT.md").read_text(encoding="utf-8")
         printed = [line.strip() for line in contract.splitlines() if line.startswith("    CREATE TABLE ")]
-        self.assertEqual(SCHEMA, printed)
+        self.assertEqual(SCHEMA + OPTIONAL_SCHEMA + JOURNAL_SCHEMA, printed)
 
 
 if __name__ == "__main__":

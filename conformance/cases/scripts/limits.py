@@ -7,7 +7,7 @@ FULL = error("LimitReached")
 
 
 def _limited(rows: int) -> Script:
-    return Script(options={"limits": {"rows": rows, "eviction": "none"}})
+    return Script(limits={"rows": rows, "eviction": "none"})
 
 
 def counted() -> Script:
