@@ -13,6 +13,9 @@ USAGE = "usage: runner.py script FILE DIR | dump DIR"
 # Exit codes of the program: all went well; some operations were refused.
 DONE, REFUSED = 0, 3
 
+# The limits of a script as flags of the program.
+LIMITS = {"bytes": "--max-bytes", "rows": "--max-rows", "eviction": "--eviction"}
+
 
 def main(arguments: list[str]) -> int:
     match arguments:
@@ -38,6 +41,8 @@ def flags(script: dict) -> list[str]:
     found = []
     if "default_ttl_us" in options:
         found += ["--default-ttl", f"{options.pop('default_ttl_us')}us"]
+    for name, limit in options.pop("limits", {}).items():
+        found += [LIMITS[name], str(limit).replace("_", "-")]
     if options:
         raise ValueError(f"unknown options: {sorted(options)}")
     return found
