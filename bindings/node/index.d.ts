@@ -1,3 +1,5 @@
+import type { EventEmitter } from 'node:events';
+
 /** A key: text, an integer, a float or bytes; at most 2048 bytes. `1`, `1.0` and `1n` are one key; NaN is none. */
 export type Key = string | number | bigint | Uint8Array;
 
@@ -49,6 +51,36 @@ export type Durability = 'normal' | 'full' | 'relaxed';
 /** The version of a row: Unix time of its last write in microseconds, greater than that of the row it replaced. */
 export type Version = bigint;
 
+/** A span of time: milliseconds; a bigint is microseconds. */
+export type Span = number | bigint;
+
+/** Which rows go when a stash is full: none, so that writes fail with `LimitReached`, or these first. Expired ones go before. */
+export type Eviction = 'none' | 'leastRecentlyStored' | 'leastRecentlyUsed' | 'leastFrequentlyUsed' | 'random';
+
+/** What a stash or a bucket may take. Every process that writes it should say the same. */
+export interface Limits {
+  /** Bytes on disk, at least 8 MiB. Default: no limit. */
+  bytes?: number;
+  /** Rows, at least 1. Default: no limit. */
+  rows?: number;
+  /** What happens when a limit is reached. Default: `none`. */
+  eviction?: Eviction;
+}
+
+/** How a bucket is opened. */
+export interface BucketOptions {
+  /** What an acknowledged write has reached. Default: as through the handle that was asked for the bucket. */
+  durability?: Durability;
+  /** The longest value, in bytes of its encoding. Default: the stash's. */
+  valueBytesMax?: number;
+  /** Whether its rows are kept in memory. Default: true. */
+  cache?: boolean;
+  /** How long rows live that are made without a deadline; null for ever. Default: the stash's. */
+  defaultTtl?: Span | null;
+  /** What the bucket may take; the stash's limits do not count its buckets. Default: no limits. */
+  limits?: Limits;
+}
+
 /** How a stash is opened. */
 export interface OpenOptions {
   /** Whether a missing stash is created. Default: true. */
@@ -67,16 +99,24 @@ export interface OpenOptions {
   cacheBytes?: number;
   /** The longest value, in bytes of its encoding. Default: 64 MiB; at most 950 MiB. */
   valueBytesMax?: number;
+  /** How long rows live that are made without a deadline. Default: for ever. */
+  defaultTtl?: Span;
+  /** Whether expired rows are removed, rows evicted ahead of need, and so on, without being asked for. Default: true. */
+  background?: boolean;
+  /** What the stash may take, and what happens then. Default: no limits. */
+  limits?: Limits;
   /** Whether a stored float that is whole is read as a {@link Float}, so that it stays one when it is written. Default: false. */
   wrapFloats?: boolean;
 }
 
-/** When a value ends. At most one of the two. */
+/** When a value ends. At most one of the three; without one after the stash's `defaultTtl`, if it has one. */
 export interface Deadline {
-  /** That many milliseconds after the write; a bigint is microseconds. */
-  ttl?: number | bigint | undefined;
-  /** At that time: a `Date`, a Unix time in milliseconds, or a bigint in microseconds. */
-  expiresAt?: Date | number | bigint | undefined;
+  /** So long after the write. */
+  ttl?: Span | undefined;
+  /** So long after the last use: each get, write and touch begins the time anew. */
+  idle?: Span | undefined;
+  /** At that time: a `Date`, a Unix time in milliseconds, or a bigint in microseconds; null for never. */
+  expiresAt?: Date | number | bigint | null | undefined;
 }
 
 /** How a value is stored. At most one condition. */
@@ -96,6 +136,95 @@ export type ConditionalSetOptions = SetOptions & ({ ifAbsent: true } | { ifPrese
 
 /** A set that always stores. */
 export type PlainSetOptions = Deadline & { keepTtl?: boolean | undefined; ifAbsent?: never; ifPresent?: never; ifVersion?: never };
+
+/** What is asked of a key: that it is missing, that it is there, that it has this version, or that it holds this value. */
+export type Condition<V = Storable> =
+  | { ifAbsent: true }
+  | { ifPresent: true }
+  | { ifVersion: Version }
+  | { expected: V };
+
+/** How {@link LiteStash.getOrSet} computes and stores. */
+export interface ComputeOptions extends Deadline {
+  /** Whether processes leave the computation to one of them. Default: true. */
+  acrossProcesses?: boolean;
+  /** How long other processes wait for one that died while it computed, 10 ms to 10 minutes. Default: 5 s. */
+  lease?: Span;
+  /**
+   * For how long after its `ttl` a value is still given, at once, to all but the one who computes the next. It takes a
+   * `ttl`. Default: not at all.
+   */
+  staleWhileRevalidate?: Span;
+}
+
+/** What can happen to a key. */
+export type EventKind = 'set' | 'delete' | 'expire' | 'evict' | 'clear' | 'access';
+
+/** Something that happened. It has no value: who needs it reads the key. */
+export interface StashEvent {
+  readonly kind: EventKind;
+  /** Undefined where every key is concerned, which is `clear`. */
+  readonly key: Key | undefined;
+  /** The version that was stored, removed or read, where it is known. */
+  readonly version: Version | undefined;
+  /** Whether it was done through this handle of the stash, and not by another process or another handle. */
+  readonly own: boolean;
+  /** The shard of the key. */
+  readonly shard: number;
+  /** Events before this one that were dropped because they were not dealt with in time, or could not be learned. */
+  readonly missed: number;
+}
+
+/** What {@link LiteStash.watch} hears of. Default: every change of every key that is made through this handle. */
+export interface WatchOptions {
+  /** Only these kinds. Default: all but `access`, which is of this process only. */
+  kinds?: Iterable<EventKind>;
+  /** Only this key. */
+  key?: Key;
+  /** Only text keys that begin with this. */
+  prefix?: string;
+  /**
+   * Also what other processes and handles do, some milliseconds after they did it. Every writer keeps a log of its changes
+   * meanwhile, which costs it about another small row. Default: false.
+   */
+  allProcesses?: boolean;
+  /** Events that wait to be dealt with, at most; more are dropped and counted. Default: 8192 (and about 1000 on their way). */
+  capacity?: number;
+  /** Ends it; who waits for an event has `Cancelled`. */
+  signal?: AbortSignal;
+}
+
+/** The events of a {@link Watch}, with what their listeners are given. */
+export interface WatchEvents extends Record<EventKind, [StashEvent]> {
+  /** Everything. */
+  change: [StashEvent];
+  /** Nothing more will come: the stash or this was closed. */
+  end: [];
+}
+
+/**
+ * What happens to keys, told once each and, for each key, in order: as events of an emitter, named by their kinds, or by
+ * iteration. Listeners hold no process open, an iteration that waits does.
+ */
+export class Watch extends EventEmitter<WatchEvents> implements AsyncIterableIterator<StashEvent> {
+  private constructor();
+  /** Events dropped so far. */
+  readonly dropped: number;
+  /** Whether nothing more will come. */
+  readonly ended: boolean;
+  /** Ends it. */
+  close(): void;
+  next(): Promise<IteratorResult<StashEvent>>;
+  return(value?: unknown): Promise<IteratorResult<StashEvent>>;
+  [Symbol.asyncIterator](): this;
+  [Symbol.asyncDispose](): Promise<void>;
+  [Symbol.dispose](): void;
+}
+
+/** What became of a {@link LiteStash.transaction}: what each operation answered, or the first one whose condition did not hold. */
+export type TransactionOutcome =
+  | { committed: true; results: unknown[]; index?: never }
+  | { committed: false; index: number; results?: never };
 
 /** What an iteration goes over. */
 export interface ScanOptions {
@@ -125,15 +254,16 @@ export interface AsyncScan<T> extends AsyncIterableIterator<T> {
   readonly cursor: string;
 }
 
-/** One operation for {@link LiteStash.apply}. */
+/** One operation for {@link LiteStash.apply} and {@link LiteStash.transaction}. */
 export type Operation =
-  | { op: 'get' | 'exists' | 'entry' | 'delete' | 'take' | 'persist' | 'expiresAt'; key: Key }
+  | { op: 'get' | 'exists' | 'entry' | 'delete' | 'take' | 'persist' | 'touch' | 'expiresAt'; key: Key }
   | ({ op: 'set'; key: Key; value: Storable } & SetOptions)
   | ({ op: 'add' | 'replace'; key: Key; value: Storable } & Deadline)
   | { op: 'increment'; key: Key; by?: number | bigint }
   | { op: 'incrementFloat'; key: Key; by: number }
   | { op: 'compareAndSet'; key: Key; expected?: Storable | undefined; value: Storable }
-  | ({ op: 'expire'; key: Key } & Deadline);
+  | ({ op: 'expire'; key: Key } & Deadline)
+  | ({ op: 'check'; key: Key } & Condition);
 
 /** The outcome of one of many operations, in the form of `Promise.allSettled`. */
 export type Outcome<T = unknown> =
@@ -169,17 +299,64 @@ export interface ShardStats {
   fileBytes: number;
   walBytes: number;
   freeBytes: number;
+  /** Null where nothing is counted: it is from the first write of a stash with limits on. */
+  countedRows: number | null;
+  countedBytes: number | null;
   slots: SlotStats[];
 }
 
-/** Figures of a stash. */
+/** Figures of the limits. */
+export interface LimitStats {
+  limits: { bytes: number | null; rows: number | null; eviction: Eviction };
+  /** Stored rows and bytes of keys and values as counted; null where nothing is counted. */
+  countedRows: number | null;
+  countedBytes: number | null;
+  diskBytes: number;
+  /** Rows that this process evicted. */
+  evictedRows: number;
+}
+
+/** What this process did about deadlines. */
+export interface ExpiryStats {
+  sweptRows: number;
+  sweptHints: number;
+  prolonged: number;
+  clockJumps: number;
+  postponed: boolean;
+}
+
+/** Sums over all buckets of a stash. */
+export interface BucketStats {
+  buckets: number;
+  rows: number;
+  expiredRows: number;
+  keyBytes: number;
+  recordBytes: number;
+  fileBytes: number;
+}
+
+/** What {@link LiteStash.sweep} removed. */
+export interface SweepReport {
+  rows: number;
+  hints: number;
+  /** Rows that may have expired but cannot be read. */
+  unreadable: number;
+  /** Whether nothing was removed, because the clock was set less than a minute ago. */
+  postponed: boolean;
+}
+
+/** Figures of a stash, its buckets left out. */
 export interface Stats {
   rows: number;
   expiredRows: number;
   keyBytes: number;
   recordBytes: number;
   fileBytes: number;
+  limits: LimitStats;
+  /** Of the stash and its buckets together. */
   cache: CacheStats;
+  expiry: ExpiryStats;
+  buckets: BucketStats;
   sqliteVersion: string;
   format: number;
   shards: ShardStats[];
@@ -251,7 +428,7 @@ export interface ImportOptions {
 }
 
 /** How {@link memoize} stores results. */
-export interface MemoizeOptions<A extends unknown[]> extends Deadline {
+export interface MemoizeOptions<A extends unknown[]> extends ComputeOptions {
   /** The key for arguments. Default: their JSON. */
   key?: (...given: A) => Key;
   /** What text keys begin with. Default: the function's name and a colon. */
@@ -308,6 +485,10 @@ export class Entry<V = unknown> {
   readonly expiresAtMicros: bigint | null;
   /** Bytes of the value's encoding. */
   readonly size: number;
+  /** Milliseconds after its last use that it ends; null unless its deadline slides. */
+  readonly idle: number | null;
+  /** The same in microseconds. */
+  readonly idleMicros: bigint | null;
 }
 
 /**
@@ -342,8 +523,27 @@ export class LiteStash<V = any> {
   readonly readOnly: boolean;
   /** Whether the stash was closed. */
   readonly closed: boolean;
+  /** The name of the bucket; undefined of a stash. */
+  readonly bucketName: string | undefined;
+  /** What this process did about deadlines since it opened the stash. Costs nothing. */
+  readonly expiryStats: ExpiryStats;
   /** A handle of the same stash whose writes are acknowledged at another level. Closing one closes all. */
   withDurability(level: Durability): LiteStash<V>;
+
+  /**
+   * A bucket: a stash of its own inside this one, with keys, limits and events of its own. No file is opened, and it is there
+   * from its first write on. `InvalidArgument` if other handles of it were opened with other options. Closing the stash
+   * closes its buckets.
+   */
+  bucket<B = V>(name: string, options?: BucketOptions): LiteStash<B>;
+  /** The names of all buckets. */
+  buckets(): Promise<string[]>;
+  /** {@link LiteStash.buckets}, here and now. */
+  bucketsSync(): string[];
+  /** Deletes a bucket with all that is in it; answers whether there was one. Handles of it stay usable. */
+  dropBucket(name: string): Promise<boolean>;
+  /** {@link LiteStash.dropBucket}, here and now. */
+  dropBucketSync(name: string): boolean;
 
   /** The value of a key; undefined if it is missing or expired. A stored nil is null. A value in memory costs no thread. */
   get<T extends V = V>(key: Key): Promise<T | undefined>;
@@ -406,14 +606,32 @@ export class LiteStash<V = any> {
   expiresAt(key: Key): Promise<bigint | null | undefined>;
   /** {@link LiteStash.expiresAt}, here and now. */
   expiresAtSync(key: Key): bigint | null | undefined;
-  /** Gives a key a new deadline (a number is a ttl in milliseconds); answers whether the key was there. */
-  expire(key: Key, deadline: number | bigint | Deadline): Promise<boolean>;
+  /** Gives a key a new deadline (a number or bigint is a ttl); answers whether the key was there. */
+  expire(key: Key, deadline: Span | Deadline): Promise<boolean>;
   /** {@link LiteStash.expire}, here and now. */
-  expireSync(key: Key, deadline: number | bigint | Deadline): boolean;
+  expireSync(key: Key, deadline: Span | Deadline): boolean;
+  /** Begins a sliding deadline anew, as a get does; answers whether the key was there. */
+  touch(key: Key): Promise<boolean>;
+  /** {@link LiteStash.touch}, here and now. */
+  touchSync(key: Key): boolean;
   /** Takes a key's deadline away; answers whether it had one. */
   persist(key: Key): Promise<boolean>;
   /** {@link LiteStash.persist}, here and now. */
   persistSync(key: Key): boolean;
+
+  /** Removes expired rows now, which nobody can see anyway and the background removes by itself. */
+  sweep(): Promise<SweepReport>;
+  /** {@link LiteStash.sweep}, here and now. */
+  sweepSync(): SweepReport;
+  /** Removes rows that were written longer ago than `age`; answers with their number. */
+  expireOlderThan(age: Span, options?: { prefix?: string }): Promise<number>;
+  /** {@link LiteStash.expireOlderThan}, here and now. */
+  expireOlderThanSync(age: Span, options?: { prefix?: string }): number;
+
+  /** Whether a condition holds. */
+  check(key: Key, condition: Condition<V>): Promise<boolean>;
+  /** {@link LiteStash.check}, here and now. */
+  checkSync(key: Key, condition: Condition<V>): boolean;
 
   /** The values of many keys, in their order; each shard is seen in one committed state. */
   getMany<T extends V = V>(keys: Iterable<Key>): Promise<(T | undefined)[]>;
@@ -433,15 +651,38 @@ export class LiteStash<V = any> {
   applySync(operations: Iterable<Operation>): Outcome[];
 
   /**
+   * Does all of the operations or none, whatever keys they are of, also if the process is killed. Each sees what those before it
+   * did. A condition that does not hold (of a set, an add, a replace, a compareAndSet or a check) refuses all of them; an
+   * operation that fails is the error of all.
+   */
+  transaction(operations: Iterable<Operation>): Promise<TransactionOutcome>;
+  /** {@link LiteStash.transaction}, here and now. */
+  transactionSync(operations: Iterable<Operation>): TransactionOutcome;
+
+  /**
    * The value of a key; if it is missing, what `compute` gives, stored under the key. However many ask for one key at the
-   * same time through this handle, one computes and the others wait for it. A failure is `ComputeFailed` with its cause,
+   * same time, in whatever process, one computes and the others wait for it. A failure is `ComputeFailed` with its cause,
    * and nothing is stored. `compute` must not wait for its own key.
    */
-  getOrSet<T extends V = V>(key: Key, compute: () => T | Promise<T>, options?: PlainSetOptions): Promise<T>;
-  /** {@link LiteStash.getOrSet}, here and now. */
-  getOrSetSync<T extends V = V>(key: Key, compute: () => T, options?: PlainSetOptions): T;
+  getOrSet<T extends V = V>(key: Key, compute: () => T | Promise<T>, options?: ComputeOptions): Promise<T>;
+  /** {@link LiteStash.getOrSet}, here and now: also waits for other threads and processes that compute. */
+  getOrSetSync<T extends V = V>(key: Key, compute: () => T, options?: ComputeOptions): T;
   /** {@link memoize} with this stash. */
   memoize<A extends unknown[], R>(fn: (...given: A) => R | Promise<R>, options?: MemoizeOptions<A>): Memoized<A, R>;
+
+  /** Hears of what happens to keys from when it is answered on. */
+  watch(options?: WatchOptions): Promise<Watch>;
+  /** {@link LiteStash.watch}, here and now. */
+  watchSync(options?: WatchOptions): Watch;
+  /**
+   * Waits until the value of a key (undefined: missing or expired) is as `holds` wants it, or `timeout` milliseconds have
+   * passed; answers whether it is. Writes of others are seen within some milliseconds.
+   */
+  waitFor(
+    key: Key,
+    holds: (value: V | undefined) => boolean | Promise<boolean>,
+    options?: { timeout?: number; signal?: AbortSignal },
+  ): Promise<boolean>;
 
   /** The keys. */
   keys(options?: AsyncScanOptions): AsyncScan<Key>;
@@ -462,6 +703,10 @@ export class LiteStash<V = any> {
   len(): Promise<number>;
   /** {@link LiteStash.len}, here and now. */
   lenSync(): number;
+  /** Whether there is no row. */
+  isEmpty(): Promise<boolean>;
+  /** {@link LiteStash.isEmpty}, here and now. */
+  isEmptySync(): boolean;
   /** Deletes every row, one transaction per shard. */
   clear(): Promise<void>;
   /** {@link LiteStash.clear}, here and now. */

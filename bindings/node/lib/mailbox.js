@@ -2,7 +2,7 @@
 
 const timers = require('node:timers');
 const native = require('./native.js');
-const { read } = require('./answer.js');
+const { EVENT, read } = require('./answer.js');
 const { translated, LiteStashError } = require('./errors.js');
 
 /** Answers that are given out before the event loop gets its turn. */
@@ -19,22 +19,37 @@ let keeper;
 
 /** Notes who waits for an answer: `settle(bytes, start, end)` is called once. Answers with its number. */
 function register(settle) {
-  if (count++ === 0) hold();
+  hold();
+  return listen(settle);
+}
+
+/** Notes who hears of events, which hold no process open: `settle` is called for each, and once more at their end. */
+function listen(settle) {
   const id = free.length > 0 ? free.pop() : waiting.length;
   waiting[id] = settle;
   return id;
 }
 
+/** Holds the process open, until as many calls of `release`. */
 function hold() {
+  if (count++ > 0) return;
   box ??= native.mailbox(deliver);
   keeper ??= timers.setInterval(() => {}, 0x7fffffff);
   keeper.ref();
 }
 
-function forget(id) {
+function release() {
+  if (--count === 0) keeper.unref();
+}
+
+function unlist(id) {
   waiting[id] = undefined;
   free.push(id);
-  if (--count === 0) keeper.unref();
+}
+
+function forget(id) {
+  unlist(id);
+  release();
 }
 
 const mailbox = () => (box ??= native.mailbox(deliver));
@@ -55,17 +70,19 @@ function giveOut(bytes, start) {
     const begin = at + 8;
     at = begin + bytes.readUInt32LE(at + 4);
     const settle = waiting[id];
-    forget(id);
+    if (settle.hearsEvents) {
+      if (bytes[begin] !== EVENT) unlist(id);
+    } else forget(id);
     settle(bytes, begin, at);
   }
 }
 
 /** A promise of what `start(id)` brings about; `take` makes something of the answer. */
-function ask(start, take = (answer) => answer) {
+function ask(start, take = (answer) => answer, wrapFloats = false) {
   return new Promise((resolve, reject) => {
     const id = register((bytes, begin, end) => {
       try {
-        const answer = read(bytes, begin, end, false);
+        const answer = read(bytes, begin, end, wrapFloats);
         if (answer instanceof LiteStashError) reject(answer);
         else resolve(take(answer, id));
       } catch (error) {
@@ -81,4 +98,4 @@ function ask(start, take = (answer) => answer) {
   });
 }
 
-module.exports = { mailbox, register, ask };
+module.exports = { mailbox, register, listen, hold, release, ask };

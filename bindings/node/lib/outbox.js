@@ -12,6 +12,22 @@ const { Writer } = require('./writer.js');
 const REQUESTS_MAX = 1000;
 const BYTES_MAX = 1 << 20;
 
+/** What is under way through all handles of a stash and its buckets. */
+class Ledger {
+  group = { left: 0, resolve: undefined };
+  #older = Promise.resolve();
+
+  /** Until everything that was added so far has been answered. */
+  settled() {
+    const { group } = this;
+    if (group.left === 0) return this.#older;
+    const done = new Promise((resolve) => (group.resolve = resolve));
+    this.group = { left: 0, resolve: undefined };
+    this.#older = Promise.all([this.#older, done]).then(() => undefined);
+    return this.#older;
+  }
+}
+
 /** What one stash is to do, collected until the end of a turn of the event loop. */
 class Outbox {
   #handle;
@@ -21,12 +37,12 @@ class Outbox {
   #isScheduled = false;
   /** How many writes are on their way, by the place of their key. */
   #writing = new Uint32Array(PLACES);
-  #group = { left: 0, resolve: undefined };
-  #older = Promise.resolve();
+  #ledger;
 
-  constructor(handle, wrapFloats) {
+  constructor(handle, wrapFloats, ledger) {
     this.#handle = handle;
     this.#wrapFloats = wrapFloats;
+    this.#ledger = ledger;
   }
 
   /** Whether a write of a key with that place may be on its way. */
@@ -40,7 +56,7 @@ class Outbox {
    */
   add(request, places, inOrder, take) {
     return new Promise((resolve, reject) => {
-      const group = this.#group;
+      const { group } = this.#ledger;
       group.left++;
       for (let i = 0; i < places.length; i++) this.#writing[places[i]]++;
       const id = register((bytes, start, end) => {
@@ -82,16 +98,11 @@ class Outbox {
     writer.shrink();
   }
 
-  /** Until everything that was added so far has been answered. */
+  /** Until everything that was added so far, through whichever handle, has been answered. */
   settled() {
-    const group = this.#group;
-    if (group.left === 0) return this.#older;
     this.#handOver();
-    const done = new Promise((resolve) => (group.resolve = resolve));
-    this.#group = { left: 0, resolve: undefined };
-    this.#older = Promise.all([this.#older, done]).then(() => undefined);
-    return this.#older;
+    return this.#ledger.settled();
   }
 }
 
-module.exports = { Outbox };
+module.exports = { Ledger, Outbox };

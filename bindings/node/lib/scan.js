@@ -1,7 +1,7 @@
 'use strict';
 
 const native = require('./native.js');
-const { narrow, read } = require('./answer.js');
+const { read, readKey } = require('./answer.js');
 const { decode } = require('./decode.js');
 const { byNumber, fail, invalid, translated } = require('./errors.js');
 const { register, mailbox } = require('./mailbox.js');
@@ -80,20 +80,6 @@ class Rows {
 
   get cursor() {
     return this.#key === undefined ? this.#start : native.cursorBehind(this.#key);
-  }
-}
-
-function readKey(bytes, start, end) {
-  const at = start + 5;
-  switch (bytes[start]) {
-    case 0:
-      return bytes.utf8Slice(at, end);
-    case 1:
-      return narrow(bytes.readBigInt64LE(at));
-    case 2:
-      return bytes.readDoubleLE(at);
-    default:
-      return new Uint8Array(bytes.subarray(at, end));
   }
 }
 

@@ -8,10 +8,11 @@ const { LiteStashError, invalid, translated } = require('./errors.js');
 const { Flights } = require('./flights.js');
 const { ask, mailbox } = require('./mailbox.js');
 const { memoize } = require('./memoize.js');
-const { Outbox } = require('./outbox.js');
+const { Ledger, Outbox } = require('./outbox.js');
 const request = require('./request.js');
 const { AsyncScan, SyncScan } = require('./scan.js');
 const { pathOf, runTask, startTask } = require('./task.js');
+const { Watch, waitFor } = require('./watch.js');
 const { acquire, release } = require('./writer.js');
 
 const PRIVATE = Symbol('private');
@@ -23,21 +24,49 @@ function openOptions(given) {
   if (typeof given !== 'object' || given === null) throw invalid('the options are an object');
   const { wrapFloats = false, ...options } = given;
   if (options.clock !== undefined) options.clock = String(options.clock);
+  if (options.defaultTtl !== undefined) options.defaultTtl = request.micros(options.defaultTtl, 'defaultTtl');
   return { wrapFloats, options };
+}
+
+/** What is given of a bucket; a `defaultTtl` of null is that of none. */
+function bucketOptions(given) {
+  if (given === undefined) return undefined;
+  if (typeof given !== 'object' || given === null) throw invalid('the options are an object');
+  const { defaultTtl, ...options } = given;
+  if (defaultTtl === null) return { ...options, stays: true };
+  if (defaultTtl === undefined) return options;
+  return { ...options, defaultTtl: request.micros(defaultTtl, 'defaultTtl') };
+}
+
+let stashesInMemory = 0;
+
+/** What handles of one stash and its buckets share. */
+class Family {
+  ledger = new Ledger();
+
+  constructor(handle, wrapFloats) {
+    this.wrapFloats = wrapFloats;
+    this.name = native.facts(handle).path ?? `in memory ${stashesInMemory++}`;
+  }
 }
 
 /** An embedded key-value store. See `index.d.ts`. */
 class LiteStash {
   #handle;
+  #family;
+  #bucket;
   #wrapFloats;
   #outbox;
-  #flights = new Flights(this);
+  #flights;
 
-  constructor(secret, handle, wrapFloats) {
+  constructor(secret, handle, family, bucket) {
     if (secret !== PRIVATE) throw invalid('a stash is opened with LiteStash.open, openSync or memory');
     this.#handle = handle;
-    this.#wrapFloats = wrapFloats;
-    this.#outbox = new Outbox(handle, wrapFloats);
+    this.#family = family;
+    this.#bucket = bucket;
+    this.#wrapFloats = family.wrapFloats;
+    this.#outbox = new Outbox(handle, family.wrapFloats, family.ledger);
+    this.#flights = new Flights(this, handle, family.wrapFloats, `${family.name}\0${bucket ?? ''}`);
   }
 
   static async open(directory, given = {}) {
@@ -47,7 +76,7 @@ class LiteStash {
       (id) => native.startOpening(mailbox(), id, path, options),
       (_, id) => native.takeOpened(mailbox(), id),
     );
-    return new LiteStash(PRIVATE, handle, wrapFloats);
+    return new LiteStash(PRIVATE, handle, new Family(handle, wrapFloats));
   }
 
   static openSync(directory, given = {}) {
@@ -61,7 +90,8 @@ class LiteStash {
   static #opened(path, given) {
     const { wrapFloats, options } = openOptions(given);
     try {
-      return new LiteStash(PRIVATE, native.openStash(path, options), wrapFloats);
+      const handle = native.openStash(path, options);
+      return new LiteStash(PRIVATE, handle, new Family(handle, wrapFloats));
     } catch (error) {
       throw translated(error);
     }
@@ -78,10 +108,40 @@ class LiteStash {
   withDurability(level) {
     if (typeof level !== 'string') throw invalid("durability is 'normal', 'full' or 'relaxed'");
     try {
-      return new LiteStash(PRIVATE, native.withDurability(this.#handle, level), this.#wrapFloats);
+      return new LiteStash(PRIVATE, native.withDurability(this.#handle, level), this.#family, this.#bucket);
     } catch (error) {
       throw translated(error);
     }
+  }
+
+  bucket(name, options) {
+    if (typeof name !== 'string' || !name.isWellFormed()) throw invalid('the name of a bucket is a string of valid Unicode');
+    const given = bucketOptions(options);
+    try {
+      return new LiteStash(PRIVATE, native.openBucket(this.#handle, name, given), this.#family, name);
+    } catch (error) {
+      throw translated(error);
+    }
+  }
+
+  get bucketName() {
+    return this.#bucket;
+  }
+
+  get expiryStats() {
+    return this._taskSync('expiry_stats');
+  }
+
+  watch(options) {
+    return Watch.begin(this.#handle, options);
+  }
+
+  watchSync(options) {
+    return Watch.beginSync(this.#handle, options);
+  }
+
+  waitFor(key, holds, options) {
+    return waitFor(this, key, holds, options);
   }
 
   get path() {
@@ -135,10 +195,10 @@ class LiteStash {
   }
 
   /** Writes a request that only reads a key, to be done in the background. */
-  async _read(opcode, key) {
+  async _read(write, a, b) {
     const writer = acquire();
     try {
-      const place = request.writeBare(writer, opcode, key);
+      const place = write(writer, a, b);
       return this.#outbox.add(writer, NONE, this.#outbox.isWriting(place));
     } finally {
       release(writer);
@@ -226,11 +286,11 @@ class LiteStash {
   }
 
   /** Many operations: `write` writes one of `items`. */
-  #writeMany(items, whole, write, then) {
+  #writeMany(items, opcode, whole, write, then) {
     if (typeof items?.[Symbol.iterator] !== 'function') throw invalid('the keys, items or operations are iterable');
     const writer = acquire();
     try {
-      const { places, refused } = request.writeMany(writer, items, whole, write);
+      const { places, refused } = request.writeMany(writer, opcode, items, whole, write);
       return then(writer, places, refused);
     } catch (error) {
       throw translated(error);
@@ -239,16 +299,16 @@ class LiteStash {
     }
   }
 
-  async _many(items, whole, write, reads, take) {
-    return this.#writeMany(items, whole, write, (writer, places, refused) => {
+  async _many(items, opcode, whole, write, reads, take) {
+    return this.#writeMany(items, opcode, whole, write, (writer, places, refused) => {
       const isWriting = places.some((place) => this.#outbox.isWriting(place));
       const finish = (answers) => take(merged(answers, refused));
       return this.#outbox.add(writer, reads ? NONE : places, !reads || isWriting, finish);
     });
   }
 
-  _manySync(items, whole, write, take) {
-    return this.#writeMany(items, whole, write, (writer, _, refused) => {
+  _manySync(items, opcode, whole, write, _, take) {
+    return this.#writeMany(items, opcode, whole, write, (writer, places, refused) => {
       const answers = this.#perform(writer);
       if (answers instanceof LiteStashError) throw answers;
       return take(merged(answers, refused));
@@ -258,7 +318,8 @@ class LiteStash {
   /** A task in the background, after everything that was asked for before. */
   _task(name, given) {
     const { signal, ...task } = given ?? {};
-    return startTask(this.#handle, { name, ...task }, signal, this.#outbox.settled());
+    const ready = this.#outbox.settled();
+    return startTask(this.#handle, { name, ...task }, signal, ready);
   }
 
   _taskSync(name, given) {
@@ -296,8 +357,10 @@ class LiteStash {
   }
 
   [Symbol.for('nodejs.util.inspect.custom')]() {
-    const { path, closed } = this;
-    return `LiteStash { ${path === undefined ? 'in memory' : `path: '${path}'`}${closed ? ', closed' : ''} }`;
+    const { path, closed, bucketName } = this;
+    const place = path === undefined ? 'in memory' : `path: '${path}'`;
+    const bucket = bucketName === undefined ? '' : `, bucket: '${bucketName}'`;
+    return `LiteStash { ${place}${bucket}${closed ? ', closed' : ''} }`;
   }
 }
 

@@ -23,7 +23,8 @@ function report(value) {
   if (Array.isArray(value)) return value.map(report);
   if (typeof value !== 'object' || value === null) return value;
   const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [camel(name), report(member)]));
+  const named = ([name, member]) => [camel(name), name === 'eviction' ? camel(member) : report(member)];
+  return Object.fromEntries(Object.entries(value).map(named));
 }
 
 /** Does a task here. */

@@ -4,14 +4,15 @@
 //! One hand-over has everything of one turn of the event loop: per request its number (4), whether it keeps
 //! its place among the writes (1), its length (4), and the request. It is taken apart by one thread at a
 //! time. What writes goes to its shard's lane; a lane is worked on by one thread at a time, which does all
-//! that waits as one transaction. A read that need not wait for a write goes by itself.
+//! that waits as one transaction. A read that need not wait for a write goes by itself. A transaction over
+//! several shards is in all their lanes: each stands still when it comes to it, and the last one does it.
 
 use crate::answer;
 use crate::error::{Result, malformed, panicked, thrown};
 use crate::frame::{self, Many, Reader, Request};
 use crate::mailbox::Mailbox;
 use crate::pool::{READS, WRITES};
-use crate::stash::{Handle, perform_many, perform_one, sort_out};
+use crate::stash::{Handle, perform_many, perform_transaction, sort_out};
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::route::Route;
 use litestash_core::{Error, LiteStash, Op, Outcome, limits};
@@ -20,6 +21,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Things that are worked on by one thread at a time, in order.
 struct Line<T> {
@@ -56,14 +58,31 @@ struct HandOver {
     bytes: Vec<u8>,
 }
 
+/// What waits in a lane.
+enum Job {
+    Part(Part),
+    Crossing(Arc<Crossing>),
+}
+
+/// A transaction, which is in several lanes.
+struct Crossing {
+    mailbox: Arc<Mailbox>,
+    id: u32,
+    opcodes: Vec<u8>,
+    ops: Vec<Op>,
+    lanes: Vec<usize>,
+    /// Lanes that have not come to it.
+    left: AtomicUsize,
+}
+
 /// Operations of one request on one shard.
-struct Job {
+struct Part {
     opcodes: Vec<u8>,
     ops: Vec<Op>,
     reply: Reply,
 }
 
-impl Job {
+impl Part {
     fn bytes(&self) -> usize {
         let size = |op: &Op| match op.action() {
             litestash_core::Action::Set { encoded, .. }
@@ -169,6 +188,9 @@ impl Lanes {
         let mut reads = Vec::new();
         while let (Ok(id), Ok(in_order), Ok(request)) = (reader.u32(), reader.u8(), reader.sized()) {
             let parted = catch_unwind(AssertUnwindSafe(|| match request.split_first() {
+                Some((&frame::TRANSACTION, rest)) => {
+                    self.cross_lanes(mailbox, id, Many::read(Reader(rest))?, &mut started)
+                }
                 Some((&frame::MANY, rest)) => {
                     self.part(mailbox, id, Many::read(Reader(rest))?, in_order != 0, &mut started)
                 }
@@ -182,7 +204,7 @@ impl Lanes {
                     let Request { opcode, op } = request;
                     self.enqueue(
                         shard_of(&op),
-                        Job { opcodes: vec![opcode], ops: vec![op], reply },
+                        Job::Part(Part { opcodes: vec![opcode], ops: vec![op], reply }),
                         &mut started,
                     );
                     Ok(())
@@ -262,33 +284,90 @@ impl Lanes {
         for (shard, (opcodes, ops, places)) in parts.into_iter().enumerate() {
             if !ops.is_empty() {
                 let reply = Reply::Part { list: Arc::clone(&list), places };
-                self.enqueue(shard, Job { opcodes, ops, reply }, started);
+                self.enqueue(shard, Job::Part(Part { opcodes, ops, reply }), started);
             }
         }
         Ok(())
     }
 
+    /// Puts a transaction into the lanes of its shards.
+    fn cross_lanes(
+        &self,
+        mailbox: &Arc<Mailbox>,
+        id: u32,
+        many: Many,
+        started: &mut Vec<usize>,
+    ) -> litestash_core::Result<()> {
+        let (opcodes, ops, _) = sort_out(&self.stash, many)?;
+        let mut lanes: Vec<_> = ops.iter().map(shard_of).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        if lanes.is_empty() {
+            // It has to be tried all the same.
+            lanes.push(0);
+        }
+        let left = AtomicUsize::new(lanes.len());
+        let crossing = Crossing { mailbox: Arc::clone(mailbox), id, opcodes, ops, lanes, left };
+        let crossing = Arc::new(crossing);
+        for lane in &crossing.lanes {
+            self.enqueue(*lane, Job::Crossing(Arc::clone(&crossing)), started);
+        }
+        Ok(())
+    }
+
     /// Does all that waits for a shard.
-    fn work(&self, shard: usize) {
+    fn work(self: &Arc<Self>, shard: usize) {
         loop {
             let (mut operations, mut bytes) = (0, 0);
-            let jobs = self.shards[shard].lock().next(|job| {
-                operations += job.ops.len();
-                bytes += job.bytes();
-                operations <= limits::BATCH_OPERATIONS_MAX && bytes <= limits::BATCH_BYTES_MAX
+            let jobs = self.shards[shard].lock().next(|job| match job {
+                Job::Part(part) => {
+                    operations += part.ops.len();
+                    bytes += part.bytes();
+                    operations <= limits::BATCH_OPERATIONS_MAX && bytes <= limits::BATCH_BYTES_MAX
+                }
+                Job::Crossing(_) => false,
             });
             if jobs.is_empty() {
                 return;
             }
-            self.commit(jobs);
+            let mut parts = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                match job {
+                    Job::Part(part) => parts.push(part),
+                    // It is alone.
+                    Job::Crossing(crossing) if self.cross(shard, &crossing) => {}
+                    Job::Crossing(_) => return,
+                }
+            }
+            if !parts.is_empty() {
+                self.commit(parts);
+            }
         }
     }
 
-    fn commit(&self, mut jobs: Vec<Job>) {
+    /// Whether the transaction was done and the lane goes on. If not, who comes to it last sets the lane going again.
+    fn cross(self: &Arc<Self>, shard: usize, crossing: &Crossing) -> bool {
+        if crossing.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return false;
+        }
+        let Crossing { mailbox, id, opcodes, ops, lanes, .. } = crossing;
+        let done = catch_unwind(AssertUnwindSafe(|| perform_transaction(&self.stash, opcodes, ops)));
+        match done.unwrap_or_else(|_| Err(panicked())) {
+            Ok(answer) => mailbox.post(*id, |out| out.extend_from_slice(&answer)),
+            Err(error) => mailbox.refuse(*id, &error),
+        }
+        for other in lanes.iter().copied().filter(|lane| *lane != shard) {
+            let lanes = Arc::clone(self);
+            WRITES.run(move || lanes.work(other));
+        }
+        true
+    }
+
+    fn commit(&self, mut jobs: Vec<Part>) {
         let counts: Vec<_> = jobs.iter().map(|job| job.ops.len()).collect();
         let mut ops: Vec<_> = jobs.iter_mut().flat_map(|job| std::mem::take(&mut job.ops)).collect();
         let done = catch_unwind(AssertUnwindSafe(|| match ops.len() {
-            1 => Ok(vec![perform_one(&self.stash, ops.remove(0))]),
+            1 => Ok(vec![self.stash.perform(&ops.remove(0))]),
             _ => self.stash.apply(&ops),
         }));
         match done.unwrap_or_else(|_| Err(panicked())) {
@@ -315,7 +394,7 @@ fn shard_of(op: &Op) -> usize {
 fn read(stash: &LiteStash, mailbox: &Mailbox, id: u32, opcode: u8, op: Op) {
     let done = catch_unwind(AssertUnwindSafe(|| match opcode {
         frame::GET => stash.get_encoded(op.key()).map(Outcome::Value),
-        _ => perform_one(stash, op),
+        _ => stash.perform(&op),
     }));
     let outcome = done.unwrap_or_else(|_| Err(panicked()));
     mailbox.post(id, |out| answer::outcome(out, opcode, &outcome));

@@ -1,8 +1,9 @@
 //! How other threads answer a JavaScript thread: bytes in a box, and one call that wakes it.
 
 use crate::answer;
+use crate::events::Watch;
 use crate::stash::Handle;
-use litestash_core::Error;
+use litestash_core::{Computation, Error};
 use napi::bindgen_prelude::{Buffer, External};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use parking_lot::Mutex;
@@ -19,8 +20,15 @@ pub struct Mailbox {
     answers: Mutex<Vec<u8>>,
     is_called: AtomicBool,
     wake: Wake,
-    /// Stashes that were opened, by the request's number.
-    pub(crate) opened: Mutex<HashMap<u32, Handle>>,
+    /// What requests made, by their numbers.
+    made: Mutex<HashMap<u32, Made>>,
+}
+
+/// What JavaScript fetches once it was told that it is there.
+pub(crate) enum Made {
+    Stash(Handle),
+    Watch(Arc<Watch>),
+    Turn(Computation),
 }
 
 impl Mailbox {
@@ -40,6 +48,15 @@ impl Mailbox {
         }
     }
 
+    /// Keeps what a request made until JavaScript fetches it.
+    pub(crate) fn keep(&self, id: u32, made: Made) {
+        self.made.lock().insert(id, made);
+    }
+
+    pub(crate) fn take(&self, id: u32) -> Option<Made> {
+        self.made.lock().remove(&id)
+    }
+
     pub(crate) fn refuse(&self, id: u32, error: &Error) {
         self.post(id, |out| answer::error(out, error));
     }
@@ -52,7 +69,7 @@ pub fn mailbox(wake: Wake) -> External<Arc<Mailbox>> {
         answers: Mutex::default(),
         is_called: AtomicBool::new(false),
         wake,
-        opened: Mutex::default(),
+        made: Mutex::default(),
     }))
 }
 

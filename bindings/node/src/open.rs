@@ -2,12 +2,12 @@
 
 use crate::answer;
 use crate::error::{Result, panicked, thrown};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Made, Mailbox};
 use crate::stash::Handle;
-use crate::task::background;
-use litestash_core::{Durability, Error, ErrorKind, LiteStash, Options};
+use crate::task::{background, span};
+use litestash_core::{BucketOptions, Durability, Error, ErrorKind, Eviction, Limits, LiteStash, Options};
 use napi::Env;
-use napi::bindgen_prelude::External;
+use napi::bindgen_prelude::{BigInt, External};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +32,83 @@ pub struct OpenOptions {
     pub cache_bytes: Option<f64>,
     /// Bytes.
     pub value_bytes_max: Option<f64>,
+    /// Microseconds that a row lives if nothing else was said.
+    pub default_ttl: Option<BigInt>,
+    /// Whether expired rows are removed, and so on, without being asked for.
+    pub background: Option<bool>,
+    /// What the stash may take.
+    pub limits: Option<LimitOptions>,
     /// The fixed clock of tests, in microseconds, as decimal text.
     pub clock: Option<String>,
+}
+
+/// What a stash or a bucket may take.
+#[derive(Default)]
+#[napi_derive::napi(object)]
+pub struct LimitOptions {
+    /// Bytes on disk.
+    pub bytes: Option<f64>,
+    /// Rows.
+    pub rows: Option<f64>,
+    /// `none`, or what goes first.
+    pub eviction: Option<String>,
+}
+
+impl LimitOptions {
+    fn limits(&self) -> litestash_core::Result<Limits> {
+        let eviction = match self.eviction.as_deref() {
+            None | Some("none") => Eviction::None,
+            Some("leastRecentlyStored") => Eviction::LeastRecentlyStored,
+            Some("leastRecentlyUsed") => Eviction::LeastRecentlyUsed,
+            Some("leastFrequentlyUsed") => Eviction::LeastFrequentlyUsed,
+            Some("random") => Eviction::Random,
+            Some(_) => return Err(invalid("there is no eviction of this name")),
+        };
+        let whole = |number: Option<f64>| number.map(|number| bytes(number).map(|it| it as u64)).transpose();
+        Ok(Limits { bytes: whole(self.bytes)?, rows: whole(self.rows)?, eviction })
+    }
+}
+
+/// How a bucket is opened; what is left out is as the stash has it.
+#[napi_derive::napi(object)]
+pub struct BucketGiven {
+    /// `normal`, `full` or `relaxed`.
+    pub durability: Option<String>,
+    /// Bytes.
+    pub value_bytes_max: Option<f64>,
+    /// Whether its rows are kept in memory.
+    pub cache: Option<bool>,
+    /// Microseconds that a row lives if nothing else was said.
+    pub default_ttl: Option<BigInt>,
+    /// Whether rows stay if nothing else was said, whatever the stash has.
+    pub stays: Option<bool>,
+    /// What the bucket may take.
+    pub limits: Option<LimitOptions>,
+}
+
+impl BucketGiven {
+    fn options(&self) -> litestash_core::Result<BucketOptions> {
+        let mut options = BucketOptions::new();
+        if let Some(name) = &self.durability {
+            options = options.durability(level(name)?);
+        }
+        if let Some(number) = self.value_bytes_max {
+            options = options.value_bytes_max(bytes(number)?);
+        }
+        if let Some(cache) = self.cache {
+            options = options.cache(cache);
+        }
+        if self.stays == Some(true) {
+            options = options.default_ttl(None);
+        }
+        if let Some(us) = &self.default_ttl {
+            options = options.default_ttl(Some(span(us)?));
+        }
+        if let Some(limits) = &self.limits {
+            options = options.limits(limits.limits()?);
+        }
+        Ok(options)
+    }
 }
 
 fn invalid(message: &'static str) -> Error {
@@ -51,7 +126,11 @@ fn level(name: &str) -> litestash_core::Result<Durability> {
 
 fn bytes(number: f64) -> litestash_core::Result<usize> {
     let whole = number.trunc() == number && (0.0..=9_007_199_254_740_991.0).contains(&number);
-    if whole { Ok(number as usize) } else { Err(invalid("a number of bytes is a whole number, 0 or more")) }
+    if whole {
+        Ok(number as usize)
+    } else {
+        Err(invalid("a number of bytes or rows is a whole number, 0 or more"))
+    }
 }
 
 fn open_handle(directory: Option<String>, given: OpenOptions) -> litestash_core::Result<Handle> {
@@ -74,12 +153,21 @@ fn open_handle(directory: Option<String>, given: OpenOptions) -> litestash_core:
     if let Some(number) = given.value_bytes_max {
         options = options.value_bytes_max(bytes(number)?);
     }
+    if let Some(us) = &given.default_ttl {
+        options = options.default_ttl(Some(span(us)?));
+    }
+    if let Some(background) = given.background {
+        options = options.background(background);
+    }
+    if let Some(limits) = &given.limits {
+        options = options.limits(limits.limits()?);
+    }
     #[cfg(feature = "testing")]
     let clock = crate::testing::clock(given.clock.as_deref())?;
     #[cfg(feature = "testing")]
     if let Some(clock) = &clock {
         // What the background removes, and when, would make the files depend on more than the calls.
-        options = options.clock(clock.clone()).background(false);
+        options = options.clock(clock.clone()).background(false).origin(1);
     }
     #[cfg(not(feature = "testing"))]
     if given.clock.is_some() {
@@ -136,7 +224,7 @@ pub fn start_opening(
 ) {
     let opened = Arc::clone(mailbox);
     background(mailbox, id, move || {
-        opened.opened.lock().insert(id, open_handle(directory, options)?);
+        opened.keep(id, Made::Stash(open_handle(directory, options)?));
         let mut out = Vec::new();
         answer::done(&mut out);
         Ok(out)
@@ -146,8 +234,27 @@ pub fn start_opening(
 /// The stash that was opened by that request.
 #[napi_derive::napi(catch_unwind)]
 pub fn take_opened(env: Env, mailbox: &External<Arc<Mailbox>>, id: u32) -> Result<External<Handle>> {
-    let opened = mailbox.opened.lock().remove(&id);
-    watch(env, opened.ok_or_else(|| thrown(crate::error::malformed()))?)
+    match mailbox.take(id) {
+        Some(Made::Stash(opened)) => watch(env, opened),
+        _ => Err(thrown(crate::error::malformed())),
+    }
+}
+
+/// A handle of a bucket. No file is opened.
+#[napi_derive::napi(catch_unwind)]
+pub fn open_bucket(
+    handle: &External<Handle>,
+    name: String,
+    given: Option<BucketGiven>,
+) -> Result<External<Handle>> {
+    let open = || match given {
+        Some(given) => handle.stash.bucket_with(&name, given.options()?),
+        None => handle.stash.bucket(&name),
+    };
+    let bucket = Handle::new(open().map_err(thrown)?);
+    #[cfg(feature = "testing")]
+    let bucket = Handle { clock: handle.clock.clone(), ..bucket };
+    Ok(External::new(bucket))
 }
 
 /// A handle of the same stash whose writes are acknowledged at another level.

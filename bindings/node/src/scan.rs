@@ -46,7 +46,7 @@ impl Rows {
                     break;
                 }
                 Some(Ok((key, value))) => {
-                    put_key(&mut row, &key);
+                    answer::key(&mut row, &key);
                     row.put(&value.unwrap_or_default());
                 }
                 Some(Err(error)) => answer::error(&mut row, &error),
@@ -58,21 +58,6 @@ impl Rows {
             }
         }
         page
-    }
-}
-
-/// The form of `frame::Reader::key`.
-fn put_key(out: &mut Vec<u8>, key: &Key) {
-    let mut put = |kind: u8, bytes: &[u8]| {
-        out.put(&[kind]);
-        out.put(&(bytes.len() as u32).to_le_bytes());
-        out.put(bytes);
-    };
-    match key {
-        Key::Text(text) => put(0, text.as_bytes()),
-        Key::Int(int) => put(1, &int.to_le_bytes()),
-        Key::Float(float) => put(2, &float.get().to_le_bytes()),
-        Key::Bytes(bytes) => put(3, bytes),
     }
 }
 

@@ -6,25 +6,30 @@ use crate::mailbox::Mailbox;
 use crate::stash::Handle;
 use litestash_core::contract::typed;
 use litestash_core::{Error, ErrorKind, ImportOptions, LiteStash, ScanOptions};
-use napi::bindgen_prelude::{Buffer, External};
+use napi::bindgen_prelude::{BigInt, Buffer, External};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// What to do, by its name.
 #[napi_derive::napi(object)]
 pub struct Task {
-    /// `len`, `clear`, `sync`, `stats`, `verify`, `compact`, `backup`, `export`, `import`, `repair` or
-    /// `close`.
+    /// `len`, `clear`, `sync`, `stats`, `verify`, `compact`, `backup`, `export`, `import`, `repair`, `sweep`,
+    /// `expire_older_than`, `expiry_stats`, `is_empty`, `buckets`, `drop_bucket`, `log_changes` or `close`.
     pub name: String,
     /// The destination of a backup, the file of an export or import, the source of a repair.
     pub path: Option<String>,
     /// The destination of a repair.
     pub destination: Option<String>,
-    /// The prefix of what is exported.
+    /// The prefix of what is exported or removed.
     pub prefix: Option<String>,
+    /// The name of a bucket.
+    pub bucket: Option<String>,
+    /// An age or a time, in microseconds.
+    pub micros: Option<BigInt>,
     /// Whether an import keeps the versions of its lines.
     pub keep_versions: Option<bool>,
 }
@@ -76,6 +81,18 @@ impl Write for Stoppable<'_> {
     }
 }
 
+/// Microseconds of JavaScript's.
+pub(crate) fn span(us: &BigInt) -> litestash_core::Result<Duration> {
+    let (negative, us, lossless) = us.get_u64();
+    if negative || !lossless {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "a span of time is not negative, and fits 64 bits",
+        ));
+    }
+    Ok(Duration::from_micros(us))
+}
+
 fn missing_path() -> Error {
     Error::new(ErrorKind::InvalidArgument, "the path is missing")
 }
@@ -83,6 +100,10 @@ fn missing_path() -> Error {
 impl Task {
     fn path(&self) -> litestash_core::Result<&str> {
         self.path.as_deref().ok_or_else(missing_path)
+    }
+
+    fn span(&self) -> litestash_core::Result<Duration> {
+        self.micros.as_ref().ok_or_else(crate::error::malformed).and_then(span)
     }
 
     /// The answer: a number, nothing, or a report as a value.
@@ -117,6 +138,19 @@ impl Task {
                 report(typed::to_bytes(&done))?;
             }
             "len" => answer::int(&mut out, i64::try_from(stash.len()?).unwrap_or(i64::MAX)),
+            "sweep" => report(typed::to_bytes(&stash.sweep()?))?,
+            "expire_older_than" => {
+                let removed = stash.expire_older_than(self.span()?, self.prefix.as_deref())?;
+                answer::int(&mut out, i64::try_from(removed).unwrap_or(i64::MAX));
+            }
+            "expiry_stats" => report(typed::to_bytes(&stash.expiry_stats()))?,
+            "is_empty" => answer::flag(&mut out, stash.is_empty()?),
+            "buckets" => report(typed::to_bytes(&stash.buckets()?))?,
+            "drop_bucket" => {
+                let name = self.bucket.as_deref().ok_or_else(crate::error::malformed)?;
+                answer::flag(&mut out, stash.drop_bucket(name)?);
+            }
+            "log_changes" => stash.log_changes(self.span()?).map(|()| answer::done(&mut out))?,
             "clear" => stash.clear().map(|()| answer::done(&mut out))?,
             "sync" => stash.sync().map(|()| answer::done(&mut out))?,
             "close" => stash.close().map(|()| answer::done(&mut out))?,

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict');
 const { execFileSync, spawnSync } = require('node:child_process');
-const { existsSync, readFileSync, readdirSync, renameSync, writeFileSync, copyFileSync } = require('node:fs');
+const { readFileSync, readdirSync, renameSync, writeFileSync, copyFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { folder } = require('./help.js');
@@ -62,7 +62,7 @@ test('an installed package finds its native part, or says how to get it', (t) =>
   stage(place);
   // The native part for tests stands in for the one that a release builds.
   const native = join(place, here, `litestash.${here}.node`);
-  if (!existsSync(native)) copyFileSync(join(ROOT, `testing.${here}.node`), native);
+  copyFileSync(join(ROOT, `testing.${here}.node`), native);
   const tarball = (name) => join(place, npm(join(place, name), 'pack', '--json', '--pack-destination', place) && readdirSync(place).find((file) => file.endsWith('.tgz') && file.startsWith(name === 'litestash' ? 'litestash-0' : `litestash-${name}`)));
   const app = join(place, 'app');
   execFileSync('mkdir', [app]);

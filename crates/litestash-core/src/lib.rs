@@ -45,9 +45,9 @@ pub use contract::version::Version;
 pub use env::{Clock, FixedClock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
-    Action, BucketOptions, ComputeOptions, Condition, Cursor, Deadline, EncodedItems, Entry, Items, Keys,
-    LiteStash, Op, Options, Outcome, Peek, ScanOptions, SetOptions, Subscriber, Subscription, SweepReport,
-    TransactionOutcome, Values,
+    Action, Begun, BucketOptions, Computation, ComputeOptions, Condition, Cursor, Deadline, EncodedItems,
+    Entry, Items, Keys, LiteStash, Op, Options, Outcome, Peek, ScanOptions, SetOptions, Subscriber,
+    Subscription, SweepReport, TransactionOutcome, Values,
 };
 pub use storage::{
     CacheStats, Durability, Event, EventKind, Eviction, ExpiryStats, Filter, KeyFilter, LimitStats, Limits,

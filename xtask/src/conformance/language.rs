@@ -83,7 +83,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         name: "node",
         identity: Identity::Files,
         vectors: true,
-        knows_later_scripts: false,
+        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::node_problem,
         build: node::build_for_tests,
