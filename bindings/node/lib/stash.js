@@ -25,7 +25,13 @@ function openOptions(given) {
   const { wrapFloats = false, ...options } = given;
   if (options.clock !== undefined) options.clock = String(options.clock);
   if (options.defaultTtl !== undefined) options.defaultTtl = request.micros(options.defaultTtl, 'defaultTtl');
+  checkLimits(options);
   return { wrapFloats, options };
+}
+
+/** Node-API takes everything for an object. */
+function checkLimits({ limits }) {
+  if (limits !== undefined && (typeof limits !== 'object' || limits === null)) throw invalid('limits is an object');
 }
 
 /** What is given of a bucket; a `defaultTtl` of null is that of none. */
@@ -33,6 +39,7 @@ function bucketOptions(given) {
   if (given === undefined) return undefined;
   if (typeof given !== 'object' || given === null) throw invalid('the options are an object');
   const { defaultTtl, ...options } = given;
+  checkLimits(options);
   if (defaultTtl === null) return { ...options, stays: true };
   if (defaultTtl === undefined) return options;
   return { ...options, defaultTtl: request.micros(defaultTtl, 'defaultTtl') };

@@ -82,7 +82,7 @@ both('buckets', async (t, call, open) => {
   assert.equal(await call(stash, 'dropBucket', 'pages'), false);
   assert.equal(await call(pages, 'get', 'k'), undefined);
   await call(pages, 'set', 'k', 3);
-  for (const name of ['', '../up', '\ud800', 5, undefined]) {
+  for (const name of ['', '\ud800', 'x'.repeat(300), 5, undefined]) {
     assert.throws(() => stash.bucket(name), { code: 'InvalidArgument' });
     await assert.rejects(call(stash, 'dropBucket', name), { code: 'InvalidArgument' });
   }
@@ -353,7 +353,7 @@ test('who dies while it computes holds the others up for its lease only', async 
     const { LiteStash } = require('litestash');
     LiteStash.open(place).then((stash) => stash.getOrSet('k', () => {
       console.log('computing');
-      return new Promise(() => {});
+      return new Promise((resolve) => setTimeout(resolve, 60_000));
     }, { lease: 200 }));
   }, directory);
   const gone = ended(holder);
