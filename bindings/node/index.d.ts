@@ -162,6 +162,7 @@ export type EventKind = 'set' | 'delete' | 'expire' | 'evict' | 'clear' | 'acces
 
 /** Something that happened. It has no value: who needs it reads the key. */
 export interface StashEvent {
+  /** What happened. */
   readonly kind: EventKind;
   /** Undefined where every key is concerned, which is `clear`. */
   readonly key: Key | undefined;
@@ -214,10 +215,15 @@ export class Watch extends EventEmitter<WatchEvents> implements AsyncIterableIte
   readonly ended: boolean;
   /** Ends it. */
   close(): void;
+  /** The next event. */
   next(): Promise<IteratorResult<StashEvent>>;
+  /** Ends it, as `break` in a `for await` does. */
   return(value?: unknown): Promise<IteratorResult<StashEvent>>;
+  /** Itself. */
   [Symbol.asyncIterator](): this;
+  /** `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
+  /** `close`, for `using`. */
   [Symbol.dispose](): void;
 }
 
@@ -278,39 +284,57 @@ export interface Stoppable {
 
 /** Figures of the read cache. */
 export interface CacheStats {
+  /** Reads of one key that were answered from memory. */
   hits: number;
+  /** Reads of one key that had to ask SQLite. */
   misses: number;
+  /** Rows held, and keys known to be missing. */
   entries: number;
+  /** Bytes they are counted as. */
   bytes: number;
+  /** The limit of those bytes; 0 if the cache is off. */
   bytesMax: number;
 }
 
 /** Figures of one table of a shard. */
 export interface SlotStats {
+  /** Rows, expired ones left out. */
   rows: number;
+  /** Stored rows whose deadline has passed. */
   expiredRows: number;
+  /** Bytes of the keys. */
   keyBytes: number;
+  /** Bytes of the records: values with their headers. */
   recordBytes: number;
 }
 
 /** Figures of one shard. */
 export interface ShardStats {
+  /** 0 to 15. */
   shard: number;
+  /** Bytes of its file. */
   fileBytes: number;
+  /** Bytes of its write-ahead log. */
   walBytes: number;
+  /** Bytes in pages that hold nothing, which `compact` gives back. */
   freeBytes: number;
   /** Null where nothing is counted: it is from the first write of a stash with limits on. */
   countedRows: number | null;
+  /** Bytes of keys and records as counted, or null as well. */
   countedBytes: number | null;
+  /** Its tables. */
   slots: SlotStats[];
 }
 
 /** Figures of the limits. */
 export interface LimitStats {
+  /** What the stash was opened with. */
   limits: { bytes: number | null; rows: number | null; eviction: Eviction };
   /** Stored rows and bytes of keys and values as counted; null where nothing is counted. */
   countedRows: number | null;
+  /** The same for bytes of keys and records. */
   countedBytes: number | null;
+  /** Bytes that the directory takes: files, logs and their indexes, the reserve for a full disk. */
   diskBytes: number;
   /** Rows that this process evicted. */
   evictedRows: number;
@@ -318,26 +342,39 @@ export interface LimitStats {
 
 /** What this process did about deadlines. */
 export interface ExpiryStats {
+  /** Expired rows that sweeps removed. */
   sweptRows: number;
+  /** Entries of the index of deadlines that sweeps removed. */
   sweptHints: number;
+  /** Sliding deadlines that were prolonged after reads. */
   prolonged: number;
+  /** How often the clock was found set by more than a minute. */
   clockJumps: number;
+  /** Whether nothing is swept right now, because the clock was set less than a minute ago. */
   postponed: boolean;
 }
 
 /** Sums over all buckets of a stash. */
 export interface BucketStats {
+  /** How many there are. */
   buckets: number;
+  /** Rows, expired ones left out. */
   rows: number;
+  /** Stored rows whose deadline has passed. */
   expiredRows: number;
+  /** Bytes of the keys. */
   keyBytes: number;
+  /** Bytes of the records. */
   recordBytes: number;
+  /** Bytes of the files, write-ahead logs included. */
   fileBytes: number;
 }
 
 /** What {@link LiteStash.sweep} removed. */
 export interface SweepReport {
+  /** Expired rows. */
   rows: number;
+  /** Entries of the index of deadlines. */
   hints: number;
   /** Rows that may have expired but cannot be read. */
   unreadable: number;
@@ -347,33 +384,51 @@ export interface SweepReport {
 
 /** Figures of a stash, its buckets left out. */
 export interface Stats {
+  /** Rows, expired ones left out. */
   rows: number;
+  /** Stored rows whose deadline has passed. */
   expiredRows: number;
+  /** Bytes of the keys. */
   keyBytes: number;
+  /** Bytes of the records: values with their headers. */
   recordBytes: number;
+  /** Bytes of the files, write-ahead logs included. */
   fileBytes: number;
+  /** The limits, and how far they are used. */
   limits: LimitStats;
   /** Of the stash and its buckets together. */
   cache: CacheStats;
+  /** What this process did about deadlines. */
   expiry: ExpiryStats;
+  /** Sums over its buckets. */
   buckets: BucketStats;
+  /** The SQLite inside. */
   sqliteVersion: string;
+  /** The contract's version. */
   format: number;
+  /** Every shard that exists. */
   shards: ShardStats[];
 }
 
 /** One thing that is wrong. */
 export interface Problem {
+  /** 0 to 15. */
   shard: number;
+  /** The table, 0 to 3, if it is in one. */
   slot: number | null;
+  /** The row, if it is one: hexadecimal. */
   keyHash: string | null;
+  /** What kind of thing. */
   kind: string;
+  /** What is wrong, in English. */
   message: string;
 }
 
 /** What {@link LiteStash.verify} found. */
 export interface VerifyReport {
+  /** Shards that were checked. */
   shards: number;
+  /** Rows that were checked. */
   rows: number;
   /** Empty if the stash is sound. */
   problems: Problem[];
@@ -381,37 +436,53 @@ export interface VerifyReport {
 
 /** What {@link LiteStash.backup} wrote. */
 export interface BackupReport {
+  /** Shards that were copied. */
   shards: number;
+  /** Bytes of the copy. */
   bytes: number;
 }
 
 /** What {@link LiteStash.compact} did. */
 export interface CompactReport {
+  /** Pages that were given back. */
   pagesFreed: number;
+  /** Bytes that were given back. */
   bytesFreed: number;
+  /** Shards that others held, and that were left alone. */
   shardsBusy: number;
 }
 
 /** What {@link LiteStash.export} wrote. */
 export interface ExportReport {
+  /** Rows that were written. */
   rows: number;
+  /** Bytes that were written. */
   bytes: number;
 }
 
 /** What {@link LiteStash.import} did. */
 export interface ImportReport {
+  /** Lines that were read. */
   lines: number;
+  /** Bytes that were read. */
   bytes: number;
+  /** Rows that were stored. */
   rows: number;
+  /** Rows that were not stored, because the stash has the same version or a newer one. */
   older: number;
+  /** Lines that are no rows. */
   rejectedLines: number;
+  /** The first of those. */
   rejected: { line: number; error: string; message: string }[];
 }
 
 /** What {@link LiteStash.repair} did. */
 export interface RepairReport {
+  /** Shards that were read. */
   shards: number;
+  /** Rows that were written. */
   rows: number;
+  /** What could not be written, and why. */
   lost: { shard: number; slot: number | null; keyHash: string | null; key: string | null; reason: string }[];
 }
 
@@ -447,7 +518,9 @@ export type ErrorCode = import('./lib/error-codes').ErrorCode;
 
 /** The error of every operation. */
 export class LiteStashError extends Error {
+  /** For those who make errors of this kind themselves. */
   constructor(code: ErrorCode, message: string, options?: ErrorOptions);
+  /** What every error has. */
   readonly name: 'LiteStashError';
   /** The kind's name, the same in every language: the part a program decides by. */
   readonly code: ErrorCode;
@@ -461,8 +534,11 @@ export class LiteStashError extends Error {
 
 /** A number that is stored as a float although it is whole. */
 export class Float {
+  /** Any number. */
   constructor(value: number);
+  /** The number. */
   readonly value: number;
+  /** The number. */
   valueOf(): number;
 }
 
@@ -470,14 +546,18 @@ export class Float {
 export class Timestamp {
   /** Seconds since 1970-01-01T00:00:00Z, rounded down, and 0 to 999 999 999 nanoseconds after them. */
   constructor(seconds: bigint, nanoseconds?: number);
+  /** Whole seconds since 1970. */
   readonly seconds: bigint;
+  /** And nanoseconds. */
   readonly nanoseconds: number;
 }
 
 /** What is stored under a key, with what belongs to it. */
 export class Entry<V = unknown> {
   private constructor();
+  /** The value. */
   readonly value: V;
+  /** The version. */
   readonly version: Version;
   /** When it ends, to the millisecond; null without a deadline. */
   readonly expiresAt: Date | null;
@@ -696,7 +776,9 @@ export class LiteStash<V = any> {
   items<T extends V = V>(options?: AsyncScanOptions): AsyncScan<[Key, T]>;
   /** {@link LiteStash.items}, here and now. */
   itemsSync<T extends V = V>(options?: ScanOptions): SyncScan<[Key, T]>;
+  /** {@link LiteStash.items}. */
   [Symbol.asyncIterator](): AsyncScan<[Key, V]>;
+  /** {@link LiteStash.itemsSync}. */
   [Symbol.iterator](): SyncScan<[Key, V]>;
 
   /** How many rows there are, expired ones left out. Costs a walk over the index of every table. */

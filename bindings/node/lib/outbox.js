@@ -51,16 +51,16 @@ class Outbox {
   }
 
   /**
-   * Adds a request; `places` are those of the keys that it writes, `inOrder` says whether it must wait for writes.
-   * `take` makes something of the answer.
+   * Adds a request; `places` is the place of the key that it writes, a list of them, or none (-1). `inOrder` says whether
+   * it must wait for writes. `take` makes something of the answer.
    */
   add(request, places, inOrder, take) {
     return new Promise((resolve, reject) => {
       const { group } = this.#ledger;
       group.left++;
-      for (let i = 0; i < places.length; i++) this.#writing[places[i]]++;
+      this.#count(places, 1);
       const id = register((bytes, start, end) => {
-        for (let i = 0; i < places.length; i++) this.#writing[places[i]]--;
+        this.#count(places, -1);
         if (--group.left === 0) group.resolve?.();
         try {
           const answer = read(bytes, start, end, this.#wrapFloats);
@@ -87,6 +87,12 @@ class Outbox {
         });
       }
     });
+  }
+
+  #count(places, by) {
+    if (typeof places === 'number') {
+      if (places >= 0) this.#writing[places] += by;
+    } else for (let i = 0; i < places.length; i++) this.#writing[places[i]] += by;
   }
 
   #handOver() {

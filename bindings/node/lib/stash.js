@@ -16,7 +16,8 @@ const { Watch, waitFor } = require('./watch.js');
 const { acquire, release } = require('./writer.js');
 
 const PRIVATE = Symbol('private');
-const NONE = [];
+/** The place of what writes no key. */
+const NONE = -1;
 
 const isWritten = (version) => version !== undefined;
 
@@ -190,23 +191,27 @@ class LiteStash {
     }
   }
 
-  /** Writes a request that changes a key, to be done in the background. */
-  async _write(write, a, b, c, d) {
+  /** Writes a request that changes a key, to be done in the background. No `async`: a promise more is a third of the cost. */
+  _write(write, a, b, c, d) {
     const writer = acquire();
     try {
       const place = write(writer, a, b, c, d);
-      return this.#outbox.add(writer, [place], true);
+      return this.#outbox.add(writer, place, true);
+    } catch (error) {
+      return Promise.reject(error);
     } finally {
       release(writer);
     }
   }
 
   /** Writes a request that only reads a key, to be done in the background. */
-  async _read(write, a, b) {
+  _read(write, a, b) {
     const writer = acquire();
     try {
       const place = write(writer, a, b);
       return this.#outbox.add(writer, NONE, this.#outbox.isWriting(place));
+    } catch (error) {
+      return Promise.reject(error);
     } finally {
       release(writer);
     }

@@ -13,8 +13,6 @@ use crate::frame::{self, Many, Reader, Request};
 use crate::mailbox::Mailbox;
 use crate::pool::{READS, WRITES};
 use crate::stash::{Handle, perform_many, perform_transaction, sort_out};
-use litestash_core::contract::hash::KeyHash;
-use litestash_core::contract::route::Route;
 use litestash_core::{Error, LiteStash, Op, Outcome, limits};
 use napi::bindgen_prelude::{Buffer, External};
 use parking_lot::Mutex;
@@ -162,6 +160,10 @@ impl Lanes {
         Self { stash, intake: Mutex::default(), shards: std::array::from_fn(|_| Mutex::default()) }
     }
 
+    fn shard_of(&self, op: &Op) -> litestash_core::Result<usize> {
+        self.stash.shard_of(op.key())
+    }
+
     fn hand_over(self: &Arc<Self>, mailbox: &Arc<Mailbox>, bytes: Vec<u8>) {
         if self.intake.lock().push(HandOver { mailbox: Arc::clone(mailbox), bytes }) {
             let lanes = Arc::clone(self);
@@ -203,7 +205,7 @@ impl Lanes {
                     let reply = Reply::One { mailbox: Arc::clone(mailbox), id };
                     let Request { opcode, op } = request;
                     self.enqueue(
-                        shard_of(&op),
+                        self.shard_of(&op)?,
                         Job::Part(Part { opcodes: vec![opcode], ops: vec![op], reply }),
                         &mut started,
                     );
@@ -274,7 +276,7 @@ impl Lanes {
         let mut parts: [(Vec<u8>, Vec<Op>, Vec<usize>); limits::SHARDS] = Default::default();
         let places = refused.iter().enumerate().filter(|(_, error)| error.is_none());
         for (((place, _), op), opcode) in places.zip(ops).zip(opcodes) {
-            let (opcodes, ops, places) = &mut parts[shard_of(&op)];
+            let (opcodes, ops, places) = &mut parts[self.shard_of(&op)?];
             opcodes.push(opcode);
             ops.push(op);
             places.push(place);
@@ -299,7 +301,7 @@ impl Lanes {
         started: &mut Vec<usize>,
     ) -> litestash_core::Result<()> {
         let (opcodes, ops, _) = sort_out(&self.stash, many)?;
-        let mut lanes: Vec<_> = ops.iter().map(shard_of).collect();
+        let mut lanes = ops.iter().map(|op| self.shard_of(op)).collect::<litestash_core::Result<Vec<_>>>()?;
         lanes.sort_unstable();
         lanes.dedup();
         if lanes.is_empty() {
@@ -384,10 +386,6 @@ impl Lanes {
             }
         }
     }
-}
-
-fn shard_of(op: &Op) -> usize {
-    Route::of(&KeyHash::from(op.key())).shard.index()
 }
 
 /// A read by itself, which puts the row into the cache.
