@@ -81,7 +81,8 @@ impl LiteStash {
         })
     }
 
-    /// The number of the shard that a key belongs to, 0 to 15: for those who hand operations to one thread for each shard.
+    /// The number of the shard that a key belongs to, 0 to 15: for those who hand operations to one thread for each
+    /// shard.
     pub fn shard_of(&self, key: impl ToKey) -> Result<usize> {
         key.with_key(|key| Ok(Place::of(key).route.shard.index()))
     }
