@@ -14,10 +14,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// A turn to compute that JavaScript has.
-pub struct Turn(Mutex<Option<Computation>>);
+pub struct Turn(Mutex<Option<Box<Computation>>>);
 
 thread_local! {
-    static TURN: RefCell<Option<Computation>> = const { RefCell::new(None) };
+    static TURN: RefCell<Option<Box<Computation>>> = const { RefCell::new(None) };
 }
 
 /// The key and the options that a request has.
@@ -101,7 +101,7 @@ pub fn take_turn_now() -> External<Turn> {
 }
 
 impl Turn {
-    fn take(&self) -> litestash_core::Result<Computation> {
+    fn take(&self) -> litestash_core::Result<Box<Computation>> {
         self.0.lock().take().ok_or_else(malformed)
     }
 }

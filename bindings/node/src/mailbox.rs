@@ -28,7 +28,7 @@ pub struct Mailbox {
 pub(crate) enum Made {
     Stash(Handle),
     Watch(Arc<Watch>),
-    Turn(Computation),
+    Turn(Box<Computation>),
 }
 
 impl Mailbox {
