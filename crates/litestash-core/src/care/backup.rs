@@ -6,6 +6,7 @@ use crate::stash::LiteStash;
 use crate::storage::connection::{self, Access};
 use crate::storage::database::Database;
 use crate::storage::directory::{self, Directory};
+use crate::storage::keyring;
 use crate::storage::shard::Settings;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -72,12 +73,34 @@ impl LiteStash {
             for shard in self.inner.shards() {
                 shard.flush()?;
             }
-            for (shard, source) in pin_all(&self.inner.settings)? {
+            let (keyring, pinned) = self.pin_with_keyring()?;
+            if let Some(keyring) = keyring {
+                keyring::write_copy(partial, &keyring)?;
+            }
+            for (shard, source) in pinned {
                 copy(shard, source.connection())
                     .map_err(|error| error.context(format_args!("copying shard {shard}")))?;
             }
         }
         Ok(report)
+    }
+}
+
+/// One moment of a stash: the keyring's bytes if it is encrypted, and each shard as it was then.
+type Pinned = (Option<Vec<u8>>, Vec<(ShardId, Database)>);
+
+impl LiteStash {
+    /// The shards as of one moment, and the keyring that has the keys of all their rows.
+    fn pin_with_keyring(&self) -> Result<Pinned> {
+        let keyring = || self.inner.keyring.as_ref().map(|keyring| keyring.bytes()).transpose();
+        loop {
+            // A rotation of the key adds one before it is used, and drops one after it was.
+            let before = keyring()?;
+            let pinned = pin_all(&self.inner.settings)?;
+            if keyring()? == before {
+                return Ok((before, pinned));
+            }
+        }
     }
 }
 
@@ -150,7 +173,7 @@ fn lock(settings: &Settings, shards: &[ShardId]) -> Result<Vec<Database>> {
     for shard in shards {
         let path = shard_path(settings, *shard)?;
         let locked = crate::storage::while_busy(settings.busy_timeout, || {
-            let database = connection::open(&path, *shard, Access::Write)?;
+            let database = connection::open(&path, *shard, settings.format.stash_id(), Access::Write)?;
             if let Some(database) = &database {
                 database.connection().execute_batch("BEGIN IMMEDIATE")?;
             }
@@ -167,7 +190,7 @@ fn pin(settings: &Settings, shards: &[ShardId]) -> Result<Vec<(ShardId, Database
     for shard in shards {
         let path = shard_path(settings, *shard)?;
         let opened = crate::storage::while_busy(settings.busy_timeout, || {
-            let database = connection::open(&path, *shard, access)?;
+            let database = connection::open(&path, *shard, settings.format.stash_id(), access)?;
             if let Some(database) = &database {
                 // BEGIN alone pins nothing; the first read does.
                 database.connection().execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;

@@ -3,6 +3,7 @@
 //! Every byte of a shard file is decided here. Nothing below this module knows a file, a clock, a random
 //! source or SQLite.
 
+pub mod format;
 pub mod hash;
 pub mod interchange;
 pub mod key;

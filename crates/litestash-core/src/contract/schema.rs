@@ -46,6 +46,9 @@ pub const META_FORMAT: &str = "format";
 /// The `meta` row that holds the shard's number.
 pub const META_SHARD: &str = "shard";
 
+/// The `meta` row that identifies the stash; only shards of encrypted ones have it.
+pub const META_STASH: &str = "stash";
+
 /// The name of a slot's table.
 pub const fn slot_table(slot: Slot) -> &'static str {
     TABLES[slot.index()].0

@@ -1,10 +1,11 @@
 //! `get_or_set` with one computation per key, however many threads wait for it.
 
 use super::op::{Action, Condition, Outcome, SetOptions};
-use super::open::{Inner, LiteStash, Place};
+use super::open::{Inner, LiteStash};
 use crate::contract::hash::KeyHash;
 use crate::contract::key::{KeyRef, ToKey};
 use crate::contract::msgpack;
+use crate::contract::route::Place;
 use crate::contract::typed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
@@ -123,7 +124,7 @@ impl Inner {
         options: SetOptions,
         compute: impl FnOnce() -> Result<Vec<u8>>,
     ) -> Result<Arc<Vec<u8>>> {
-        let place = Place::of(key);
+        let place = self.place(key);
         loop {
             if let Some(found) = self.stored(key, &place)? {
                 return Ok(found);

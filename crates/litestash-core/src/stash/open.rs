@@ -3,10 +3,11 @@
 use super::compute::Flights;
 use super::options::Options;
 use super::spread::spread;
-use crate::contract::hash::KeyHash;
+use super::unlock;
+use crate::contract::format::Format;
 use crate::contract::key::KeyRef;
 use crate::contract::limits::SHARDS;
-use crate::contract::route::{Route, ShardId};
+use crate::contract::route::{Place, ShardId};
 use crate::env::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
@@ -15,6 +16,7 @@ use crate::storage::cache::ReadCache;
 use crate::storage::connection::{self, Access};
 use crate::storage::directory::Directory;
 use crate::storage::fork;
+use crate::storage::keyring::{self, KeyringFile};
 use crate::storage::permits::Permits;
 use crate::storage::shard::{Common, SYNCS_MAX, Settings, Shard, Workers};
 use std::path::Path;
@@ -48,6 +50,8 @@ pub struct LiteStash {
 
 pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
+    /// Of an encrypted stash.
+    pub(crate) keyring: Option<Arc<KeyringFile>>,
     pub(crate) value_bytes_max: usize,
     pub(crate) cache: Arc<ReadCache>,
     pub(super) flights: Flights,
@@ -58,20 +62,6 @@ pub(crate) struct Inner {
     pub(super) relaxed_us: AtomicI64,
     closed: AtomicBool,
     generation: u64,
-}
-
-/// A key with what follows from it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) hash: KeyHash,
-    pub(crate) route: Route,
-}
-
-impl Place {
-    pub(crate) fn of(key: KeyRef<'_>) -> Self {
-        let hash = KeyHash::of(key);
-        Self { hash, route: Route::of(&hash) }
-    }
 }
 
 impl LiteStash {
@@ -106,11 +96,14 @@ impl LiteStash {
         if let Some(directory) = &directory
             && !options.create
             && directory.existing()?.is_empty()
+            && !keyring::is_there(directory)?
         {
             return Err(Error::new(ErrorKind::NoStash, "the directory holds no shard file"));
         }
+        let (format, keyring) = unlock::format(directory.as_ref(), options, create)?;
+        let busy_timeout = options.busy_timeout;
         let common = Common {
-            settings: Arc::new(Settings { directory, read_access, busy_timeout: options.busy_timeout }),
+            settings: Arc::new(Settings { directory, read_access, busy_timeout, format }),
             cache: Arc::new(ReadCache::new(options.cache_bytes)),
             workers: Workers::new(),
             syncs: Arc::new(Permits::new(SYNCS_MAX)),
@@ -126,6 +119,7 @@ impl LiteStash {
             level: options.durability,
             inner: Arc::new(Inner {
                 settings,
+                keyring,
                 value_bytes_max: options.value_bytes_max,
                 cache,
                 flights: Flights::default(),
@@ -214,6 +208,18 @@ impl Inner {
             return Err(Error::new(ErrorKind::Closed, "the stash is closed"));
         }
         Ok(())
+    }
+
+    /// How keys and records are stored.
+    #[inline]
+    pub(crate) fn format(&self) -> &Format {
+        &self.settings.format
+    }
+
+    /// Where the row of a key is.
+    #[inline]
+    pub(crate) fn place(&self, key: KeyRef<'_>) -> Place {
+        self.format().place(key)
     }
 
     pub(crate) fn shard(&self, id: ShardId) -> &Shard {

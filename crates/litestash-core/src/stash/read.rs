@@ -1,10 +1,11 @@
 //! Reading one key.
 
 use super::op::{Action, Entry, Live, Outcome, damaged};
-use super::open::{Inner, LiteStash, Place};
+use super::open::{Inner, LiteStash};
 use crate::contract::key::{KeyRef, ToKey};
 use crate::contract::msgpack;
 use crate::contract::record::Record;
+use crate::contract::route::Place;
 use crate::contract::typed;
 use crate::contract::value::Value;
 use crate::contract::version::Version;
@@ -17,20 +18,20 @@ impl LiteStash {
     /// Errors of every read: `InvalidKey`, `TooLarge` (key), `Corrupt`, `NotAStash`, `UnsupportedFormat`,
     /// `Busy`, `Closed`, `Forked`, `Io`.
     pub fn get(&self, key: impl ToKey) -> Result<Option<Value>> {
-        key.with_key(|key| self.inner.read_row(key, |record| msgpack::decode(record.body)))
+        key.with_key(|key| self.inner.read_row(key, |record| msgpack::decode(&record.body)))
     }
 
     /// [`LiteStash::get`] as any `Deserialize`. `TypeMismatch` if something else is stored.
     pub fn get_as<T: DeserializeOwned>(&self, key: impl ToKey) -> Result<Option<T>> {
-        key.with_key(|key| self.inner.read_row(key, |record| typed::from_bytes(record.body)))
+        key.with_key(|key| self.inner.read_row(key, |record| typed::from_bytes(&record.body)))
     }
 
     /// [`LiteStash::get`] as canonical MessagePack.
     pub fn get_encoded(&self, key: impl ToKey) -> Result<Option<Vec<u8>>> {
         key.with_key(|key| {
             self.inner.read_row(key, |record| {
-                msgpack::validate(record.body)?;
-                Ok(record.body.to_owned())
+                msgpack::validate(&record.body)?;
+                Ok(record.body.to_vec())
             })
         })
     }
@@ -69,7 +70,7 @@ impl LiteStash {
 
 impl Inner {
     /// Calls `f` with the record of a key that is there, not expired, and undamaged.
-    fn read_row<T>(&self, key: KeyRef<'_>, f: impl Fn(Record<'_>) -> Result<T>) -> Result<Option<T>> {
+    fn read_row<T>(&self, key: KeyRef<'_>, f: impl Fn(&Record<'_>) -> Result<T>) -> Result<Option<T>> {
         self.read_version(key, None, |_, record| f(record))
     }
 
@@ -77,10 +78,10 @@ impl Inner {
         &self,
         key: KeyRef<'_>,
         place: Option<&Place>,
-        f: impl Fn(Version, Record<'_>) -> Result<T>,
+        f: impl Fn(Version, &Record<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         self.usable()?;
-        let live = |version, record: Record<'_>| {
+        let live = |version, record: &Record<'_>| {
             if record.expiry.expires_at.is_some() && record.expiry.passed(self.now_us()) {
                 return Ok(None);
             }
@@ -89,12 +90,12 @@ impl Inner {
         // A key that is known costs no hash.
         if let Some(known) = self.cache.get(key) {
             return match &known.content {
-                Some(content) => live(content.version, content.record()),
+                Some(content) => live(content.version, &content.record()),
                 None => Ok(None),
             };
         }
-        let place = place.copied().unwrap_or_else(|| Place::of(key));
-        let found = self.shard(place.route.shard).read_row(key, place.route.slot, &place.hash, live)?;
+        let place = place.copied().unwrap_or_else(|| self.place(key));
+        let found = self.shard(place.route.shard).read_row(key, &place, live)?;
         Ok(found.flatten())
     }
 
@@ -105,8 +106,8 @@ impl Inner {
         place: Option<&Place>,
         action: &Action,
     ) -> Result<Outcome> {
-        let found = self
-            .read_version(key, place, |version, record| Ok(action.on_read(&Live::of(version, &record)?)))?;
+        let found =
+            self.read_version(key, place, |version, record| Ok(action.on_read(&Live::of(version, record)?)))?;
         Ok(found.unwrap_or_else(|| action.on_missing()))
     }
 }

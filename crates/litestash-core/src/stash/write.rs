@@ -1,10 +1,11 @@
 //! Writing one key.
 
 use super::op::{self, Action, Condition, Deadline, Outcome, SetOptions};
-use super::open::{Inner, LiteStash, Place};
+use super::open::{Inner, LiteStash};
 use crate::contract::key::{KeyRef, ToKey};
 use crate::contract::msgpack;
 use crate::contract::record::Expiry;
+use crate::contract::route::Place;
 use crate::contract::typed;
 use crate::contract::value::Value;
 use crate::contract::version::Version;
@@ -155,7 +156,7 @@ impl Inner {
         self.usable()?;
         let now_us = self.now_us();
         action.check(self.value_bytes_max, now_us)?;
-        let place = Place::of(key);
+        let place = self.place(key);
         let Place { hash, route } = &place;
         let shard = self.shard(route.shard);
         if let Action::Set { encoded, options } = action {

@@ -2,9 +2,10 @@
 
 use super::database::Database;
 use super::sql;
+use crate::contract::format::StashId;
 use crate::contract::route::ShardId;
 use crate::contract::schema::{
-    APPLICATION_ID, AUTO_VACUUM, FORMAT, META_FORMAT, META_SHARD, PAGE_BYTES, TABLES,
+    APPLICATION_ID, AUTO_VACUUM, FORMAT, META_FORMAT, META_SHARD, META_STASH, PAGE_BYTES, TABLES,
 };
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
@@ -71,16 +72,23 @@ pub(crate) fn check_sqlite_version() -> Result<()> {
 }
 
 /// Opens a shard file, which exists. `None` if its creation was cut short and `access` is not for writing.
-pub(crate) fn open(path: &Path, shard: ShardId, access: Access) -> Result<Option<Database>> {
+///
+/// `stash` identifies an encrypted stash; its shards are of no other, and no other's are of it.
+pub(crate) fn open(
+    path: &Path,
+    shard: ShardId,
+    stash: Option<&StashId>,
+    access: Access,
+) -> Result<Option<Database>> {
     let connection = Connection::open_with_flags(open_path(path, access), flags(access))
         .map_err(|error| explain_open(error.into(), path, access))?;
-    finish(connection, shard, access).map_err(|error| explain_open(error, path, access))
+    finish(connection, shard, stash, access).map_err(|error| explain_open(error, path, access))
 }
 
 /// Opens a new shard in memory.
-pub(crate) fn open_in_memory(shard: ShardId) -> Result<Database> {
+pub(crate) fn open_in_memory(shard: ShardId, stash: Option<&StashId>) -> Result<Database> {
     let connection = Connection::open_in_memory()?;
-    finish(connection, shard, Access::Write)?
+    finish(connection, shard, stash, Access::Write)?
         .ok_or_else(|| Error::new(ErrorKind::Internal, "a shard in memory was not created"))
 }
 
@@ -141,7 +149,12 @@ fn explain_open(error: Error, path: &Path, access: Access) -> Error {
     error
 }
 
-fn finish(connection: Connection, shard: ShardId, access: Access) -> Result<Option<Database>> {
+fn finish(
+    connection: Connection,
+    shard: ShardId,
+    stash: Option<&StashId>,
+    access: Access,
+) -> Result<Option<Database>> {
     // Waiting is done in `retry`, where it is fair and bounded.
     connection.busy_timeout(std::time::Duration::ZERO)?;
     harden(&connection)?;
@@ -157,11 +170,11 @@ fn finish(connection: Connection, shard: ShardId, access: Access) -> Result<Opti
         set_synchronous(&connection, false)?;
         connection.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", WAL_KEEP_BYTES)?;
-        create(&connection, shard)?;
+        create(&connection, shard, stash)?;
     } else {
         connection.pragma_update(None, "query_only", true)?;
     }
-    check(&connection, shard)?;
+    check(&connection, shard, stash)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     let shares_index = mode == "wal" && access != Access::Immutable;
@@ -206,7 +219,7 @@ fn is_unborn(connection: &Connection) -> Result<bool> {
 }
 
 /// Creates the tables of an unborn shard; does nothing in any other.
-fn create(connection: &Connection, shard: ShardId) -> Result<()> {
+fn create(connection: &Connection, shard: ShardId, stash: Option<&StashId>) -> Result<()> {
     if !is_unborn(connection)? {
         return Ok(());
     }
@@ -221,6 +234,9 @@ fn create(connection: &Connection, shard: ShardId) -> Result<()> {
             }
             connection.execute(sql::META_ADD, (META_FORMAT, FORMAT))?;
             connection.execute(sql::META_ADD, (META_SHARD, i64::from(shard.number())))?;
+            if let Some(stash) = stash {
+                connection.execute(sql::META_ADD, (META_STASH, stash))?;
+            }
         }
         connection.execute_batch(sql::COMMIT)?;
         Ok(())
@@ -232,8 +248,8 @@ fn create(connection: &Connection, shard: ShardId) -> Result<()> {
     created
 }
 
-/// Refuses whatever is not shard number `shard` of format 1.
-pub(crate) fn check(connection: &Connection, shard: ShardId) -> Result<()> {
+/// Refuses whatever is not shard number `shard` of format 1, and of that stash if it is encrypted.
+fn check(connection: &Connection, shard: ShardId, stash: Option<&StashId>) -> Result<()> {
     let not_ours = |what: String| Error::new(ErrorKind::NotAStash, what);
     let application_id = pragma(connection, "application_id")?;
     if application_id != APPLICATION_ID {
@@ -272,8 +288,27 @@ pub(crate) fn check(connection: &Connection, shard: ShardId) -> Result<()> {
         return Err(not_ours(format!("shard {shard} has no or another format in its meta table")));
     }
     match number(META_SHARD)? {
-        Some(found) if found == i64::from(shard.number()) => Ok(()),
-        Some(found) => Err(not_ours(format!("the file of shard {shard} is shard {found:x}, renamed"))),
-        None => Err(not_ours(format!("shard {shard} has no number in its meta table"))),
+        Some(found) if found == i64::from(shard.number()) => {}
+        Some(found) => {
+            return Err(not_ours(format!("the file of shard {shard} is shard {found:x}, renamed")));
+        }
+        None => return Err(not_ours(format!("shard {shard} has no number in its meta table"))),
+    }
+    let found = connection
+        .query_row(sql::META_GET, [META_STASH], |row| {
+            Ok(row.get_ref(0)?.as_blob().map_or_else(|_| Vec::new(), <[u8]>::to_vec))
+        })
+        .optional()?;
+    match (stash, found) {
+        (None, None) => Ok(()),
+        (Some(stash), Some(found)) if found == stash => Ok(()),
+        (Some(_), Some(_)) => Err(not_ours(format!("shard {shard} is that of another encrypted stash"))),
+        (Some(_), None) => Err(not_ours(format!("shard {shard} is not encrypted, and the stash is"))),
+        (None, Some(_)) => Err(Error::new(
+            ErrorKind::WrongKey,
+            format!(
+                "shard {shard} is encrypted, and the stash was opened without a key or has lost its keyring"
+            ),
+        )),
     }
 }

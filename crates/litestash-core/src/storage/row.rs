@@ -4,10 +4,11 @@
 use super::cache::{Changes, Content, Entry};
 use super::database::{Database, Hot};
 use super::sql::{self, PerSlot};
+use crate::contract::format::{Format, KeyColumn};
 use crate::contract::hash::KeyHash;
 use crate::contract::key::{Key, KeyRef, StoredKey};
 use crate::contract::record::{self, Expiry, Record};
-use crate::contract::route::{ShardId, Slot};
+use crate::contract::route::{Place, Route, ShardId, Slot};
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -22,16 +23,21 @@ pub(crate) struct StoredRow<'a> {
 }
 
 impl<'a> StoredRow<'a> {
-    fn read(row: &'a Row<'_>, value: usize) -> Result<Self> {
+    pub(super) fn read(row: &'a Row<'_>, value: usize) -> Result<Self> {
         let stored = row.get_ref(value)?.as_blob().map_err(|_| wrong_type("value"))?;
         let int = |index, name| row.get_ref(index)?.as_i64().map_err(|_| wrong_type(name));
         let version = Version::from_columns(int(value + 1, "timestamp")?, int(value + 2, "microsecond")?)?;
         Ok(Self { version, stored })
     }
 
-    /// The record, with its CRC checked.
-    pub(crate) fn record(&self, hash: &KeyHash) -> Result<Record<'a>> {
-        record::decode(hash, self.version, self.stored)
+    /// The record of the row at that place, checked, decrypted and decompressed.
+    pub(crate) fn record(&self, format: &Format, place: &Place) -> Result<Record<'a>> {
+        format.decode(place, self.version, self.stored)
+    }
+
+    /// When the row ends, with the record's CRC checked, but not decrypted: a forged deadline passes.
+    fn expiry(&self, hash: &KeyHash) -> Result<Expiry> {
+        Ok(record::decode(hash, self.version, self.stored)?.expiry)
     }
 }
 
@@ -39,13 +45,13 @@ fn wrong_type(column: &str) -> Error {
     Error::corrupt(format!("the {column} column has the wrong type"))
 }
 
-impl ToSql for KeyRef<'_> {
+impl ToSql for KeyColumn<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Int(int) => ValueRef::Integer(*int),
-            Self::Float(float) => ValueRef::Real(float.get()),
-            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        Ok(ToSqlOutput::Borrowed(match self.as_stored() {
+            StoredKey::Text(text) => ValueRef::Text(text),
+            StoredKey::Integer(int) => ValueRef::Integer(int),
+            StoredKey::Real(float) => ValueRef::Real(float),
+            StoredKey::Blob(bytes) => ValueRef::Blob(bytes),
         }))
     }
 }
@@ -56,9 +62,9 @@ impl ToSql for KeyHash {
     }
 }
 
-/// The key that a `key` column holds; `Corrupt` if it is none in normal form.
-pub(crate) fn key_from_column(column: ValueRef<'_>) -> Result<Key> {
-    Key::from_stored(match column {
+/// What a `key` column holds.
+pub(crate) fn key_column(column: ValueRef<'_>) -> Result<StoredKey<'_>> {
+    Ok(match column {
         ValueRef::Text(text) => StoredKey::Text(text),
         ValueRef::Integer(int) => StoredKey::Integer(int),
         ValueRef::Real(float) => StoredKey::Real(float),
@@ -95,22 +101,28 @@ fn cached<'c>(connection: &'c Connection, sql: &PerSlot, slot: Slot) -> Result<C
 
 /// A row met by a scan, its key checked against its hash by whoever needs it.
 pub(crate) struct ScannedRow<'a> {
-    pub(crate) hash: KeyHash,
+    /// Where it was met, which is not where it belongs if the file is damaged.
+    pub(crate) place: Place,
+    format: &'a Format,
     row: &'a Row<'a>,
 }
 
 impl ScannedRow<'_> {
     /// The key, checked against its hash.
     pub(crate) fn key(&self) -> Result<Key> {
-        let key = key_from_column(self.row.get_ref(1)?)?;
-        if KeyHash::from(&key) != self.hash {
-            return Err(Error::corrupt("the key column does not match the row's hash"));
-        }
-        Ok(key)
+        self.format.decode_key(&self.place, self.stored_key()?)
     }
 
-    /// Whether the key column is text that begins with these bytes. Asks for nothing else of the row.
+    /// The key as it is stored.
+    pub(crate) fn stored_key(&self) -> Result<StoredKey<'_>> {
+        key_column(self.row.get_ref(1)?)
+    }
+
+    /// Whether the key is text that begins with these bytes. Asks for nothing else of the row.
     pub(crate) fn has_text_prefix(&self, prefix: &str) -> Result<bool> {
+        if self.format.is_encrypted() {
+            return Ok(self.key()?.as_text().is_some_and(|text| text.starts_with(prefix)));
+        }
         Ok(matches!(self.row.get_ref(1)?, ValueRef::Text(text) if text.starts_with(prefix.as_bytes())))
     }
 
@@ -118,18 +130,24 @@ impl ScannedRow<'_> {
     pub(crate) fn stored(&self) -> Result<StoredRow<'_>> {
         StoredRow::read(self.row, 2)
     }
+
+    /// The record, checked.
+    pub(crate) fn record(&self) -> Result<Record<'_>> {
+        self.stored()?.record(self.format, &self.place)
+    }
 }
 
 /// Calls `f` with up to `limit` rows behind the hash `after`, in the order of their hashes, until it answers
 /// `Break`. Returns the last hash seen, or `None` if the table ended.
 pub(crate) fn scan(
     connection: &Connection,
-    slot: Slot,
+    format: &Format,
+    route: Route,
     after: &[u8],
     limit: usize,
     mut f: impl FnMut(ScannedRow<'_>) -> Result<ControlFlow<()>>,
 ) -> Result<Option<KeyHash>> {
-    let mut statement = cached(connection, &sql::SCAN, slot)?;
+    let mut statement = cached(connection, &sql::SCAN, route.slot)?;
     let mut rows = statement.query((after, limit as i64))?;
     let (mut seen, mut last) = (0, None);
     while let Some(row) = rows.next()? {
@@ -141,7 +159,7 @@ pub(crate) fn scan(
         }
         seen += 1;
         last = Some(hash);
-        if f(ScannedRow { hash, row })?.is_break() {
+        if f(ScannedRow { place: Place { hash, route }, format, row })?.is_break() {
             return Ok(last);
         }
     }
@@ -178,7 +196,7 @@ pub(crate) fn count_expired(
         };
         // A row has one deadline, so only one of its hints can agree with it.
         let due = first(&mut *cached(connection, &sql::GET, slot)?, &hash, |row| {
-            Ok(row.record(&hash)?.expiry.expires_at == Some(deadline))
+            Ok(row.expiry(&hash)?.expires_at == Some(deadline))
         })?;
         if due == Some(true) {
             expired[slot.index()] += 1;
@@ -192,33 +210,34 @@ pub(crate) fn count_expired(
 /// or a greater version is there.
 pub(super) fn put_alone(
     database: &mut Database,
-    slot: Slot,
-    hash: &KeyHash,
+    format: &Format,
+    place: &Place,
     key: KeyRef<'_>,
     body: &[u8],
     version: Version,
 ) -> Result<Option<Version>> {
     let mut record = Vec::new();
-    record::encode(hash, version, Expiry::NEVER, body, &mut record);
-    let changed = upsert(database, slot, hash, key, &record, version)?;
+    format.encode(place, version, Expiry::NEVER, body, &mut record)?;
+    let key = format.encode_key(place, key)?;
+    let changed = upsert(database, place, &key, &record, version)?;
     Ok((changed > 0).then_some(version))
 }
 
 fn upsert(
     database: &mut Database,
-    slot: Slot,
-    hash: &KeyHash,
-    key: KeyRef<'_>,
+    place: &Place,
+    key: &KeyColumn<'_>,
     record: &[u8],
     version: Version,
 ) -> Result<usize> {
-    let row = (hash, key, record, version.timestamp(), version.microsecond());
-    database.with(Hot::Put(slot), |put| Ok(put.execute(row)?))
+    let row = (&place.hash, key, record, version.timestamp(), version.microsecond());
+    database.with(Hot::Put(place.route.slot), |put| Ok(put.execute(row)?))
 }
 
 /// An open write transaction of one shard.
 pub(crate) struct WriteTxn<'a> {
     database: &'a mut Database,
+    format: &'a Format,
     record: Vec<u8>,
     shard: ShardId,
     /// What the cache has to hear of, if there is one.
@@ -227,8 +246,23 @@ pub(crate) struct WriteTxn<'a> {
 
 impl<'a> WriteTxn<'a> {
     /// Only for `Shard::write`, after BEGIN IMMEDIATE.
-    pub(super) fn begun(database: &'a mut Database, shard: ShardId, changes: Option<Changes>) -> Self {
-        Self { database, record: Vec::new(), shard, changes }
+    pub(super) fn begun(
+        database: &'a mut Database,
+        format: &'a Format,
+        shard: ShardId,
+        changes: Option<Changes>,
+    ) -> Self {
+        Self { database, format, record: Vec::new(), shard, changes }
+    }
+
+    /// How the stash's keys and records are stored.
+    pub(crate) fn format(&self) -> &'a Format {
+        self.format
+    }
+
+    /// The connection, for what leaves the content of rows as it is.
+    pub(super) fn connection(&self) -> &Connection {
+        self.database.connection()
     }
 
     /// What was changed.
@@ -280,6 +314,11 @@ impl<'a> WriteTxn<'a> {
         now_us: i64,
     ) -> Result<Version> {
         let mut version = Version::from_micros(now_us);
+        if self.format.is_encrypted() {
+            // What is encrypted is stored: so the version is looked up first instead of tried.
+            let old = self.get(slot, hash, |row| Ok(row.version))?;
+            version = old.map_or(Ok(version), |old| old.next(now_us))?;
+        }
         if !self.upsert(slot, hash, key, expiry, body, version)? {
             let old = self.get(slot, hash, |row| Ok(row.version))?;
             version = old.map_or(Ok(version), |old| old.next(now_us))?;
@@ -317,8 +356,10 @@ impl<'a> WriteTxn<'a> {
         body: &[u8],
         version: Version,
     ) -> Result<bool> {
-        record::encode(hash, version, expiry, body, &mut self.record);
-        let changed = upsert(self.database, slot, hash, key, &self.record, version)?;
+        let place = Place { hash: *hash, route: Route { shard: self.shard, slot } };
+        self.format.encode(&place, version, expiry, body, &mut self.record)?;
+        let key = self.format.encode_key(&place, key)?;
+        let changed = upsert(self.database, &place, &key, &self.record, version)?;
         if changed > 0
             && let Some(deadline) = expiry.expires_at
         {

@@ -48,6 +48,11 @@ pub(super) const SCAN: PerSlot = per_slot!(
     " WHERE key_hash > ?1 ORDER BY key_hash LIMIT ?2"
 );
 
+/// A row with its key, to be encrypted anew.
+pub(super) const RESEAL_GET: PerSlot =
+    per_slot!("SELECT key, value, timestamp, microsecond FROM ", " WHERE key_hash = ?1");
+pub(super) const RESEAL_PUT: PerSlot = per_slot!("UPDATE ", " SET key = ?2, value = ?3 WHERE key_hash = ?1");
+
 /// Bytes of keys and records of a table.
 pub(super) const SIZE: PerSlot = per_slot!(
     "SELECT coalesce(sum(CASE WHEN typeof(key) IN ('text', 'blob') THEN octet_length(key) ELSE 8 END), 0), \

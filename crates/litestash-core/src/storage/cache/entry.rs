@@ -4,6 +4,7 @@ use crate::contract::key::Key;
 use crate::contract::record::{Expiry, Record};
 use crate::contract::route::ShardId;
 use crate::contract::version::Version;
+use std::borrow::Cow;
 
 /// A key and what its row holds; `None` if there is no row.
 pub(crate) struct Entry {
@@ -28,11 +29,11 @@ impl Entry {
 
 impl Content {
     pub(crate) fn of(version: Version, record: &Record<'_>) -> Self {
-        Self { version, expiry: record.expiry, body: record.body.into() }
+        Self { version, expiry: record.expiry, body: record.body.as_ref().into() }
     }
 
     /// The row as if it had just been read.
     pub(crate) fn record(&self) -> Record<'_> {
-        Record { flags: self.expiry.flags(), expiry: self.expiry, body: &self.body }
+        Record { flags: self.expiry.flags(), expiry: self.expiry, body: Cow::Borrowed(&self.body) }
     }
 }

@@ -6,7 +6,7 @@ use super::{OpenWriter, Shard, Transaction, Writer, closed, not_created};
 use crate::contract::hash::KeyHash;
 use crate::contract::key::KeyRef;
 use crate::contract::record::Expiry;
-use crate::contract::route::Slot;
+use crate::contract::route::{Place, Route, Slot};
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::armour::{self, Held};
@@ -15,6 +15,7 @@ use crate::storage::cache::{Changes, Content, Entry};
 use crate::storage::connection::{self, Access, Durability};
 use crate::storage::database::{Database, Hot};
 use crate::storage::directory::exists;
+use crate::storage::keyring;
 use crate::storage::pending::PendingRow;
 use crate::storage::retry::while_busy;
 use crate::storage::row::{self, WriteTxn};
@@ -66,7 +67,8 @@ impl Shard {
         now_us: &dyn Fn() -> i64,
     ) -> Result<Version> {
         self.with_open(true, |shard, open| {
-            if level == Durability::Full {
+            // The key to encrypt with is only certain under the write lock.
+            if level == Durability::Full || shard.settings.format.is_encrypted() {
                 return shard.transact(open, level, &[], |txn| {
                     txn.put(put.slot, put.hash, put.key, Expiry::NEVER, put.body, now_us())
                 });
@@ -75,7 +77,8 @@ impl Shard {
             let before = open.database.header();
             let alone = open.database.in_turn(shard.settings.busy_timeout, |database| {
                 let version = Version::from_micros(now_us());
-                row::put_alone(database, put.slot, put.hash, put.key, put.body, version)
+                let place = Place { hash: *put.hash, route: Route { shard: shard.id, slot: put.slot } };
+                row::put_alone(database, &shard.settings.format, &place, put.key, put.body, version)
             });
             let version = match alone {
                 Ok(Some(version)) => version,
@@ -215,7 +218,9 @@ impl Shard {
             log_file.make_room(before.frames());
         }
         let transaction = Transaction(&mut open.database);
-        let mut txn = WriteTxn::begun(transaction.0, self.id, self.changes());
+        let format = &self.settings.format;
+        format.refresh()?;
+        let mut txn = WriteTxn::begun(transaction.0, format, self.id, self.changes());
         let result = f(&mut txn)?;
         let changes = txn.into_changes();
         if transaction.0.connection().is_autocommit() {
@@ -281,7 +286,7 @@ impl Shard {
         }
         if let Writer::Idle = writer {
             let opened = match &self.path {
-                None if create => Some(connection::open_in_memory(self.id)?),
+                None if create => Some(connection::open_in_memory(self.id, None)?),
                 None => None,
                 Some(path) => self.open_writer_file(path, create).map_err(|error| self.located(error))?,
             };
@@ -300,12 +305,22 @@ impl Shard {
         }
     }
 
+    /// A plain shard is no part of an encrypted stash, which another process may have begun since the
+    /// directory was looked at.
+    fn refuse_other_birth(&self) -> Result<()> {
+        match &self.settings.directory {
+            Some(directory) if !self.settings.format.is_encrypted() => keyring::refuse(directory),
+            _ => Ok(()),
+        }
+    }
+
     fn open_writer_file(&self, path: &Path, create: bool) -> Result<Option<Database>> {
         if !exists(path)? {
             if !create {
                 return Ok(None);
             }
-            birth::create(path, self.id)?;
+            self.refuse_other_birth()?;
+            birth::create(path, self.id, self.settings.format.stash_id())?;
         }
         while_busy(self.settings.busy_timeout, || self.open_connection(path, Access::Write))
     }

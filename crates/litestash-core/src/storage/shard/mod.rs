@@ -18,6 +18,7 @@ use super::permits::Permits;
 use super::queue::CommitQueue;
 use super::sql;
 use super::worker::Worker;
+use crate::contract::format::Format;
 use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::Mutex;
@@ -44,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) directory: Option<Directory>,
     pub(crate) read_access: Access,
     pub(crate) busy_timeout: Duration,
+    pub(crate) format: Format,
 }
 
 impl Settings {
@@ -160,7 +162,7 @@ impl Shard {
 
     /// Opens a connection to the shard's file, and guards the shard with the first one.
     fn open_connection(&self, path: &Path, access: Access) -> Result<Option<Database>> {
-        let opened = connection::open(path, self.id, access)?;
+        let opened = connection::open(path, self.id, self.settings.format.stash_id(), access)?;
         if opened.as_ref().is_some_and(Database::shares_index) {
             let mut guard = self.guard.lock();
             if guard.is_none() {
