@@ -94,15 +94,36 @@ pub struct Stored<'a> {
     pub flags: u8,
     /// The deadline and window.
     pub expiry: Expiry,
-    /// How the body is compressed, if it is.
-    pub codec: Option<Codec>,
-    /// How the body is encrypted, if it is.
-    pub seal: Option<Seal>,
     /// All optional fields as they are stored.
     pub fields: &'a [u8],
     /// The body as it is stored, not empty.
     pub body: &'a [u8],
 }
+
+impl Stored<'_> {
+    /// How the body is compressed, if it is.
+    pub fn codec(&self) -> Option<Codec> {
+        let rest = match self.flags & flags::ENCRYPTED {
+            0 => self.fields,
+            _ => self.fields.get(..self.fields.len().checked_sub(SEAL_BYTES)?)?,
+        };
+        let &[id, a, b, c, d] = rest.last_chunk::<CODEC_BYTES>()?;
+        (self.flags & flags::CODEC != 0).then_some(Codec { id, bytes: u32::from_be_bytes([a, b, c, d]) })
+    }
+
+    /// How the body is encrypted, if it is.
+    pub fn seal(&self) -> Option<Seal> {
+        let field = self.fields.last_chunk::<SEAL_BYTES>().filter(|_| self.flags & flags::ENCRYPTED != 0)?;
+        let (epoch, nonce) = field.split_first_chunk::<4>()?;
+        Some(Seal { epoch: u32::from_be_bytes(*epoch), nonce: nonce.try_into().ok()? })
+    }
+}
+
+/// Bytes of the field of [`flags::CODEC`].
+const CODEC_BYTES: usize = 1 + 4;
+
+/// Bytes of the field of [`flags::ENCRYPTED`].
+const SEAL_BYTES: usize = 4 + NONCE_BYTES;
 
 /// CRC-32/ISO-HDLC over the row's place and time, the flags, and all that stands behind the CRC.
 fn checksum(hash: &KeyHash, version: Version, flags: u8, rest: &[u8]) -> u32 {
@@ -125,6 +146,7 @@ pub fn encode(hash: &KeyHash, version: Version, expiry: Expiry, body: &[u8], out
 }
 
 /// Writes room for flags and CRC, and the deadline, into `out`, which is cleared first.
+#[inline]
 pub(super) fn begin(expiry: Expiry, more: usize, out: &mut Vec<u8>) {
     out.clear();
     out.reserve(HEADER_BYTES + 16 + more);
@@ -138,6 +160,7 @@ pub(super) fn begin(expiry: Expiry, more: usize, out: &mut Vec<u8>) {
 }
 
 /// Writes flags and CRC of a record that is otherwise complete.
+#[inline]
 pub(super) fn finish(hash: &KeyHash, version: Version, flags: u8, out: &mut [u8]) {
     let crc = checksum(hash, version, flags, &out[HEADER_BYTES..]);
     out[0] = flags;
@@ -174,28 +197,17 @@ pub fn decode<'a>(hash: &KeyHash, version: Version, stored: &'a [u8]) -> Result<
         }
         expiry.idle_us = Some(idle);
     }
-    let (mut codec, mut seal) = (None, None);
-    if flags & (flags::CODEC | flags::ENCRYPTED) != 0 {
-        (codec, seal) = rare_fields(flags, &mut body)?;
+    if flags & flags::CODEC != 0 {
+        take::<CODEC_BYTES>(&mut body)?;
+    }
+    if flags & flags::ENCRYPTED != 0 {
+        take::<SEAL_BYTES>(&mut body)?;
     }
     if body.is_empty() {
         return Err(Error::corrupt("the record has no body"));
     }
     let fields = &rest[..rest.len() - body.len()];
-    Ok(Stored { flags, expiry, codec, seal, fields, body })
-}
-
-#[cold]
-fn rare_fields(flags: u8, body: &mut &[u8]) -> Result<(Option<Codec>, Option<Seal>)> {
-    let (mut codec, mut seal) = (None, None);
-    if flags & flags::CODEC != 0 {
-        let [id] = take(body)?;
-        codec = Some(Codec { id, bytes: u32::from_be_bytes(take(body)?) });
-    }
-    if flags & flags::ENCRYPTED != 0 {
-        seal = Some(Seal { epoch: u32::from_be_bytes(take(body)?), nonce: take(body)? });
-    }
-    Ok((codec, seal))
+    Ok(Stored { flags, expiry, fields, body })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
@@ -226,7 +238,7 @@ mod tests {
         assert_eq!(record[..13], [1, 0x23, 0x3f, 0x8d, 0x1b, 0, 0x06, 0x47, 0x5f, 0xcc, 0xea, 0xf3, 0x35]);
         let read = decode(&hash, version, &record).unwrap();
         assert_eq!((read.expiry, read.body), (Expiry::at(1_767_326_645_678_901), body.as_slice()));
-        assert_eq!((read.fields.len(), read.codec, read.seal), (8, None, None));
+        assert_eq!((read.fields.len(), read.codec(), read.seal()), (8, None, None));
     }
 
     #[test]

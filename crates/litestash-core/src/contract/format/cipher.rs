@@ -165,7 +165,7 @@ impl Cipher {
 
     /// The body of a record that says it is encrypted.
     pub(super) fn open(&self, place: &Place, version: Version, stored: &Stored<'_>) -> Result<Vec<u8>> {
-        let Some(seal) = stored.seal else { return Err(Error::corrupt("the record is not encrypted")) };
+        let Some(seal) = stored.seal() else { return Err(Error::corrupt("the record is not encrypted")) };
         let (body, tag) = split_tag(stored.body)?;
         if body.is_empty() {
             return Err(Error::corrupt("the record has no body"));

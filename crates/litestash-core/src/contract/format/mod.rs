@@ -148,14 +148,14 @@ impl Format {
 
     #[cold]
     fn decode_changed<'a>(&self, place: &Place, version: Version, stored: &Stored<'a>) -> Result<Record<'a>> {
-        if let Some(codec) = stored.codec {
+        if let Some(codec) = stored.codec() {
             codec::check(codec, self.body_bytes_max)?;
         }
         let mut body = match self.cipher_of(stored)? {
             Some(cipher) => Cow::Owned(cipher.open(place, version, stored)?),
             None => Cow::Borrowed(stored.body),
         };
-        if let Some(codec) = stored.codec {
+        if let Some(codec) = stored.codec() {
             body = Cow::Owned(codec::decompress(codec, &body)?);
         }
         Ok(Record { flags: stored.flags, expiry: stored.expiry, body })
@@ -163,7 +163,7 @@ impl Format {
 
     /// The cipher that a record needs, if the stash and the record agree on that.
     fn cipher_of(&self, stored: &Stored<'_>) -> Result<Option<&Cipher>> {
-        match (self.cipher.as_deref(), stored.seal) {
+        match (self.cipher.as_deref(), stored.seal()) {
             (cipher @ Some(_), Some(_)) => Ok(cipher),
             (None, None) => Ok(None),
             (Some(_), None) => Err(Error::corrupt("the record is not encrypted, and the stash is")),
@@ -212,7 +212,7 @@ impl Format {
         let Some(cipher) = &self.cipher else { return Ok(true) };
         let stored = record::decode(&place.hash, version, stored)?;
         let current = cipher.current();
-        Ok(stored.seal.is_some_and(|seal| seal.epoch == current) && cipher::key_epoch(key)? == current)
+        Ok(stored.seal().is_some_and(|seal| seal.epoch == current) && cipher::key_epoch(key)? == current)
     }
 
     /// The same row encrypted with the key that new rows get: its `key` column, and its record in `out`, which
@@ -232,7 +232,7 @@ impl Format {
         let body = cipher.open(place, version, &stored)?;
         let key = self.decode_key(place, key)?;
         record::begin(stored.expiry, body.len() + cipher::OVERHEAD_BYTES, out);
-        if let Some(codec) = stored.codec {
+        if let Some(codec) = stored.codec() {
             out.push(codec.id);
             out.extend_from_slice(&codec.bytes.to_be_bytes());
         }
