@@ -6,19 +6,21 @@ from pathlib import Path
 from decode import decode
 from errors import Refused
 from interchange import key_from_json, key_to_json, value_from_json, value_to_json
-from keys import Key, make_key
+from keys import Key
 from stash import ABSENT, Entry, Stash
 
 Work = Callable[[Key], object]
 
 
 def run(script: dict, directory: Path) -> Iterator[object]:
-    stash = Stash(directory, script["clock"])
+    key = script.get("options", {}).get("encryption_key")
+    secret = bytes.fromhex(key) if key is not None else None
+    stash = Stash(directory, script["clock"], secret=secret)
     try:
         for operation in script["operations"]:
             if operation["op"] == "reopen":
                 stash.close()
-                stash = Stash(directory, stash.clock)
+                stash = Stash(directory, stash.clock, secret=secret, random=stash.random)
                 yield None
                 continue
             try:
@@ -36,7 +38,7 @@ def _error(error: Refused) -> dict:
 def _run(stash: Stash, operation: dict) -> object:
     name, members = operation["op"], {name: content for name, content in operation.items() if name != "op"}
     if name in SINGLE:
-        key = make_key(key_from_json(members.pop("key")))
+        key = stash.key(key_from_json(members.pop("key")))
         work, to_json = SINGLE[name](stash, **members)
         return to_json(stash.single(key.native, work))
     return OTHER[name](stash, **members)
@@ -114,12 +116,12 @@ SINGLE: dict[str, Callable[..., tuple[Work, Callable]]] = {
 
 # Batches.
 def _same_work(stash: Stash, keys: list, work: Work, to_json: Callable) -> list:
-    made = [make_key(key_from_json(key)) for key in keys]
+    made = [stash.key(key_from_json(key)) for key in keys]
     return _whole([(key, work) for key in made], stash, to_json)
 
 
 def _set_many(stash: Stash, items: list) -> list:
-    keys = [make_key(key_from_json(key)) for key, _ in items]
+    keys = [stash.key(key_from_json(key)) for key, _ in items]
     works = [stash.set(value_from_json(value)) for _, value in items]
     return _whole(list(zip(keys, works)), stash, _same)
 
@@ -138,7 +140,7 @@ def _apply(stash: Stash, operations: list) -> list:
     for at, operation in enumerate(operations):
         members = {name: content for name, content in operation.items() if name not in ("op", "key")}
         try:
-            key = make_key(key_from_json(operation["key"]))
+            key = stash.key(key_from_json(operation["key"]))
             work, to_json = SINGLE[operation["op"]](stash, **members)
         except Refused as error:
             results[at] = _error(error)
@@ -167,6 +169,13 @@ def _tick(stash: Stash, us: int) -> None:
     stash.clock += us
 
 
+def _try_open(stash: Stash, encryption_key: str | None = None) -> None:
+    secret = bytes.fromhex(encryption_key) if encryption_key is not None else None
+    if secret is not None and len(secret) != 32:
+        raise Refused("InvalidArgument", "a key has 32 bytes")
+    Stash(stash.directory, stash.clock, read_only=True, secret=secret).close()
+
+
 OTHER: dict[str, Callable[..., object]] = {
     "get_many": lambda stash, keys: _same_work(stash, keys, stash.get(), _value),
     "delete_many": lambda stash, keys: _same_work(stash, keys, stash.delete(), _same),
@@ -178,4 +187,6 @@ OTHER: dict[str, Callable[..., object]] = {
     "len": lambda stash: len(stash.items()),
     "clear": lambda stash: stash.clear(),
     "tick": _tick,
+    "try_open": _try_open,
+    "rotate_key": lambda stash: stash.rotate_key(),
 }

@@ -10,9 +10,10 @@ from layout import APPLICATION_ID, FORMAT, PAGE_SIZE, SCHEMA, SLOTS, shard_name
 class Shard:
     """`connection` is None as long as there is no file: that is a shard without rows."""
 
-    def __init__(self, directory: Path, number: int, read_only: bool = False) -> None:
+    def __init__(self, directory: Path, number: int, read_only: bool = False, stash: bytes | None = None) -> None:
         self.path = directory / shard_name(number)
         self.number = number
+        self.stash = stash
         self.read_only = read_only
         self.connection: sqlite3.Connection | None = None
         if self.path.exists() and self.path.stat().st_size > 0:
@@ -56,6 +57,10 @@ class Shard:
             sql = "INSERT OR IGNORE INTO expiry (expires_at, slot, key_hash) VALUES (?, ?, ?)"
             self.connection.execute(sql, (deadline, slot, key_hash))
 
+    def reseal(self, slot: int, key_hash: bytes, key: bytes, value: bytes) -> None:
+        """The same row encrypted anew."""
+        self.connection.execute(f"UPDATE slot_{slot} SET key = ?, value = ? WHERE key_hash = ?", (key, value, key_hash))
+
     def remove(self, slot: int, key_hash: bytes) -> None:
         self.connection.execute(f"DELETE FROM slot_{slot} WHERE key_hash = ?", (key_hash,))
 
@@ -82,6 +87,8 @@ class Shard:
             run.execute(statement)
         run.execute(f"INSERT INTO meta (name, value) VALUES ('format', {FORMAT})")
         run.execute(f"INSERT INTO meta (name, value) VALUES ('shard', {self.number})")
+        if self.stash:
+            run.execute("INSERT INTO meta (name, value) VALUES ('stash', ?)", (self.stash,))
         run.execute("COMMIT")
         self.connection = run
 
@@ -112,6 +119,9 @@ class Shard:
         meta = dict(connection.execute("SELECT name, value FROM meta"))
         if meta.get("format") != FORMAT or meta.get("shard") != self.number:
             raise Refused("NotAStash", f"{self.path.name}: meta does not fit the file")
+        if meta.get("stash") != self.stash:
+            kind = "NotAStash" if self.stash else "WrongKey"
+            raise Refused(kind, f"{self.path.name}: of another stash, or encrypted where the stash is not")
         return True
 
 

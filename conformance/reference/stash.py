@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import keyring
 import record
+import xchacha
+from sealing import Crypt, Place
 from decode import decode
 from encode import encode
 from errors import Refused
+from keyring import Counter
 from keys import Key, make_key
 from layout import SHARDS, SLOTS
 from shard import Shard
@@ -32,9 +36,24 @@ class Entry:
 
 
 class Stash:
-    def __init__(self, directory: Path, clock: int, read_only: bool = False) -> None:
-        self.clock = clock
-        self.shards = [Shard(directory, number, read_only) for number in range(SHARDS)]
+    def __init__(
+        self,
+        directory: Path,
+        clock: int,
+        read_only: bool = False,
+        secret: bytes | None = None,
+        random: Counter | None = None,
+    ) -> None:
+        self.directory, self.clock, self.secret = directory, clock, secret
+        self.random = random or Counter()
+        keys = keyring.open_or_make(directory, secret, self.random, read_only)
+        self.crypt = Crypt(keys) if keys else None
+        stash = keys.stash if keys else None
+        self.shards = [Shard(directory, number, read_only, stash) for number in range(SHARDS)]
+
+    def key(self, native: object) -> Key:
+        """A key with the hash that it has in this stash."""
+        return make_key(native, self.crypt.hash_key if self.crypt else b"")
 
     def close(self) -> None:
         for shard in self.shards:
@@ -53,7 +72,7 @@ class Stash:
 
     def single(self, key: object, work: Callable[[Key], object]) -> object:
         """Runs the work of a single-key operation in a transaction of its own."""
-        made = make_key(key)
+        made = self.key(key)
         return self._within(self.shards[made.shard], lambda: work(made))
 
     def batch(self, jobs: list[tuple[Key, Callable[[Key], object]]]) -> list:
@@ -76,7 +95,7 @@ class Stash:
     def _stored(self, key: Key) -> Entry | None:
         """The row of a key, expired or not."""
         row = self.shards[key.shard].row(key.slot, key.hash)
-        return read_row(key.hash, *row) if row else None
+        return self._read_row(Place.of(key.hash), *row) if row else None
 
     def _live(self, key: Key) -> Entry | None:
         entry = self._stored(key)
@@ -88,10 +107,17 @@ class Stash:
     def _write(self, key: Key, body: bytes, expires_at: int | None) -> int:
         old = self._stored(key)
         version = max(self.clock, old.version + 1) if old else self.clock
-        sealed = record.build(key.hash, version, body, expires_at)
-        row = (key.hash, key.native, sealed, *record.split_version(version))
+        sealed = record.build(key.hash, version, body, expires_at, crypt=self.crypt, draw=self.random.draw)
+        row = (key.hash, self._column(key), sealed, *record.split_version(version))
         self.shards[key.shard].put(key.slot, row, expires_at)
         return version
+
+    def _column(self, key: Key) -> object:
+        return self.crypt.seal_key(Place.of(key.hash), key.storage, key.raw) if self.crypt else key.native
+
+    def _read_row(self, place: Place, value: bytes, timestamp: int, microsecond: int) -> Entry:
+        parsed = record.parse(place.key_hash, timestamp, microsecond, value, self.crypt, place)
+        return Entry(parsed.body, record.join_version(timestamp, microsecond), parsed.expires_at, parsed.idle_us)
 
     def _remove(self, key: Key) -> Entry | None:
         """Removes the row if there is one, also an expired one; returns it only if it was not expired."""
@@ -213,16 +239,40 @@ class Stash:
         for shard in self.shards:
             for slot in range(SLOTS):
                 for key_hash, key, *row in shard.rows(slot):
+                    place = Place(shard.number, slot, key_hash)
+                    if self.crypt:
+                        key = self.crypt.open_key(place, key)
                     # The CRC covers the hash, not the key: only the hash tells whether the key is whole.
-                    if make_key(key).hash != key_hash:
+                    if self.key(key).hash != key_hash:
                         raise Refused("Corrupt", f"the key of {key_hash.hex()[:16]} has another hash")
-                    yield key, read_row(key_hash, *row)
+                    yield key, self._read_row(place, *row)
 
     def clear(self) -> None:
         for shard in self.shards:
             self._within(shard, shard.remove_all)
 
+    # Keys.
+    def rotate_key(self) -> int:
+        """A new data key, every row encrypted with it, the old key dropped. The number of rows."""
+        if not self.crypt:
+            raise Refused("InvalidArgument", "the stash is not encrypted")
+        keys, rows = self.crypt.keyring, 0
+        keys.epochs[keys.current + 1] = self.random.draw(keyring.KEY)
+        self._store(keys)
+        for shard in self.shards:
+            for slot in range(SLOTS):
+                for key_hash, column, value, *time in shard.rows(slot):
+                    place = Place(shard.number, slot, key_hash)
+                    key = self.key(self.crypt.open_key(place, column))
+                    old = self._read_row(place, value, *time)
+                    version = record.join_version(*time)
+                    new = record.build(key_hash, version, old.body, old.expires_at, old.idle_us, self.crypt, self.random.draw)
+                    shard.reseal(slot, key_hash, self._column(key), new)
+                    rows += 1
+        keys.epochs = {keys.current: keys.epochs[keys.current]}
+        self._store(keys)
+        return rows
 
-def read_row(key_hash: bytes, value: bytes, timestamp: int, microsecond: int) -> Entry:
-    parsed = record.parse(key_hash, timestamp, microsecond, value)
-    return Entry(parsed.body, record.join_version(timestamp, microsecond), parsed.expires_at, parsed.idle_us)
+    def _store(self, keys: keyring.Keyring) -> None:
+        made = keyring.to_bytes(keys, self.secret, self.random.draw(xchacha.NONCE))
+        (self.directory / keyring.NAME).write_bytes(made)

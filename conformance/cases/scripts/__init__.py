@@ -1,6 +1,6 @@
 """Operation scripts by topic. The order here is the number in a script's name: add new ones at the end."""
 
-from cases.scripts import basics, batches, conditions, errors, numbers, sizes, time, whole
+from cases.scripts import basics, batches, conditions, encryption, errors, numbers, sizes, time, whole
 
 TOPICS = [
     basics.overwrite, basics.delete, basics.take, basics.entry, basics.value_types, basics.key_types, basics.number_keys,
@@ -17,10 +17,19 @@ TOPICS = [
     whole.mixed,
 ]  # fmt: skip
 
+# Topics that came later, by the number of their first script.
+LATER = {
+    60: [
+        encryption.encrypted_rows, encryption.encrypted_deadlines, encryption.encrypted_operations, encryption.encrypted_sizes,
+        encryption.wrong_key, encryption.no_key, encryption.rotated, encryption.compressed, encryption.compressed_and_encrypted,
+    ],
+}  # fmt: skip
+
 
 def all_scripts() -> list[dict]:
     result = []
-    for number, topic in enumerate(TOPICS, 1):
+    numbered = [*enumerate(TOPICS, 1), *((first + at, topic) for first, topics in LATER.items() for at, topic in enumerate(topics))]
+    for number, topic in numbered:
         script = topic()
         result.append(script.finish(f"{number:03}_{topic.__name__}", topic.__doc__))
     return result

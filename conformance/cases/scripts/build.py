@@ -11,8 +11,9 @@ UNSTATED = object()
 
 
 class Script:
-    def __init__(self, clock: int = CLOCK) -> None:
+    def __init__(self, clock: int = CLOCK, options: dict | None = None) -> None:
         self.clock = clock
+        self.options = options
         self.operations: list[dict] = []
         self.stated: list[object] = []
 
@@ -30,7 +31,8 @@ class Script:
         self.do("get", {"value": value[0]} if value else None, key=key)
 
     def finish(self, id_: str, comment: str) -> dict:
-        result = {"id": id_, "comment": comment, "clock": self.clock, "operations": self.operations}
+        options = {"options": self.options} if self.options else {}
+        result = {"id": id_, "comment": comment, "clock": self.clock} | options | {"operations": self.operations}
         with tempfile.TemporaryDirectory() as directory:
             found = list(runner.run(result, Path(directory)))
         for number, (operation, stated, given) in enumerate(zip(self.operations, self.stated, found, strict=True)):

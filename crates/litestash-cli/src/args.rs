@@ -3,6 +3,7 @@
 use crate::commands::Command;
 use crate::exit;
 use crate::style::ColorChoice;
+use crate::unlock::Unlock;
 use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
 use tracing_subscriber::filter::LevelFilter;
@@ -58,6 +59,11 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) durability: Durability,
+    #[command(flatten)]
+    pub(crate) unlock: Unlock,
+    /// Store values of 1 KiB and more compressed where that saves at least an eighth
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) compress: bool,
     /// Print for programs: JSON on stdout, errors as JSON on stderr
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,

@@ -48,7 +48,7 @@ fn digests(engine: &Language, script: &Script, root: &Path) -> Result<BTreeMap<S
     let digests = stash::digests(&directory)?;
     let extra = stash::extra_files(&digests);
     ensure!(extra.is_empty(), "left {}", extra.join(", "));
-    Ok(digests)
+    Ok(stash::data(&digests))
 }
 
 impl Golden {
@@ -84,6 +84,7 @@ mod tests {
         let script = |id: &str| Script {
             file: id.into(),
             id: id.to_owned(),
+            options: super::super::suite::ScriptOptions::default(),
             operations: Vec::new(),
             results: Vec::new(),
         };

@@ -9,6 +9,9 @@ pub(super) struct Language {
     pub(super) name: &'static str,
     /// Whether the contract promises equal files, or equal rows only (`docs/CONTRACT.md` 13).
     pub(super) identity: Identity,
+    /// Whether it compresses as the engine does. A script with compression is for these languages only: what a
+    /// compressor makes of a body depends on its version.
+    pub(super) compresses: bool,
     /// Whether the runner answers vectors.
     pub(super) vectors: bool,
     /// Whether others are measured against it, so that it always runs.
@@ -31,6 +34,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "rust",
         identity: Identity::Files,
+        compresses: true,
         vectors: true,
         is_measure: true,
         unavailable: || None,
@@ -40,6 +44,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "cli",
         identity: Identity::Files,
+        compresses: true,
         vectors: false,
         is_measure: false,
         unavailable: setup::python_problem,
@@ -53,6 +58,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: REFERENCE,
         identity: Identity::Rows,
+        compresses: false,
         vectors: true,
         is_measure: true,
         unavailable: setup::python_problem,

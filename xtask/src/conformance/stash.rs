@@ -27,14 +27,24 @@ pub(super) fn digests(directory: &Path) -> Result<BTreeMap<String, String>> {
     Ok(digests)
 }
 
-/// What is there beside the shard files, where nothing else should be: the stash was closed.
+/// What is there beside data and locks, where nothing else should be: the stash was closed.
 pub(super) fn extra_files(digests: &BTreeMap<String, String>) -> Vec<&str> {
-    digests.keys().map(String::as_str).filter(|name| !is_shard(name)).collect()
+    digests.keys().map(String::as_str).filter(|name| !is_data(name) && *name != KEYRING_LOCK).collect()
 }
 
-/// The shard files alone.
-pub(super) fn shards(digests: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    digests.iter().filter(|(name, _)| is_shard(name)).map(|(name, sha)| (name.clone(), sha.clone())).collect()
+/// The shard files, and the keyring of an encrypted stash.
+pub(super) fn data(digests: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    digests.iter().filter(|(name, _)| is_data(name)).map(|(name, sha)| (name.clone(), sha.clone())).collect()
+}
+
+/// The keys of an encrypted stash. Every implementation makes the same bytes of the same random ones.
+pub(super) const KEYRING: &str = "keyring";
+
+/// Holds no data (`docs/CONTRACT.md` 1).
+const KEYRING_LOCK: &str = "keyring.lock";
+
+fn is_data(name: &str) -> bool {
+    is_shard(name) || name == KEYRING
 }
 
 fn is_shard(name: &str) -> bool {
@@ -42,10 +52,10 @@ fn is_shard(name: &str) -> bool {
     digit.is_some_and(|digit| matches!(digit.as_bytes(), [b'0'..=b'9' | b'a'..=b'f']))
 }
 
-/// Copies the shard files, so that a reader sees nothing that another reader left.
+/// Copies the data, so that a reader sees nothing that another reader left.
 pub(super) fn copy(from: &Path, digests: &BTreeMap<String, String>, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
-    for name in digests.keys().filter(|name| is_shard(name)) {
+    for name in digests.keys().filter(|name| is_data(name)) {
         std::fs::copy(from.join(name), to.join(name)).with_context(|| name.clone())?;
     }
     Ok(())
@@ -92,9 +102,9 @@ mod tests {
         let after = digests(folder.path()).unwrap();
         assert_eq!(extra_files(&after), ["shard-a.db-wal"]);
         assert_eq!(changes(&before, &after), ["shard-a.db changed", "shard-a.db-wal is new"]);
-        assert_eq!(shards(&after).len(), 1);
+        assert_eq!(data(&after).len(), 1);
         let copied = folder.path().join("copy");
         copy(folder.path(), &after, &copied).unwrap();
-        assert_eq!(digests(&copied).unwrap(), shards(&after));
+        assert_eq!(digests(&copied).unwrap(), data(&after));
     }
 }

@@ -22,6 +22,7 @@ pub(super) struct Vectors {
 pub(super) struct Script {
     pub(super) file: PathBuf,
     pub(super) id: String,
+    pub(super) options: ScriptOptions,
     /// The operations as they stand.
     pub(super) operations: Vec<String>,
     pub(super) results: Vec<Json>,
@@ -33,9 +34,18 @@ struct VectorsFile {
     cases: Vec<Box<RawValue>>,
 }
 
+/// What the stash of a script is opened with.
+#[derive(Default, Deserialize)]
+pub(super) struct ScriptOptions {
+    pub(super) encryption_key: Option<String>,
+    pub(super) compression: Option<serde_json::Value>,
+}
+
 #[derive(Deserialize)]
 struct ScriptFile {
     id: String,
+    #[serde(default)]
+    options: ScriptOptions,
     operations: Vec<Box<RawValue>>,
     results: Vec<Box<RawValue>>,
 }
@@ -77,7 +87,7 @@ impl Vectors {
 
 impl Script {
     fn parse(file: &Path, text: &str) -> Result<Self> {
-        let ScriptFile { id, operations, results } = serde_json::from_str(text)?;
+        let ScriptFile { id, options, operations, results } = serde_json::from_str(text)?;
         ensure!(!operations.is_empty(), "no operations");
         ensure!(
             operations.len() == results.len(),
@@ -88,7 +98,7 @@ impl Script {
         ensure!(file.file_stem().is_some_and(|stem| stem == id.as_str()), "the id is {id}");
         let results = results.iter().map(|raw| Json::from_raw(raw)).collect::<Result<_>>()?;
         let operations = operations.iter().map(|raw| raw.get().to_owned()).collect();
-        Ok(Self { file: file.to_owned(), id, operations, results })
+        Ok(Self { file: file.to_owned(), id, options, operations, results })
     }
 }
 

@@ -13,6 +13,8 @@ use std::path::Path;
 struct Script<'a> {
     clock: i64,
     #[serde(borrow)]
+    options: Option<&'a RawValue>,
+    #[serde(borrow)]
     operations: Vec<&'a RawValue>,
 }
 
@@ -26,7 +28,8 @@ struct Operation {
 pub(crate) fn run(text: &str, directory: &Path, out: &mut impl Write) -> Result<(), Failure> {
     let script: Script<'_> = serde_json::from_str(text).map_err(|error| Failure::Usage(error.into()))?;
     let clock = FixedClock::new(script.clock);
-    let options = Options::new().clock(clock.clone());
+    let given = script.options.map_or("{}", RawValue::get);
+    let options = ops::ScriptOptions::parse(given)?.apply(Options::new().clock(clock.clone()))?;
     let mut stash = options.clone().open(directory)?;
     for operation in script.operations {
         let Operation { op, us } = serde_json::from_str(operation.get())?;
@@ -41,7 +44,7 @@ pub(crate) fn run(text: &str, directory: &Path, out: &mut impl Write) -> Result<
                 writeln!(out, "null")?;
             }
             _ => {
-                let result = ops::run_op(&stash, operation.get());
+                let result = ops::run_script_op(&stash, operation.get());
                 writeln!(out, "{}", result.unwrap_or_else(|error| ops::error_json(&error)))?;
             }
         }

@@ -11,6 +11,7 @@ mod exists;
 mod export;
 mod get;
 mod import;
+mod key;
 mod list;
 mod repair;
 mod set;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Repair(repair::Repair),
     Backup(backup::Backup),
     Compact(compact::Compact),
+    Key(key::Key),
     Demo(demo::Demo),
     Completions(completions::Completions),
 }
@@ -64,6 +66,7 @@ impl Command {
             Self::Repair(repair) => repair.run(app),
             Self::Backup(backup) => backup.run(app),
             Self::Compact(compact) => compact.run(app),
+            Self::Key(key) => key.run(app),
             Self::Demo(demo) => demo.run(app),
             Self::Completions(completions) => completions.run(app),
         }

@@ -2,7 +2,7 @@
 //! with `tick` and `reopen`.
 
 use super::members::Members;
-use super::run_named;
+use super::run_script_op;
 use litestash_core::{FixedClock, LiteStash, Options, Result};
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ impl Script {
                 self.stash.close()?;
                 self.stash = self.options.clone().open(&self.directory)?;
             }
-            _ => return run_named(&self.stash, &name, members),
+            _ => return run_script_op(&self.stash, op),
         }
         Ok("null".to_owned())
     }

@@ -8,6 +8,7 @@ mod care;
 mod completions;
 mod csv;
 mod demo;
+mod encryption;
 mod jsonl;
 mod keys;
 mod list;

@@ -81,7 +81,7 @@ pub fn repair_with(
     let source = Directory::open(source.as_ref(), false, true)?;
     let destination = destination.as_ref();
     refuse_occupied(destination)?;
-    let options = options.value_bytes_max(VALUE_BYTES_MAX);
+    let options = options.create(true).read_only(false).immutable(false).value_bytes_max(VALUE_BYTES_MAX);
     let (format, keyring) = format_of(Some(&source), &options, false)?;
     if let Some(keyring) = keyring {
         directory::make(destination)?;

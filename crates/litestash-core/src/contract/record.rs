@@ -161,7 +161,7 @@ pub(super) fn begin(expiry: Expiry, more: usize, out: &mut Vec<u8>) {
 
 /// Writes flags and CRC of a record that is otherwise complete.
 #[inline]
-pub(super) fn finish(hash: &KeyHash, version: Version, flags: u8, out: &mut [u8]) {
+pub(super) fn finish(hash: &KeyHash, version: Version, flags: u8, out: &mut Vec<u8>) {
     let crc = checksum(hash, version, flags, &out[HEADER_BYTES..]);
     out[0] = flags;
     out[1..HEADER_BYTES].copy_from_slice(&crc.to_be_bytes());
@@ -197,17 +197,25 @@ pub fn decode<'a>(hash: &KeyHash, version: Version, stored: &'a [u8]) -> Result<
         }
         expiry.idle_us = Some(idle);
     }
-    if flags & flags::CODEC != 0 {
-        take::<CODEC_BYTES>(&mut body)?;
-    }
-    if flags & flags::ENCRYPTED != 0 {
-        take::<SEAL_BYTES>(&mut body)?;
+    if flags & (flags::CODEC | flags::ENCRYPTED) != 0 {
+        body = behind_rare_fields(flags, body)?;
     }
     if body.is_empty() {
         return Err(Error::corrupt("the record has no body"));
     }
     let fields = &rest[..rest.len() - body.len()];
     Ok(Stored { flags, expiry, fields, body })
+}
+
+#[cold]
+fn behind_rare_fields(flags: u8, mut body: &[u8]) -> Result<&[u8]> {
+    if flags & flags::CODEC != 0 {
+        take::<CODEC_BYTES>(&mut body)?;
+    }
+    if flags & flags::ENCRYPTED != 0 {
+        take::<SEAL_BYTES>(&mut body)?;
+    }
+    Ok(body)
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
