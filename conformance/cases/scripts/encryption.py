@@ -19,14 +19,14 @@ def encrypted_rows() -> Script:
     script.get("user:1001", {"age": 36, "name": "Ada"})
     for number, key in enumerate(KEYS):
         script.set(key, VALUES[number % len(VALUES)])
-    script.set("user:1001", "Grace", CLOCK + 1)
+    script.set("user:1001", "Grace")
     script.do("tick", None, us=10)
-    script.set("user:1001", "Joan", CLOCK + 10)
+    script.set("user:1001", "Joan")
     script.do("reopen", None)
     for key in KEYS:
         script.do("entry", key=key)
     script.get("user:1001", "Joan")
-    script.do("len", len(KEYS) + 1)
+    script.do("len")
     return script
 
 
