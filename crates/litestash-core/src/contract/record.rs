@@ -139,6 +139,7 @@ fn checksum(hash: &KeyHash, version: Version, flags: u8, rest: &[u8]) -> u32 {
 }
 
 /// Writes the record of that row into `out`, which is cleared first: neither compressed nor encrypted.
+#[inline]
 pub fn encode(hash: &KeyHash, version: Version, expiry: Expiry, body: &[u8], out: &mut Vec<u8>) {
     begin(expiry, body.len(), out);
     out.extend_from_slice(body);
@@ -161,10 +162,10 @@ pub(super) fn begin(expiry: Expiry, more: usize, out: &mut Vec<u8>) {
 
 /// Writes flags and CRC of a record that is otherwise complete.
 #[inline]
-pub(super) fn finish(hash: &KeyHash, version: Version, flags: u8, out: &mut Vec<u8>) {
-    let crc = checksum(hash, version, flags, &out[HEADER_BYTES..]);
-    out[0] = flags;
-    out[1..HEADER_BYTES].copy_from_slice(&crc.to_be_bytes());
+pub(super) fn finish(hash: &KeyHash, version: Version, flags: u8, out: &mut [u8]) {
+    let Some((head, rest)) = out.split_first_chunk_mut::<HEADER_BYTES>() else { return };
+    head[0] = flags;
+    head[1..].copy_from_slice(&checksum(hash, version, flags, rest).to_be_bytes());
 }
 
 /// Checks the CRC of a stored record and takes it apart. The body may be compressed and encrypted; its

@@ -45,9 +45,8 @@ pub(crate) fn look(connection: &Connection, format: &Format, route: Route, after
             bytes += stored.stored.len();
             format.is_current(&row.place, stored.version, row.stored_key()?, stored.stored)
         });
-        match tolerated(current, &mut page.damaged)? {
-            Some(false) => page.stale.push(row.place.hash),
-            Some(true) | None => {}
+        if tolerated(current, &mut page.damaged)? == Some(false) {
+            page.stale.push(row.place.hash);
         }
         Ok(if bytes > PAGE_BYTES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;

@@ -32,7 +32,7 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn rows(stash: &LiteStash) -> usize {
-    stash.items(ScanOptions::default()).map(|row| row.unwrap()).count()
+    stash.items(ScanOptions::default()).collect::<Result<Vec<_>, _>>().unwrap().len()
 }
 
 fn rusqlite(dir: &Path, shard: &str) -> rusqlite::Connection {
