@@ -103,6 +103,12 @@ impl KeyringFile {
         Ok(Edit { file: self, _lock: lock })
     }
 
+    /// The keyring as it is now: for whoever makes a [`Cipher`](crate::contract::format::Cipher) of it.
+    pub(crate) fn keyring(&self) -> Result<Keyring> {
+        let state = self.state.lock();
+        Envelope::from_bytes(&self.bytes()?)?.open(&state.secret)
+    }
+
     /// The file as it is now.
     pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
         Ok(read(&path(&self.directory))?.ok_or_else(gone)?.bytes)
@@ -136,8 +142,7 @@ pub(crate) struct Edit<'a> {
 impl Edit<'_> {
     /// The keyring as it is now.
     pub(crate) fn keyring(&self) -> Result<Keyring> {
-        let state = self.file.state.lock();
-        Envelope::from_bytes(&self.file.bytes()?)?.open(&state.secret)
+        self.file.keyring()
     }
 
     /// Fills `bytes` with random bytes.
