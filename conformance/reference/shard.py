@@ -12,9 +12,10 @@ from layout import APPLICATION_ID, FORMAT, PAGE_SIZE, SCHEMA, SLOTS, is_schema, 
 class Shard:
     """`connection` is None as long as there is no file: that is a shard without rows."""
 
-    def __init__(self, directory: Path, number: int, read_only: bool = False) -> None:
+    def __init__(self, directory: Path, number: int, read_only: bool = False, stash: bytes | None = None) -> None:
         self.path = directory / shard_name(number)
         self.number = number
+        self.stash = stash
         self.read_only = read_only
         self.connection: sqlite3.Connection | None = None
         # What the open transaction has changed.
@@ -36,6 +37,11 @@ class Shard:
         if not self.connection:
             return None
         sql = f"SELECT value, timestamp, microsecond FROM slot_{slot} WHERE key_hash = ?"
+        return self.connection.execute(sql, (key_hash,)).fetchone()
+
+    def whole_row(self, slot: int, key_hash: bytes) -> tuple[object, bytes, int, int] | None:
+        """key, value, timestamp and microsecond of a row."""
+        sql = f"SELECT key, value, timestamp, microsecond FROM slot_{slot} WHERE key_hash = ?"
         return self.connection.execute(sql, (key_hash,)).fetchone()
 
     def rows(self, slot: int) -> list[tuple[bytes, object, bytes, int, int]]:
@@ -62,6 +68,21 @@ class Shard:
         if deadline is not None:
             sql = "INSERT OR IGNORE INTO expiry (expires_at, slot, key_hash) VALUES (?, ?, ?)"
             self.connection.execute(sql, (deadline, slot, key_hash))
+
+    def reseal(self, slot: int, key_hash: bytes, key: bytes, value: bytes) -> None:
+        """The same row encrypted anew."""
+        self.connection.execute(f"UPDATE slot_{slot} SET key = ?, value = ? WHERE key_hash = ?", (key, value, key_hash))
+
+    def logged(self) -> list[tuple[int, int, bytes, bytes]]:
+        """number, slot, key_hash and key of what the log of changes says of rows."""
+        if not self.connection or not self.connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'changes'").fetchone():
+            return []
+        sql = "SELECT number, slot, key_hash, key FROM changes WHERE key_hash <> x'' ORDER BY number"
+        return self.connection.execute(sql).fetchall()
+
+    def relog(self, number: int, key: bytes) -> None:
+        """The same key encrypted anew."""
+        self.connection.execute("UPDATE changes SET key = ? WHERE number = ?", (key, number))
 
     def remove(self, change: watched.Change) -> None:
         self.connection.execute(f"DELETE FROM slot_{change.slot} WHERE key_hash = ?", (change.key_hash,))
@@ -102,6 +123,8 @@ class Shard:
             run.execute(statement)
         run.execute(f"INSERT INTO meta (name, value) VALUES ('format', {FORMAT})")
         run.execute(f"INSERT INTO meta (name, value) VALUES ('shard', {self.number})")
+        if self.stash:
+            run.execute("INSERT INTO meta (name, value) VALUES ('stash', ?)", (self.stash,))
         run.execute("COMMIT")
         self.connection = run
 
@@ -132,6 +155,9 @@ class Shard:
         meta = dict(connection.execute("SELECT name, value FROM meta"))
         if meta.get("format") != FORMAT or meta.get("shard") != self.number:
             raise Refused("NotAStash", f"{self.path.name}: meta does not fit the file")
+        if meta.get("stash") != self.stash:
+            kind = "NotAStash" if self.stash else "WrongKey"
+            raise Refused(kind, f"{self.path.name}: of another stash, or encrypted where the stash is not")
         return True
 
 

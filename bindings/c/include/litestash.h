@@ -116,7 +116,9 @@ enum {
   /* The computation given to get_or_set failed; nothing was stored. */
   LITESTASH_COMPUTE_FAILED = 23,
   /* The caller stopped the operation, or a callback asked for it. */
-  LITESTASH_CANCELLED = 24
+  LITESTASH_CANCELLED = 24,
+  /* The stash is encrypted and no key or the wrong one was given, or a key was given for a stash that is not encrypted. */
+  LITESTASH_WRONG_KEY = 25
 };
 
 /* Longest key: bytes of text and bytes. */

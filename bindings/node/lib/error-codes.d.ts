@@ -49,4 +49,6 @@ export type ErrorCode =
   /** The computation given to get_or_set failed; nothing was stored. */
   | 'ComputeFailed'
   /** The caller stopped the operation, or a callback asked for it. */
-  | 'Cancelled';
+  | 'Cancelled'
+  /** The stash is encrypted and no key or the wrong one was given, or a key was given for a stash that is not encrypted. */
+  | 'WrongKey';

@@ -1,6 +1,6 @@
 """Operation scripts by topic. The order here is the number in a script's name: add new ones at the end of a group."""
 
-from cases.scripts import basics, batches, buckets, conditions, deadlines, errors, numbers, sizes, time, watched, whole
+from cases.scripts import basics, batches, buckets, conditions, deadlines, encryption, errors, numbers, sizes, time, watched, whole
 
 TOPICS = [
     basics.overwrite, basics.delete, basics.take, basics.entry, basics.value_types, basics.key_types, basics.number_keys,
@@ -17,6 +17,12 @@ TOPICS = [
     whole.mixed,
 ]  # fmt: skip
 
+ENCRYPTION = [
+    encryption.encrypted_rows, encryption.encrypted_deadlines, encryption.encrypted_operations, encryption.encrypted_sizes,
+    encryption.wrong_key, encryption.no_key, encryption.rotated, encryption.compressed, encryption.compressed_and_encrypted,
+    encryption.encrypted_buckets,
+]  # fmt: skip
+
 DEADLINES = [
     deadlines.sliding, deadlines.sliding_uses, deadlines.sliding_kept, deadlines.sliding_bounds, deadlines.touch, deadlines.sweep,
     deadlines.default_ttl, deadlines.never, deadlines.expire_older_than, deadlines.deadlines_mixed,
@@ -29,7 +35,7 @@ BUCKETS = [
 WATCHED = [watched.changes, watched.changes_trimmed, watched.watch_ended]
 
 # The number of the first of each group.
-GROUPS = [(1, TOPICS), (70, DEADLINES), (90, BUCKETS), (95, WATCHED)]
+GROUPS = [(1, TOPICS), (60, ENCRYPTION), (70, DEADLINES), (90, BUCKETS), (95, WATCHED)]
 
 
 def all_scripts() -> list[dict]:

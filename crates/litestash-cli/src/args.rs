@@ -4,6 +4,7 @@ use crate::commands::Command;
 use crate::duration;
 use crate::exit;
 use crate::style::ColorChoice;
+use crate::unlock::Unlock;
 use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -68,6 +69,11 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "TIME", value_parser = duration::parse)]
     #[arg(help_heading = "Global options")]
     pub(crate) default_ttl: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) unlock: Unlock,
+    /// Store values of 1 KiB and more compressed where that saves at least an eighth
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) compress: bool,
     /// Print for programs: JSON on stdout, errors as JSON on stderr
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,

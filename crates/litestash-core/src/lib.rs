@@ -34,15 +34,17 @@ mod sync;
 
 pub use care::{
     BackupReport, BucketStats, CompactReport, ExportReport, ImportOptions, ImportReport, Lost, Problem,
-    ProblemKind, Rejected, RepairReport, ShardStats, SlotStats, Stats, VerifyReport, repair,
+    ProblemKind, Rejected, RepairReport, RotateReport, ShardStats, SlotStats, Stats, VerifyReport, repair,
+    repair_with,
 };
+pub use contract::format::Compression;
 pub use contract::interchange::Line;
 pub use contract::key::{Key, KeyRef, ToKey};
 pub use contract::limits;
 pub use contract::record::Expiry;
 pub use contract::value::{Map, Timestamp, Value, Vector};
 pub use contract::version::Version;
-pub use env::{Clock, FixedClock, SystemClock};
+pub use env::{Clock, CountingRandom, FixedClock, Random, SystemClock, SystemRandom};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
     Action, BucketOptions, ComputeOptions, Condition, Cursor, Deadline, EncodedItems, Entry, Items, Keys,

@@ -10,6 +10,8 @@ pub(super) struct Language {
     pub(super) name: &'static str,
     /// Whether the contract promises equal files, or equal rows only (`docs/CONTRACT.md` 13).
     pub(super) identity: Identity,
+    /// Options and operations of scripts that its runner does not know: scripts with one of them are not for it.
+    pub(super) lacks: &'static [&'static str],
     /// Whether the runner answers vectors.
     pub(super) vectors: bool,
     /// Whether others are measured against it, so that it always runs.
@@ -32,6 +34,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "rust",
         identity: Identity::Files,
+        lacks: &[],
         vectors: true,
         is_measure: true,
         unavailable: || None,
@@ -41,6 +44,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "c",
         identity: Identity::Files,
+        lacks: ENCRYPTION,
         vectors: true,
         is_measure: false,
         unavailable: || (!setup::on_path("cc")).then_some("needs a C compiler"),
@@ -50,6 +54,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "cli",
         identity: Identity::Files,
+        lacks: &[],
         vectors: false,
         is_measure: false,
         unavailable: setup::python_problem,
@@ -63,6 +68,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "engine",
         identity: Identity::Files,
+        lacks: ENCRYPTION,
         vectors: false,
         is_measure: false,
         unavailable: setup::python_problem,
@@ -76,6 +82,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "node",
         identity: Identity::Files,
+        lacks: ENCRYPTION,
         vectors: true,
         is_measure: false,
         unavailable: setup::node_problem,
@@ -85,6 +92,8 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: REFERENCE,
         identity: Identity::Rows,
+        // What a compressor makes of a body depends on its version.
+        lacks: &["compression"],
         vectors: true,
         is_measure: true,
         unavailable: setup::python_problem,
@@ -92,6 +101,9 @@ pub(super) const LANGUAGES: &[Language] = &[
         command: reference,
     },
 ];
+
+/// What bindings without keys and compression lack.
+const ENCRYPTION: &[&str] = &["encryption_key", "compression", "try_open", "rotate_key"];
 
 /// The language that also checks the stashes of all others.
 pub(super) const REFERENCE: &str = "python-reference";

@@ -13,17 +13,10 @@ use std::time::Duration;
 #[derive(Deserialize)]
 struct Script<'a> {
     clock: i64,
-    #[serde(default)]
-    options: ScriptOptions,
+    #[serde(borrow)]
+    options: Option<&'a RawValue>,
     #[serde(borrow)]
     operations: Vec<&'a RawValue>,
-}
-
-/// How the stash is opened.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct ScriptOptions {
-    default_ttl_us: Option<u64>,
 }
 
 /// What concerns the runner itself of an operation.
@@ -36,8 +29,9 @@ struct Operation {
 pub(crate) fn run(text: &str, directory: &Path, out: &mut impl Write) -> Result<(), Failure> {
     let script: Script<'_> = serde_json::from_str(text).map_err(|error| Failure::Usage(error.into()))?;
     let clock = FixedClock::new(script.clock);
-    let default_ttl = script.options.default_ttl_us.map(Duration::from_micros);
-    let options = Options::new().clock(clock.clone()).background(false).origin(1).default_ttl(default_ttl);
+    let given = script.options.map_or("{}", RawValue::get);
+    let options = Options::new().clock(clock.clone()).background(false).origin(1);
+    let options = ops::ScriptOptions::parse(given)?.apply(options)?;
     let mut stash = options.clone().open(directory)?;
     for operation in script.operations {
         let Operation { op, us } = serde_json::from_str(operation.get())?;
@@ -58,7 +52,7 @@ pub(crate) fn run(text: &str, directory: &Path, out: &mut impl Write) -> Result<
                 writeln!(out, "null")?;
             }
             _ => {
-                let result = ops::run_op(&stash, operation.get());
+                let result = ops::run_script_op(&stash, operation.get());
                 writeln!(out, "{}", result.unwrap_or_else(|error| ops::error_json(&error)))?;
             }
         }

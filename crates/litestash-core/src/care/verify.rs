@@ -1,5 +1,6 @@
 //! Checking every rule of the contract on a stash.
 
+use crate::contract::format::Format;
 use crate::contract::hash::KeyHash;
 use crate::contract::msgpack;
 use crate::contract::route::{Route, ShardId, Slot};
@@ -122,7 +123,7 @@ impl LiteStash {
         for shard in self.inner.shards() {
             asked(goes_on)?;
             let checked = shard.read_snapshot(|database| {
-                let mut check = Check { shard: shard.id(), rows: 0, problems: Vec::new() };
+                let mut check = Check::new(shard.id(), self.inner.format());
                 let connection = database.connection();
                 check.file(connection)?;
                 for slot in Slot::all() {
@@ -140,7 +141,7 @@ impl LiteStash {
                 }
                 Err(error) if is_damage(error.kind()) => {
                     report.shards += 1;
-                    let mut check = Check { shard: shard.id(), rows: 0, problems: Vec::new() };
+                    let mut check = Check::new(shard.id(), self.inner.format());
                     check.problem(None, None, ProblemKind::File, error.message().to_owned());
                     report.problems.extend(check.problems);
                 }
@@ -168,13 +169,18 @@ fn is_damage(kind: ErrorKind) -> bool {
     )
 }
 
-struct Check {
+struct Check<'a> {
     shard: ShardId,
+    format: &'a Format,
     rows: u64,
     problems: Vec<Problem>,
 }
 
-impl Check {
+impl<'a> Check<'a> {
+    fn new(shard: ShardId, format: &'a Format) -> Self {
+        Self { shard, format, rows: 0, problems: Vec::new() }
+    }
+
     fn problem(&mut self, slot: Option<Slot>, hash: Option<&KeyHash>, kind: ProblemKind, message: String) {
         self.problems.push(Problem {
             bucket: None,
@@ -226,11 +232,12 @@ impl Check {
         let mut after = Vec::new();
         loop {
             asked(goes_on)?;
-            let page = row::scan(connection, slot, &after, 1024, |row| {
+            let here = Route { shard: self.shard, slot };
+            let page = row::scan(connection, self.format, here, &after, 1024, |row| {
                 self.rows += 1;
-                let hash = row.hash;
+                let hash = row.place.hash;
                 let route = Route::of(&hash);
-                if (route.shard, route.slot) != (self.shard, slot) {
+                if route != here {
                     let home = format!("the row belongs to shard {}, slot {}", route.shard, route.slot);
                     self.problem(Some(slot), Some(&hash), ProblemKind::Routing, home);
                 }
@@ -286,13 +293,15 @@ fn check_row(
         let kind = if error.message().contains("hash") { ProblemKind::Hash } else { ProblemKind::Key };
         (kind, error)
     })?;
-    let stored = row.stored().map_err(|error| (ProblemKind::Version, error))?;
-    let record = stored.record(&row.hash).map_err(|error| (ProblemKind::Record, error))?;
-    msgpack::validate(record.body).map_err(|error| (ProblemKind::Value, error))?;
+    row.stored().map_err(|error| (ProblemKind::Version, error))?;
+    let record = row.record().map_err(|error| (ProblemKind::Record, error))?;
+    msgpack::validate(&record.body).map_err(|error| (ProblemKind::Value, error))?;
     if let Some(deadline) = record.expiry.expires_at {
         let hint = connection
             .prepare_cached("SELECT 1 FROM expiry WHERE expires_at = ?1 AND slot = ?2 AND key_hash = ?3")
-            .and_then(|mut find| find.query_row((deadline, slot.number(), row.hash), |_| Ok(())).optional())
+            .and_then(|mut find| {
+                find.query_row((deadline, slot.number(), row.place.hash), |_| Ok(())).optional()
+            })
             .map_err(|error| (ProblemKind::Structure, Error::from(error)))?;
         if hint.is_none() {
             return Err((

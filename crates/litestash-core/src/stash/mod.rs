@@ -13,6 +13,7 @@ mod scan;
 mod spread;
 mod subscribe;
 mod transaction;
+mod unlock;
 mod write;
 
 pub use bucket::BucketOptions;
@@ -27,6 +28,7 @@ pub use subscribe::{Subscriber, Subscription};
 pub use transaction::TransactionOutcome;
 
 pub(crate) use op::damaged;
-pub(crate) use open::{Inner, Place};
+pub(crate) use open::Inner;
 pub(crate) use scan::Scan;
 pub(crate) use spread::{computing_threads, spread};
+pub(crate) use unlock::{bucket_format, format as format_of};

@@ -31,8 +31,10 @@ use super::queue::CommitQueue;
 use super::sql;
 use super::wal_index::Header;
 use super::worker::{Asked, When, Worker};
+use crate::contract::format::Format;
+use crate::contract::hash::KeyHash;
 use crate::contract::limits::SHARDS;
-use crate::contract::route::ShardId;
+use crate::contract::route::{Place, Route, ShardId, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::Mutex;
 use burst::Burst;
@@ -66,6 +68,7 @@ pub(crate) struct Settings {
     pub(crate) directory: Option<Directory>,
     pub(crate) read_access: Access,
     pub(crate) busy_timeout: Duration,
+    pub(crate) format: Format,
 }
 
 impl Settings {
@@ -255,6 +258,18 @@ impl Shard {
         self.id
     }
 
+    /// How keys and records are stored.
+    #[inline]
+    pub(super) fn format(&self) -> &Format {
+        &self.settings.format
+    }
+
+    /// The place of a row found in this shard.
+    #[inline]
+    pub(super) fn place(&self, slot: Slot, hash: &KeyHash) -> Place {
+        Place { hash: *hash, route: Route { shard: self.id, slot } }
+    }
+
     /// Those among which this one is.
     pub(super) fn group(&self) -> &Weak<ShardGroup> {
         &self.members
@@ -289,7 +304,9 @@ impl Shard {
         if self.is_in_bucket() {
             self.journal.leave_if_replaced(&self.cache);
         }
-        let wanted = Wanted { shard: self.id, access, creates, timeout: self.settings.busy_timeout };
+        let timeout = self.settings.busy_timeout;
+        let wanted =
+            Wanted { shard: self.id, stash: self.settings.format.stash_id(), access, creates, timeout };
         let opened = connect(directory, wanted, |database| {
             if !database.shares_index() {
                 return Ok(());

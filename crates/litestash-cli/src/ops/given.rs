@@ -1,0 +1,74 @@
+//! The options of a conformance script, and the operations that only scripts have (`conformance/PROTOCOL.md`).
+
+use super::members::Members;
+use super::{invalid, run_named};
+use litestash_core::{Compression, CountingRandom, LiteStash, Options, Result};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// The member `options` of a script.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptOptions {
+    default_ttl_us: Option<u64>,
+    encryption_key: Option<String>,
+    compression: Option<ScriptCompression>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScriptCompression {
+    min_bytes: usize,
+    level: i32,
+}
+
+impl ScriptOptions {
+    /// Reads the JSON object.
+    pub fn parse(json: &str) -> Result<Self> {
+        serde_json::from_str(json).map_err(|_| invalid("the script's options are malformed"))
+    }
+
+    /// Adds them; the random bytes of a stash with a key are counted.
+    pub fn apply(&self, options: Options) -> Result<Options> {
+        let options = match self.default_ttl_us {
+            Some(us) => options.default_ttl(Some(Duration::from_micros(us))),
+            None => options,
+        };
+        let compression = self.compression.as_ref();
+        let compression =
+            compression.map(|given| Compression { min_bytes: given.min_bytes, level: given.level });
+        with_key(options.compression(compression), self.encryption_key.as_deref())
+    }
+}
+
+/// Options with a key of hexadecimal digits.
+pub fn with_key(options: Options, key: Option<&str>) -> Result<Options> {
+    let Some(key) = key else { return Ok(options) };
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let bytes: Option<Vec<u8>> = key
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?))
+        .collect();
+    let bytes = bytes.ok_or_else(|| invalid("a key is hexadecimal"))?;
+    Ok(options.random(CountingRandom::default()).encryption_key(bytes))
+}
+
+/// [`run_op`](super::run_op) with the operations on keys, which belong to scripts.
+pub fn run_script_op(stash: &LiteStash, op: &str) -> Result<String> {
+    let mut members = Members::parse(op)?;
+    match members.required_text("op")?.as_str() {
+        "rotate_key" => {
+            members.finish()?;
+            Ok(stash.rotate_key(|_| true)?.resealed.to_string())
+        }
+        "try_open" => {
+            let key = members.text("encryption_key")?;
+            members.finish()?;
+            let directory = stash.path().ok_or_else(|| invalid("a stash in memory is opened once"))?;
+            with_key(Options::new().read_only(true), key.as_deref())?.open(directory)?.close()?;
+            Ok("null".to_owned())
+        }
+        name => run_named(stash, name, members),
+    }
+}
