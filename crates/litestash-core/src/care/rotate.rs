@@ -36,11 +36,11 @@ impl LiteStash {
     ///
     /// Rows keep their versions and deadlines. `progress` is called after each small transaction; if it returns
     /// false, the rotation stops with `Cancelled`. A rotation that was stopped, or whose process died, is taken
-    /// up by the next call. Buckets are included. The key that hashes keys stays as it is: only an export and an import into a new
-    /// stash change it.
+    /// up by the next call. Buckets are included. The key that hashes keys stays as it is: only an export and an
+    /// import into a new stash change it.
     ///
-    /// `InvalidArgument` if the stash is not encrypted or is a bucket, `ReadOnly`, `Busy` if somebody else changes the keys for
-    /// longer than the busy time-out, and the errors of writes.
+    /// `InvalidArgument` if the stash is not encrypted or is a bucket, `ReadOnly`, `Busy` if somebody else changes
+    /// the keys for longer than the busy time-out, and the errors of writes.
     pub fn rotate_key(&self, mut progress: impl FnMut(&RotateReport) -> bool) -> Result<RotateReport> {
         let edit = self.edit_keyring()?;
         let mut keyring = edit.keyring()?;

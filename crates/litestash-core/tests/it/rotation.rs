@@ -106,7 +106,11 @@ fn a_damaged_row_keeps_the_old_key() {
     stash.close().unwrap();
     let file = rusqlite::Connection::open(dir.path().join("shard-5.db")).unwrap();
     let changed = file
-        .execute("UPDATE slot_1 SET value = CAST(value || x'00' AS BLOB) WHERE rowid = (SELECT min(rowid) FROM slot_1)", [])
+        .execute(
+            "UPDATE slot_1 SET value = CAST(value || x'00' AS BLOB) \
+             WHERE rowid = (SELECT min(rowid) FROM slot_1)",
+            [],
+        )
         .unwrap();
     assert_eq!(changed, 1);
     drop(file);
