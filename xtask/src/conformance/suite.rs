@@ -23,7 +23,7 @@ pub(super) struct Vectors {
 pub(super) struct Script {
     pub(super) file: PathBuf,
     pub(super) id: String,
-    options: ScriptOptions,
+    pub(super) options: ScriptOptions,
     /// The operations as they stand.
     pub(super) operations: Vec<String>,
     pub(super) results: Vec<Json>,
