@@ -6,7 +6,7 @@ use crate::failure::Done;
 use crate::key_arg::{self, KeyForm};
 use clap::Args;
 
-/// Begin the time of a key anew that was stored with --idle; exit code 1 if missing
+/// Begin the time of a key anew that was stored with --idle; exit code 1 if it is not there
 ///
 /// A key with another deadline, or none, stays as it is.
 #[derive(Debug, Args)]
