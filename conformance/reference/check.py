@@ -17,7 +17,7 @@ from keyring import Counter
 from keys import Key, make_key
 from layout import APPLICATION_ID, FORMAT, MARKS, OPTIONAL_SCHEMA, PAGE_SIZE, SHARDS, SLOTS, is_schema, shard_name
 from sealing import Crypt, Place
-from shard import connect_read_only, schema_texts
+from shard import connect_read_only, counters, schema_texts
 
 TABLES = {f"slot_{slot}" for slot in range(SLOTS)} | {"expiry", "meta"} | {text.split()[2] for text in OPTIONAL_SCHEMA}
 
@@ -131,6 +131,11 @@ def _check_layout(connection: sqlite3.Connection, number: int, crypt: Crypt | No
     marks = [row for row in meta if row[0].decode("utf-8", "replace") in MARKS and row[1] == b"integer"]
     if [row for row in meta if row not in marks] != wanted:
         yield f"meta holds {meta}"
+    counted = {row[0].decode(): row[2] for row in marks if row[0] in (b"rows", b"bytes")}
+    if counted:
+        rows, stored = counters(connection)
+        if counted != {"rows": rows, "bytes": stored}:
+            yield f"meta counts {counted}, there are {rows} rows with {stored} bytes"
 
 
 def _check_rows(connection: sqlite3.Connection, number: int, report: Report, crypt: Crypt | None) -> Iterator[str]:

@@ -23,9 +23,18 @@ OPTIONAL_SCHEMA = [
     "PRIMARY KEY (slot, key_hash)) STRICT, WITHOUT ROWID",
     "CREATE TABLE changes (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, origin INTEGER NOT NULL, kind INTEGER NOT NULL, "
     "slot INTEGER NOT NULL, key_hash BLOB NOT NULL, key ANY NOT NULL, version INTEGER NOT NULL) STRICT",
+    "CREATE TABLE leases (key_hash BLOB PRIMARY KEY NOT NULL, holder BLOB NOT NULL, ends_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
 ]
 
-MARKS = {"rows", "bytes", "watched_until", "journal", "dropped"}
+MARKS = {"rows", "bytes", "watched_until", "journal", "applied", "dropped"}
+
+JOURNAL = "journal.db"
+JOURNAL_APPLICATION_ID = 0x4C53544A
+JOURNAL_SCHEMA = [
+    "CREATE TABLE intents (shard INTEGER NOT NULL, id INTEGER NOT NULL, changes BLOB NOT NULL, "
+    "PRIMARY KEY (shard, id)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE meta (name TEXT PRIMARY KEY NOT NULL, value ANY NOT NULL) STRICT, WITHOUT ROWID",
+]
 
 
 def is_schema(texts: list[str]) -> bool:

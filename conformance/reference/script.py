@@ -5,6 +5,7 @@ from pathlib import Path
 
 from buckets import Family
 from decode import decode
+from encode import encode
 from errors import Refused
 from interchange import key_from_json, key_to_json, value_from_json, value_to_json
 from keys import Key
@@ -113,6 +114,15 @@ def _expire(stash: Stash, **deadline) -> tuple:
     return stash.expire(stash.deadline(**deadline)), _same
 
 
+def _check(stash: Stash, **wanted) -> tuple:
+    if len(wanted) != 1:
+        raise Refused("InvalidArgument", "check needs one of `if` and `expected`")
+    if "expected" in wanted:
+        body = encode(value_from_json(wanted["expected"]))
+        return stash.check(lambda live: live is not None and live.body == body), _same
+    return stash.check(_condition(wanted["if"])), _same
+
+
 SINGLE: dict[str, Callable[..., tuple[Work, Callable]]] = {
     "set": _set,
     "get": lambda stash: (stash.get(), _value),
@@ -126,6 +136,7 @@ SINGLE: dict[str, Callable[..., tuple[Work, Callable]]] = {
     "increment": lambda stash, by: (stash.increment(by), _same),
     "increment_float": _increment_float,
     "expire": _expire,
+    "check": _check,
     "persist": lambda stash: (stash.persist(), _same),
     "touch": lambda stash: (stash.touch(), _same),
     "ttl": lambda stash: (stash.look(), lambda entry: {"expires_at": entry.expires_at} if entry else None),
@@ -170,6 +181,29 @@ def _apply(stash: Stash, operations: list) -> list:
     return results
 
 
+def _transaction(stash: Stash, operations: list) -> dict:
+    jobs, makers = [], []
+    for operation in operations:
+        members = {name: content for name, content in operation.items() if name not in ("op", "key")}
+        key = make_key(key_from_json(operation["key"]))
+        work, to_json = SINGLE[operation["op"]](stash, **members)
+        jobs.append((key, work, _refuses(operation)))
+        makers.append(to_json)
+    results = stash.transaction(jobs)
+    if isinstance(results, int):
+        return {"refused": results}
+    return {"committed": [to_json(result) for to_json, result in zip(makers, results)]}
+
+
+def _refuses(operation: dict) -> Callable[[object], bool]:
+    """Whether an answer of that operation says that its condition did not hold."""
+    if operation["op"] in ("add", "replace") or operation["op"] == "set" and "if" in operation:
+        return lambda version: version is None
+    if operation["op"] in ("compare_and_set", "check"):
+        return lambda held: not held
+    return lambda answer: False
+
+
 # All rows, and the stash itself.
 def _keys(stash: Stash, **window) -> list:
     return [key_to_json(key) for key, _ in stash.items(**window)]
@@ -199,6 +233,7 @@ OTHER: dict[str, Callable[..., object]] = {
     "delete_many": lambda stash, keys: _same_work(stash, keys, stash.delete(), _same),
     "set_many": _set_many,
     "apply": _apply,
+    "transaction": _transaction,
     "keys": _keys,
     "values": _values,
     "items": _items,

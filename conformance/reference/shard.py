@@ -12,11 +12,15 @@ from layout import APPLICATION_ID, FORMAT, PAGE_SIZE, SCHEMA, SLOTS, is_schema, 
 class Shard:
     """`connection` is None as long as there is no file: that is a shard without rows."""
 
-    def __init__(self, directory: Path, number: int, read_only: bool = False, stash: bytes | None = None) -> None:
+    def __init__(
+        self, directory: Path, number: int, read_only: bool = False, stash: bytes | None = None, counted: bool = False
+    ) -> None:
         self.path = directory / shard_name(number)
         self.number = number
         self.stash = stash
         self.read_only = read_only
+        # Whether the file is made a counted one.
+        self.counted = counted
         self.connection: sqlite3.Connection | None = None
         # What the open transaction has changed.
         self.changes: list[watched.Change] = []
@@ -30,7 +34,19 @@ class Shard:
 
     def end(self, keep: bool) -> None:
         if self.connection and self.connection.in_transaction:
+            if keep:
+                self._keep_counters()
             self.connection.execute("COMMIT" if keep else "ROLLBACK")
+
+    def _keep_counters(self) -> None:
+        """Counts anew, which is slow and cannot go wrong; a shard that is not counted has no such rows."""
+        rows, stored = counters(self.connection)
+        self.connection.execute("UPDATE meta SET value = ? WHERE name = 'rows'", (rows,))
+        self.connection.execute("UPDATE meta SET value = ? WHERE name = 'bytes'", (stored,))
+
+    def count(self) -> int:
+        """Stored rows, expired ones included."""
+        return counters(self.connection)[0] if self.connection else 0
 
     def row(self, slot: int, key_hash: bytes) -> tuple[bytes, int, int] | None:
         """value, timestamp and microsecond of a row."""
@@ -105,6 +121,27 @@ class Shard:
             for table in [f"slot_{slot}" for slot in range(SLOTS)] + ["expiry"]:
                 self.connection.execute(f"DELETE FROM {table}")
 
+    def total_changes(self) -> int:
+        """Rows written since the connection was opened, also those that were rolled back."""
+        return self.connection.total_changes if self.connection else 0
+
+    def applied(self) -> int:
+        """The number of the last transaction over several shards that this one has (section 14)."""
+        if not self.connection:
+            return 0
+        row = self.connection.execute("SELECT value FROM meta WHERE name = 'applied'").fetchone()
+        return row[0] if row else 0
+
+    def set_applied(self, number: int) -> None:
+        sql = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        self.connection.execute(sql, ("journal", 1))
+        self.connection.execute(sql, ("applied", number))
+
+    def remove_file(self) -> None:
+        """For a file that was made in vain."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
     def close(self) -> None:
         if self.connection:
             self.connection.close()
@@ -125,6 +162,9 @@ class Shard:
         run.execute(f"INSERT INTO meta (name, value) VALUES ('shard', {self.number})")
         if self.stash:
             run.execute("INSERT INTO meta (name, value) VALUES ('stash', ?)", (self.stash,))
+        if self.counted:
+            run.execute("INSERT INTO meta (name, value) VALUES ('rows', 0)")
+            run.execute("INSERT INTO meta (name, value) VALUES ('bytes', 0)")
         run.execute("COMMIT")
         self.connection = run
 
@@ -167,6 +207,17 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     wal = path.with_name(path.name + "-wal")
     mode = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None)
+
+
+def counters(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Stored rows, and the bytes of their keys and records."""
+    rows = stored = 0
+    for slot in range(SLOTS):
+        # A blob's length is in bytes; a cast of text to one keeps its bytes.
+        size = "CASE WHEN typeof(key) IN ('text', 'blob') THEN length(CAST(key AS BLOB)) ELSE 8 END + length(value)"
+        found = connection.execute(f"SELECT count(*), coalesce(sum({size}), 0) FROM slot_{slot}").fetchone()
+        rows, stored = rows + found[0], stored + found[1]
+    return rows, stored
 
 
 def schema_texts(connection: sqlite3.Connection) -> list[str]:

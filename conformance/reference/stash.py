@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import journal
 import keyring
 import record
 import watched
@@ -85,16 +86,24 @@ class Stash:
         random: Counter | None = None,
         default_ttl_us: int | None = None,
         crypt: Crypt | None = None,
+        limits: dict | None = None,
     ) -> None:
-        """A bucket of an encrypted stash gets `crypt` instead of the secret."""
+        """A bucket of an encrypted stash gets `crypt` instead of the secret. `limits` is that of a script: rows are refused
+        beyond `rows`; nothing is evicted here."""
         self.directory, self.clock, self.secret = directory, clock, secret
         self.random = random or Counter()
         self.default_ttl_us = default_ttl_us
+        self.rows_max = limits.get("rows") if limits else None
         self.uses: dict[bytes, Use] = {}
         keys = None if crypt else keyring.open_or_make(directory, secret, self.random, read_only)
         self.crypt = Crypt(keys) if keys else crypt
         stash = self.crypt.keyring.stash if self.crypt else None
-        self.shards = [Shard(directory, number, read_only, stash) for number in range(SHARDS)]
+        self.shards = [Shard(directory, number, read_only, stash, limits is not None) for number in range(SHARDS)]
+        try:
+            journal.refuse_unfinished(directory, [shard.applied() for shard in self.shards])
+        except Refused:
+            self.close()
+            raise
 
     def key(self, native: object) -> Key:
         """A key with the hash that it has in this stash."""
@@ -138,6 +147,40 @@ class Stash:
             self._within(self.shards[number], lambda number=number: run_shard(number))
         return results
 
+    def transaction(self, jobs: list[tuple[Key, Callable[[Key], object], Callable[[object], bool]]]) -> list | int:
+        """Runs all jobs, in order, or none: then the result is the index of the job whose answer its last part refuses.
+        There is no other process, and no crash, so it needs no journal; but the shards look as if there were one."""
+        shards = [self.shards[number] for number in sorted({key.shard for key, _, _ in jobs})]
+        existed = [shard.connection is not None for shard in shards]
+        before = [shard.total_changes() for shard in shards]
+        for shard in shards:
+            shard.begin()
+        results, refused, done = [], None, False
+        try:
+            for at, (key, work, refuses) in enumerate(jobs):
+                # A shard that is created on the way begins by itself, after its tables were made.
+                missing = self.shards[key.shard].connection is None
+                results.append(work(key))
+                if missing and self.shards[key.shard].connection:
+                    before[shards.index(self.shards[key.shard])] = -1
+                if refuses(results[-1]):
+                    refused = at
+                    return at
+            written = [shard for shard, changes in zip(shards, before) if shard.total_changes() != max(changes, 0)]
+            if len(written) > 1:
+                number = 1 + max(shard.applied() for shard in self.shards)
+                for shard in written:
+                    shard.set_applied(number)
+            for shard in written:
+                watched.finish(shard.connection, self.clock, shard.changes)
+            done = True
+            return results
+        finally:
+            for shard, there in zip(shards, existed):
+                shard.end(keep=done and refused is None)
+                if not done and not there and shard.connection:
+                    shard.remove_file()
+
     # Rows.
     def _stored(self, key: Key) -> Entry | None:
         """The row of a key, expired or not."""
@@ -153,6 +196,8 @@ class Stash:
 
     def _write(self, key: Key, body: bytes, expiry: Expiry) -> int:
         old = self._stored(key)
+        if not old and self.rows_max is not None and sum(shard.count() for shard in self.shards) >= self.rows_max:
+            raise Refused("LimitReached", "rows")
         version = max(self.clock, old.version + 1) if old else self.clock
         self._put(key, version, body, expiry)
         return version
@@ -199,11 +244,11 @@ class Stash:
         parsed = record.parse(place.key_hash, timestamp, microsecond, value, self.crypt, place)
         return Entry(parsed.body, record.join_version(timestamp, microsecond), Expiry(parsed.expires_at, parsed.idle_us))
 
-    def _remove(self, key: Key) -> Entry | None:
+    def _remove(self, key: Key, by_age: bool = False) -> Entry | None:
         """Removes the row if there is one, also an expired one; returns it only if it was not expired."""
         stored = self._stored(key)
         if stored:
-            kind = watched.EXPIRE if self._expired(stored) else watched.DELETE
+            kind = watched.EXPIRE if by_age or self._expired(stored) else watched.DELETE
             self.shards[key.shard].remove(watched.Change(kind, key.slot, key.hash, self._column(key), stored.version))
         return stored if stored and not self._expired(stored) else None
 
@@ -240,6 +285,9 @@ class Stash:
 
     def exists(self) -> Callable[[Key], bool]:
         return lambda key: self._live(key) is not None
+
+    def check(self, condition: Callable[[Entry | None], bool]) -> Callable[[Key], bool]:
+        return lambda key: condition(self._live(key))
 
     def set(
         self,
@@ -377,7 +425,7 @@ class Stash:
             raise Refused("InvalidArgument", "age_us is negative")
         old = [self.key(key) for key, entry in self.items(prefix) if entry.version < self.clock - age_us]
         for key in old:
-            self._within(self.shards[key.shard], lambda key=key: self._remove(key))
+            self._within(self.shards[key.shard], lambda key=key: self._remove(key, by_age=True))
         return len(old)
 
     def clear(self) -> None:

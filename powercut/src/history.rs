@@ -41,6 +41,8 @@ pub(crate) struct History {
     /// By shard and thread.
     strands: BTreeMap<(usize, u64), Strand>,
     floors: Vec<Floor>,
+    /// The parts of each transaction over several shards: which strand, and which of its parts.
+    transactions: Vec<Vec<((usize, u64), usize)>>,
     /// The events that acknowledge something.
     pub(crate) acknowledgements: Vec<u64>,
 }
@@ -83,8 +85,13 @@ impl History {
             let (Some(what), Some(thread)) = (words.next(), words.next()) else { bail!("note {line:?}") };
             let thread: u64 = thread.parse()?;
             match what {
-                "issue" => {
+                "issue" | "together" => {
                     let parts = history.issue(at, thread, words)?;
+                    if what == "together" {
+                        let number =
+                            |id| (id, history.strands.get(&id).map_or(0, |strand| strand.parts.len()));
+                        history.transactions.push(parts.iter().copied().map(number).collect());
+                    }
                     open.insert(thread, parts);
                 }
                 "ack" => {
@@ -147,7 +154,33 @@ impl History {
         }
         let shards: std::collections::BTreeSet<usize> =
             self.strands.keys().map(|(shard, _)| *shard).collect();
-        shards.into_iter().map(|shard| self.judge_shard(shard, cut, promise, found)).sum()
+        let gone = shards.into_iter().map(|shard| self.judge_shard(shard, cut, promise, found)).sum();
+        self.judge_transactions(cut, found).and(gone)
+    }
+
+    /// A transaction is in all of its shards or in none.
+    fn judge_transactions(&self, cut: u64, found: &BTreeMap<String, u64>) -> Result<(), Violation> {
+        let mut fits = BTreeMap::new();
+        for (id, strand) in &self.strands {
+            // What fits nothing is told by the judgement of its shard.
+            fits.insert(*id, strand.fits(id.0, cut, 0, found).unwrap_or_default());
+        }
+        for parts in &self.transactions {
+            let fits = |id: &(usize, u64)| fits.get(id).map_or([].as_slice(), Vec::as_slice);
+            let there = |(id, number): &((usize, u64), usize)| {
+                !fits(id).is_empty() && fits(id).iter().all(|(low, _)| low >= number)
+            };
+            let missing = |(id, number): &((usize, u64), usize)| {
+                !fits(id).is_empty() && fits(id).iter().all(|(_, high)| high < number)
+            };
+            if let (Some((one, _)), Some((other, _))) =
+                (parts.iter().find(|part| there(part)), parts.iter().find(|part| missing(part)))
+            {
+                let text = format!("a transaction is in shard {:x} and not in shard {:x}", one.0, other.0);
+                return Err(Violation::NotPrefix(text));
+            }
+        }
+        Ok(())
     }
 
     fn judge_shard(
@@ -366,6 +399,18 @@ mod tests {
         assert_eq!(verdict(Promise::Logged, &[]), "lost");
         assert_eq!(verdict(Promise::Acknowledged, &[(a, 1)]), "lost");
         assert_eq!(verdict(Promise::Logged, &[(a, 1), (b, 1)]), "corrupt");
+    }
+
+    #[test]
+    fn a_transaction_is_in_all_of_its_shards_or_in_none() {
+        let other = (0..).map(|number| format!("o{number}")).find(|key| shard_of(key) == 4).unwrap();
+        let a = &keys()[0];
+        let together = history(Promise::Acknowledged, &[&format!("together 0 {a}=1 {other}=2")]);
+        let verdict = |found: &[(&String, u64)]| verdict(&together, Promise::Acknowledged, found);
+        assert_eq!(verdict(&[]), "kept");
+        assert_eq!(verdict(&[(a, 1), (&other, 2)]), "kept");
+        assert_eq!(verdict(&[(a, 1)]), "not a prefix");
+        assert_eq!(verdict(&[(&other, 2)]), "not a prefix");
     }
 
     #[test]

@@ -6,7 +6,9 @@
 use crate::history::shard_of;
 use crate::level::Level;
 use anyhow::{Context, Result, anyhow, bail};
-use litestash_core::{ImportOptions, LiteStash, Op, Options, SetOptions, Value};
+use litestash_core::{
+    Durability, ImportOptions, LiteStash, Op, Options, SetOptions, TransactionOutcome, Value,
+};
 use rand::rngs::SmallRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
@@ -143,6 +145,8 @@ impl Worker<'_> {
             0..40 => self.set(stash),
             40..52 => self.delete(stash),
             52..66 => self.set_many(stash),
+            // At the other levels what came before a transaction in its shards is promised less than it.
+            66..74 if stash.durability() == Durability::Full => self.transaction(stash),
             66..80 => self.apply(stash),
             80..84 => self.set_to_expire(stash),
             84..88 => self.import(stash),
@@ -181,7 +185,16 @@ impl Worker<'_> {
 
     /// Notes the changes, makes them, and notes that they are acknowledged.
     fn change(&mut self, changes: &[Change], make: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        let mut line = format!("issue {}", self.id);
+        self.change_as("issue", changes, make)
+    }
+
+    fn change_as(
+        &mut self,
+        kind: &str,
+        changes: &[Change],
+        make: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let mut line = format!("{kind} {}", self.id);
         for (key, number) in changes {
             line += &format!(" {key}={}", number.map_or_else(|| "-".to_owned(), |number| number.to_string()));
             let _ = if number.is_some() { self.held.insert(key.clone()) } else { self.held.remove(key) };
@@ -243,6 +256,22 @@ impl Worker<'_> {
     }
 
     fn apply(&mut self, stash: &LiteStash) -> Result<()> {
+        let (changes, ops) = self.mixed()?;
+        self.change(&changes, |_| {
+            Ok(stash.apply(&ops)?.into_iter().try_for_each(|outcome| outcome.map(drop))?)
+        })
+    }
+
+    fn transaction(&mut self, stash: &LiteStash) -> Result<()> {
+        let (changes, ops) = self.mixed()?;
+        self.change_as("together", &changes, |_| match stash.transaction(&ops)? {
+            TransactionOutcome::Committed(_) => Ok(()),
+            TransactionOutcome::Refused { .. } => bail!("a transaction without conditions was refused"),
+        })
+    }
+
+    /// Sets and deletions.
+    fn mixed(&mut self) -> Result<(Vec<Change>, Vec<Op>)> {
         let mut changes = self.several(6);
         for change in &mut changes {
             if self.held.contains(&change.0) && self.random.random_ratio(1, 3) {
@@ -255,9 +284,7 @@ impl Worker<'_> {
             None => Op::delete(key),
         });
         let ops = ops.collect::<litestash_core::Result<Vec<_>>>()?;
-        self.change(&changes, |_| {
-            Ok(stash.apply(&ops)?.into_iter().try_for_each(|outcome| outcome.map(drop))?)
-        })
+        Ok((changes, ops))
     }
 
     fn import(&mut self, stash: &LiteStash) -> Result<()> {

@@ -8,6 +8,7 @@ mod coherence;
 mod conformance;
 mod crash;
 mod dist;
+mod evict;
 mod expiry;
 mod fairness;
 mod fuzz;
@@ -44,6 +45,7 @@ enum Command {
     Conformance(conformance::Arguments),
     Crash(crash::Arguments),
     Dist(dist::Arguments),
+    Evict(evict::Arguments),
     Expiry(expiry::Arguments),
     Fairness(fairness::Arguments),
     Fuzz(fuzz::Arguments),
@@ -76,6 +78,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::Dist(arguments) => dist::run(&arguments),
+        Command::Evict(arguments) => evict::run(&arguments),
         Command::Expiry(arguments) => expiry::run(&arguments),
         Command::Fairness(arguments) => fairness::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
 use crate::{
-    armour, capi, codegen, coherence, conformance, crash, expiry, fuzz, instructions, node, powercut,
+    armour, capi, codegen, coherence, conformance, crash, evict, expiry, fuzz, instructions, node, powercut,
     process, setup, soak, table, tidy, transactions,
 };
 use anyhow::{Result, bail, ensure};
@@ -53,6 +53,7 @@ const STEPS: &[Step] = &[
     Step::new("armour", |_| armour::run(&armour::Arguments::short())),
     Step::new("powercut", |_| powercut::run(&powercut::Arguments::short())),
     Step::new("soak", |_| soak::run(&soak::Arguments::short())),
+    Step::new("evict", |_| evict::run(&evict::Arguments::short())),
     Step::new("instructions", |_| instructions::run(&instructions::Arguments::compare())),
     Step::new("fuzz", |_| fuzz::run(&fuzz::Arguments::short())),
     Step::new("documentation", |_| {

@@ -1,7 +1,8 @@
 //! Requests of JavaScript as bytes. `lib/frame.js` writes them.
 //!
-//! Numbers are little-endian. A request on one key is: opcode (1), kind of key (1), length of key (4), key, and what the
-//! opcode asks for. `MANY` is: opcode, mode (1), count (4), and per request its length (4) and the request.
+//! Numbers are little-endian. A request on one key is: opcode (1), kind of key (1), length of key (4), key,
+//! and what the opcode asks for. `MANY` is: opcode, mode (1), count (4), and per request its length (4) and
+//! the request.
 
 use crate::error::malformed;
 use litestash_core::contract::key::KeyRef;

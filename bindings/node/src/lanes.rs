@@ -1,10 +1,10 @@
-//! Operations that JavaScript hands over: in order for each key, the shards side by side, none of them on JavaScript's
-//! thread.
+//! Operations that JavaScript hands over: in order for each key, the shards side by side, none of them on
+//! JavaScript's thread.
 //!
-//! One hand-over has everything of one turn of the event loop: per request its number (4), whether it keeps its place
-//! among the writes (1), its length (4), and the request. It is taken apart by one thread at a time. What writes goes to
-//! its shard's lane; a lane is worked on by one thread at a time, which does all that waits as one transaction. A read
-//! that need not wait for a write goes by itself.
+//! One hand-over has everything of one turn of the event loop: per request its number (4), whether it keeps
+//! its place among the writes (1), its length (4), and the request. It is taken apart by one thread at a
+//! time. What writes goes to its shard's lane; a lane is worked on by one thread at a time, which does all
+//! that waits as one transaction. A read that need not wait for a write goes by itself.
 
 use crate::answer;
 use crate::error::{Result, malformed, panicked, thrown};

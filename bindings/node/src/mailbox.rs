@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Calls JavaScript without arguments, and holds no process open: JavaScript does that while it waits for answers.
+/// Calls JavaScript without arguments, and holds no process open: JavaScript does that while it waits for
+/// answers.
 pub type Wake = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
 
 /// The answers for one JavaScript thread: number of the request (4), length of the answer (4), answer.

@@ -1,4 +1,5 @@
-//! Threads for work that may wait. As many run as there are processors, more only while that many stand still.
+//! Threads for work that may wait. As many run as there are processors, more only while that many stand
+//! still.
 
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;

@@ -33,8 +33,8 @@ impl Rows {
         }
     }
 
-    /// A page: whether it is the last one (1), then per row its length (4) and the row: an error's answer, or the kind
-    /// of the key (1), its length (4), the key, and, unless only keys are wanted, the value.
+    /// A page: whether it is the last one (1), then per row its length (4) and the row: an error's answer, or
+    /// the kind of the key (1), its length (4), the key, and, unless only keys are wanted, the value.
     fn page(&mut self) -> Vec<u8> {
         let mut page = vec![0];
         let mut row = Vec::new();

@@ -37,8 +37,8 @@ thread_local! {
     static LARGE_ANSWER: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// Does the request that is the first `length` bytes of `scratch`, and answers with the length of the answer that is
-/// there now.
+/// Does the request that is the first `length` bytes of `scratch`, and answers with the length of the answer
+/// that is there now.
 #[napi_derive::napi(catch_unwind)]
 pub fn perform(handle: &External<Handle>, mut scratch: Uint8ArraySlice<'_>, length: u32) -> Result<i32> {
     // The request is in the buffer that the answer goes to; what must outlive it is copied.
@@ -112,7 +112,8 @@ fn read(
 ) -> litestash_core::Result<(Option<Vec<u8>>, usize)> {
     let (head, tail) = buffer.split_at_mut(length);
     let key = Reader(&head[1..]).key()?;
-    // A key and its value together rarely fill the buffer; the answer goes behind the request and is moved to the front.
+    // A key and its value together rarely fill the buffer; the answer goes behind the request and is moved to
+    // the front.
     let mut large = None;
     let mut copy = |encoded: &[u8]| match tail.get_mut(..encoded.len()) {
         Some(room) => {
@@ -182,8 +183,8 @@ pub(crate) fn perform_many(stash: &LiteStash, many: Many) -> litestash_core::Res
 
 type Sorted = (Vec<u8>, Vec<Op>, Vec<Option<litestash_core::Error>>);
 
-/// The opcodes and operations that can be tried, and for each request the error if it cannot; just the first error, if
-/// all are to be done or none.
+/// The opcodes and operations that can be tried, and for each request the error if it cannot; just the first
+/// error, if all are to be done or none.
 pub(crate) fn sort_out(stash: &LiteStash, many: Many) -> litestash_core::Result<Sorted> {
     let mut refused = Vec::with_capacity(many.requests.len());
     let (mut opcodes, mut ops) = (Vec::new(), Vec::new());

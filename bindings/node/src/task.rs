@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// What to do, by its name.
 #[napi_derive::napi(object)]
 pub struct Task {
-    /// `len`, `clear`, `sync`, `stats`, `verify`, `compact`, `backup`, `export`, `import`, `repair` or `close`.
+    /// `len`, `clear`, `sync`, `stats`, `verify`, `compact`, `backup`, `export`, `import`, `repair` or
+    /// `close`.
     pub name: String,
     /// The destination of a backup, the file of an export or import, the source of a repair.
     pub path: Option<String>,

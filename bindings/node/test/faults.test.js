@@ -43,7 +43,7 @@ test('inputs as large as they come are refused', async (t) => {
   assert.deepEqual(Buffer.compare(stash.getSync('k'), large), 0);
 });
 
-/** Holds the write lock of every shard of a stash for a second, with another SQLite in another process. */
+/** Holds the write lock of every shard of a stash until it is told to let go, with another SQLite in another process. */
 function holdLocks(require, directory) {
   const Database = require('better-sqlite3');
   const { readdirSync } = require('node:fs');
@@ -51,10 +51,11 @@ function holdLocks(require, directory) {
   const databases = files.map((name) => new Database(`${directory}/${name}`));
   for (const database of databases) database.exec('BEGIN IMMEDIATE');
   console.log('held');
-  setTimeout(() => {
+  process.stdin.once('data', () => {
     for (const database of databases) database.exec('ROLLBACK');
     for (const database of databases) database.close();
-  }, 1000);
+    process.exit();
+  });
 }
 
 test('the event loop goes on while another process holds the locks', async (t) => {
@@ -72,6 +73,7 @@ test('the event loop goes on while another process holds the locks', async (t) =
   const fresh = await LiteStash.open(stash.path, { cacheBytes: 0 });
   assert.equal(await fresh.get('k7'), 7);
   assert.equal(acknowledged, 0);
+  holder.stdin.write('let go');
   await Promise.all([...writes, ...others]);
   assert.equal(await fresh.get('k7'), -7);
   await fresh.close();

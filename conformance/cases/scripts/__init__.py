@@ -1,6 +1,8 @@
 """Operation scripts by topic. The order here is the number in a script's name: add new ones at the end of a group."""
 
-from cases.scripts import basics, batches, buckets, conditions, deadlines, encryption, errors, numbers, sizes, time, watched, whole
+from cases.scripts import (
+    basics, batches, buckets, conditions, deadlines, encryption, errors, limits, numbers, sizes, time, transactions, watched, whole,
+)  # fmt: skip
 
 TOPICS = [
     basics.overwrite, basics.delete, basics.take, basics.entry, basics.value_types, basics.key_types, basics.number_keys,
@@ -28,14 +30,23 @@ DEADLINES = [
     deadlines.default_ttl, deadlines.never, deadlines.expire_older_than, deadlines.deadlines_mixed,
 ]  # fmt: skip
 
+LIMITS = [limits.counted, limits.reached, limits.expired_rows_count, limits.limited_batches]
+
 BUCKETS = [
     buckets.buckets, buckets.bucket_names, buckets.bucket_drops, buckets.bucket_operations, buckets.bucket_errors,
 ]  # fmt: skip
 
 WATCHED = [watched.changes, watched.changes_trimmed, watched.watch_ended]
 
+TRANSACTIONS = [
+    transactions.transaction, transactions.transaction_refused, transactions.transaction_conditions, transactions.transaction_one_shard,
+    transactions.transaction_mixed,
+]  # fmt: skip
+
 # The number of the first of each group.
-GROUPS = [(1, TOPICS), (60, ENCRYPTION), (70, DEADLINES), (90, BUCKETS), (95, WATCHED)]
+GROUPS = [(1, TOPICS), (60, ENCRYPTION), (70, DEADLINES), (80, LIMITS), (90, BUCKETS), (95, WATCHED), (100, TRANSACTIONS)]
+
+
 
 
 def all_scripts() -> list[dict]:

@@ -36,9 +36,12 @@ def main(arguments: list[str]) -> int:
 
 def flags(options: dict) -> list[str]:
     """Those options of a script that the program has too, taken out."""
+    found = []
     if "default_ttl_us" in options:
-        return ["--default-ttl", f"{options.pop('default_ttl_us')}us"]
-    return []
+        found += ["--default-ttl", f"{options.pop('default_ttl_us')}us"]
+    for name, limit in options.pop("limits", {}).items():
+        found += [LIMITS[name], str(limit).replace("_", "-")]
+    return found
 
 
 def litestash(clock: int, arguments: list[str], lines: str, options: dict | None = None) -> subprocess.CompletedProcess:

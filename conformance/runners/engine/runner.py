@@ -41,6 +41,7 @@ class Engine:
 
     def __init__(self, directory: str, clock: int, **options: object) -> None:
         self.clock = clock
+        self.bucket = None
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self.process = subprocess.Popen([os.environ["LITESTASH_ENGINE"]], **pipes)
         hello = {"protocol": 1, "client": "conformance", "dir": directory, "clock_us": clock} | options
@@ -49,7 +50,8 @@ class Engine:
     def call(self, operation: str, *arguments: bytes) -> object:
         """The result, `MISSING` for a row that is not there. Arguments are encoded one by one: a value may be as
         deep as a whole request."""
-        request = array(encode(1), encode(operation), *arguments)
+        name = encode(operation) if self.bucket is None else encode([self.bucket, operation])
+        request = array(encode(1), name, *arguments)
         self.process.stdin.write(len(request).to_bytes(4, "big") + request)
         self.process.stdin.flush()
         size = int.from_bytes(self.process.stdout.read(4), "big")
@@ -108,15 +110,17 @@ def dump(directory: str) -> int:
 
 
 def run(script: dict, directory: str) -> Iterator[object]:
-    engine = Engine(directory, script["clock"])
+    options = given(script.get("options", {}))
+    engine = Engine(directory, script["clock"], **options)
     for operation in script["operations"]:
         members = dict(operation)
         name = members.pop("op")
         if name == "reopen":
             engine.close()
-            engine = Engine(directory, engine.clock)
+            engine = Engine(directory, engine.clock, **options)
             yield None
             continue
+        engine.bucket = members.pop("bucket", None)
         try:
             yield OPERATIONS[name](engine, name, members)
         except (Failed, Refused) as error:
@@ -132,6 +136,12 @@ def key_argument(tree: object) -> bytes:
         raise Refused("InvalidKey", error.detail) from error
 
 
+def given(options: dict) -> dict:
+    """A script's options as the hello has them."""
+    limits = options.pop("limits", {})
+    return options | {"background": False} | {{"rows": "max_rows"}.get(name, name): it for name, it in limits.items()}
+
+
 # One key: its arguments, and what the result becomes in JSON.
 def single(name: str, members: dict) -> tuple[list[bytes], object]:
     key = key_argument(members.pop("key"))
@@ -143,8 +153,16 @@ def single(name: str, members: dict) -> tuple[list[bytes], object]:
         expected = array(encode(value_from_json(members["expected"]))) if "expected" in members else array()
         return [key, expected, encode(value_from_json(members["value"]))], same
     values = [encode(value_from_json(members.pop("value")))] if "value" in members else []
+    if name == "check":
+        return [key, check(members)], same
+    if "expires_at" in members and members["expires_at"] is None:
+        members = {given: it for given, it in members.items() if given != "expires_at"} | {"never": True}
     options = [encode(members)] if members else []
     return [key, *values, *options], {"get": value, "take": value, "entry": entry, "ttl": ttl}.get(name, same)
+
+
+def check(members: dict) -> bytes:
+    return array(encode(value_from_json(members["expected"]))) if "expected" in members else encode(members)
 
 
 def same(result: object) -> object:
@@ -156,7 +174,10 @@ def value(result: object) -> object:
 
 
 def entry(result: object) -> object:
-    return None if result is Missing else result | {"value": value_to_json(result["value"])}
+    if result is Missing:
+        return None
+    facts = {name: fact for name, fact in result.items() if name != "idle_us" or fact is not None}
+    return facts | {"value": value_to_json(result["value"])}
 
 
 def ttl(result: object) -> object:
@@ -182,6 +203,21 @@ def set_many(engine: Engine, name: str, members: dict) -> object:
 
 def delete_many(engine: Engine, name: str, members: dict) -> object:
     return engine.call(name, array(*(key_argument(key) for key in members["keys"])))
+
+
+def transaction(engine: Engine, name: str, members: dict) -> object:
+    sent, makers = [], []
+    for operation in members["operations"]:
+        inner = dict(operation)
+        inner_name = inner.pop("op")
+        arguments, to_json = single(inner_name, inner)
+        sent.append(array(encode(inner_name), *arguments))
+        makers.append(to_json)
+    result = engine.call(name, array(*sent))
+    if "refused" in result:
+        return result
+    pairs = zip(makers, result["committed"], strict=True)
+    return {"committed": [to_json(Missing if status == MISSING else it) for to_json, (status, it) in pairs]}
 
 
 def apply(engine: Engine, name: str, members: dict) -> object:
@@ -222,17 +258,43 @@ def plain(engine: Engine, name: str, members: dict) -> object:
     return engine.call(name)
 
 
+def sweep(engine: Engine, name: str, members: dict) -> dict:
+    report = engine.call(name)
+    return {name: report[name] for name in ("rows", "hints")}
+
+
+def expire_older_than(engine: Engine, name: str, members: dict) -> object:
+    age = encode(members.pop("age_us"))
+    return engine.call(name, age, *([encode(members)] if members else []))
+
+
+def drop_bucket(engine: Engine, name: str, members: dict) -> object:
+    bucket, engine.bucket = engine.bucket, None
+    return engine.call(name, encode(bucket))
+
+
+def watch(engine: Engine, name: str, members: dict) -> object:
+    return engine.call(name, encode(members["us"]))
+
+
 def tick(engine: Engine, name: str, members: dict) -> None:
     engine.clock += members["us"]
     engine.call(name, encode(members["us"]))
 
 
-SINGLE = """set get take exists delete entry add replace compare_and_set increment increment_float expire persist ttl"""
+SINGLE = """set get take exists delete entry add replace compare_and_set increment increment_float expire persist ttl touch
+    check"""
 OPERATIONS = {name: run_single for name in SINGLE.split()} | {
     "get_many": get_many,
     "set_many": set_many,
     "delete_many": delete_many,
     "apply": apply,
+    "transaction": transaction,
+    "sweep": sweep,
+    "expire_older_than": expire_older_than,
+    "buckets": plain,
+    "drop_bucket": drop_bucket,
+    "watch": watch,
     "keys": scan,
     "values": scan,
     "items": scan,

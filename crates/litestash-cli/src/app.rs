@@ -63,11 +63,15 @@ impl App {
             .read_only(self.global.read_only)
             .durability(self.global.durability.into())
             .default_ttl(self.global.default_ttl)
+            .limits(self.global.limits())
             .compression(self.global.compress.then(Compression::default));
         let options = self.global.unlock.apply(options)?;
         #[cfg(feature = "conformance")]
         let options = match conformance_clock()? {
-            Some(us) => conformance_options(options)?.clock(litestash_core::FixedClock::new(us)),
+            Some(us) => {
+                let clock = litestash_core::FixedClock::new(us);
+                conformance_options(options)?.clock(clock).background(false)
+            }
             None => options,
         };
         Ok(options)

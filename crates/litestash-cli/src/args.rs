@@ -5,6 +5,7 @@ use crate::duration;
 use crate::exit;
 use crate::style::ColorChoice;
 use crate::unlock::Unlock;
+use crate::units;
 use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,6 +75,22 @@ pub(crate) struct Global {
     /// Store values of 1 KiB and more compressed where that saves at least an eighth
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) compress: bool,
+    /// What the stash may take on disk while this command writes: bytes, or with KiB, MiB or GiB, at least 8MiB
+    #[arg(long, global = true, value_name = "SIZE", value_parser = units::parse_bytes, help_heading = "Global options")]
+    pub(crate) max_bytes: Option<u64>,
+    /// How many rows the stash may have while this command writes
+    #[arg(long, global = true, value_name = "ROWS", help_heading = "Global options")]
+    pub(crate) max_rows: Option<u64>,
+    /// What goes when a limit is reached; none: the write fails
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "POLICY",
+        default_value_t,
+        help_heading = "Global options"
+    )]
+    pub(crate) eviction: Eviction,
     /// Print for programs: JSON on stdout, errors as JSON on stderr
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,
@@ -101,6 +118,11 @@ pub(crate) struct Global {
 }
 
 impl Global {
+    /// The limits given.
+    pub(crate) fn limits(&self) -> litestash_core::Limits {
+        litestash_core::Limits { bytes: self.max_bytes, rows: self.max_rows, eviction: self.eviction.into() }
+    }
+
     /// Sends the engine's log to standard error.
     pub(crate) fn start_logging(&self) {
         let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -119,6 +141,29 @@ pub(crate) enum Durability {
     #[default]
     Normal,
     Full,
+}
+
+/// Which rows go when a stash is full.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Eviction {
+    #[default]
+    None,
+    LeastRecentlyStored,
+    LeastRecentlyUsed,
+    LeastFrequentlyUsed,
+    Random,
+}
+
+impl From<Eviction> for litestash_core::Eviction {
+    fn from(eviction: Eviction) -> Self {
+        match eviction {
+            Eviction::None => Self::None,
+            Eviction::LeastRecentlyStored => Self::LeastRecentlyStored,
+            Eviction::LeastRecentlyUsed => Self::LeastRecentlyUsed,
+            Eviction::LeastFrequentlyUsed => Self::LeastFrequentlyUsed,
+            Eviction::Random => Self::Random,
+        }
+    }
 }
 
 impl From<Durability> for litestash_core::Durability {

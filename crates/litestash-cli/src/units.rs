@@ -34,6 +34,18 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{size:.1} {}", UNITS[unit])
 }
 
+/// A size that somebody typed: `1048576`, `1024KiB`, `64MiB`, `1GiB`.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let ends = |(unit, shift): &(&str, u32)| Some((text.strip_suffix(*unit)?, *shift));
+    let (digits, shift) = UNITS.iter().find_map(ends).unwrap_or((text, 0));
+    let number: u64 = digits
+        .trim_end()
+        .parse()
+        .map_err(|_| "a size is a number of bytes, or a whole number with KiB, MiB, GiB or TiB".to_owned())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "the size is too large".to_owned())
+}
+
 /// How many per second, or 0 if no time passed.
 pub(crate) fn per_second(number: u64, elapsed: std::time::Duration) -> u64 {
     let rate = number as f64 / elapsed.as_secs_f64();
@@ -43,6 +55,16 @@ pub(crate) fn per_second(number: u64, elapsed: std::time::Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_understood() {
+        for (text, size) in [("0", 0), ("17", 17), ("4KiB", 4096), ("64 MiB", 64 << 20), ("1TiB", 1 << 40)] {
+            assert_eq!(parse_bytes(text), Ok(size));
+        }
+        for text in ["", "MiB", "1.5MiB", "-1", "1MB", "99999999999TiB"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn counts_have_separators() {

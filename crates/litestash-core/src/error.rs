@@ -118,6 +118,9 @@ error_table! {
     /// The stash is encrypted and no key or the wrong one was given, or a key was given for a
     /// stash that is not encrypted.
     WrongKey = 25, Never;
+    /// The write would take the stash beyond its limits, and nothing is evicted to make room; or the value is too
+    /// large to fit at all. Nothing was written.
+    LimitReached = 26, AfterRepair;
 }
 
 impl ErrorKind {

@@ -51,7 +51,10 @@ pub use stash::{
     LiteStash, Op, Options, Outcome, Peek, ScanOptions, SetOptions, Subscriber, Subscription, SweepReport,
     TransactionOutcome, Values,
 };
-pub use storage::{CacheStats, Durability, Event, EventKind, ExpiryStats, Filter, KeyFilter, Origin, Scope};
+pub use storage::{
+    CacheStats, Durability, Event, EventKind, Eviction, ExpiryStats, Filter, KeyFilter, LimitStats, Limits,
+    Origin, Scope,
+};
 
 /// Switches for measurements. No part of the interface.
 #[cfg(feature = "testing")]

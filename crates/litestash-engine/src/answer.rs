@@ -4,7 +4,7 @@ use crate::frame::HEAD_BYTES;
 use crate::request::Id;
 use litestash_core::contract::msgpack::{self, write};
 use litestash_core::contract::typed;
-use litestash_core::{Error, ErrorKind, Key, KeyRef, Result, Value};
+use litestash_core::{Error, ErrorKind, Event, Key, KeyRef, Origin, Result, Value};
 use serde::Serialize;
 
 /// The second element of an answer.
@@ -14,6 +14,8 @@ pub(crate) enum Status {
     Failed = 1,
     /// Done, and there is no such row: told from a stored nil.
     Missing = 2,
+    /// No answer: something that the client asked to hear of.
+    Event = 3,
 }
 
 /// What an operation answered: its status, and the canonical bytes of its result.
@@ -76,6 +78,30 @@ impl Answer {
         text(&mut result, "retry");
         text(&mut result, kind.retry().name());
         Self { status: Status::Failed, result }
+    }
+
+    /// An event.
+    pub(crate) fn event(event: &Event) -> Result<Self> {
+        let mut out = vec![0x86];
+        write::text(&mut out, "key")?;
+        match &event.key {
+            Some(key) => write_key(&mut out, key)?,
+            None => write::nil(&mut out),
+        }
+        write::text(&mut out, "kind")?;
+        write::text(&mut out, event.kind.name())?;
+        write::text(&mut out, "missed")?;
+        write::uint(&mut out, event.missed);
+        write::text(&mut out, "own")?;
+        write::bool(&mut out, event.origin == Origin::Local);
+        write::text(&mut out, "shard")?;
+        write::uint(&mut out, event.shard.into());
+        write::text(&mut out, "version")?;
+        match event.version {
+            Some(version) => write::int(&mut out, version.micros()),
+            None => write::nil(&mut out),
+        }
+        Ok(Self { status: Status::Event, result: out })
     }
 
     /// `[status, result]`, as an element of a batch's answer.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod args;
+mod events;
 pub mod frame;
 pub mod loose;
 mod many;

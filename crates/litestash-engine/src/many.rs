@@ -6,7 +6,9 @@ use crate::request::{Arguments, malformed};
 use crate::single::{Single, Telling};
 use litestash_core::contract::msgpack::write;
 use litestash_core::limits::BATCH_OPERATIONS_MAX;
-use litestash_core::{Action, Error, ErrorKind, Key, LiteStash, Op, Outcome, Result, Value, Version};
+use litestash_core::{
+    Action, Error, ErrorKind, Key, LiteStash, Op, Outcome, Result, TransactionOutcome, Value, Version,
+};
 
 /// The operation of that name; `None` if it is none on several keys.
 pub(crate) fn run(name: &str, arguments: &mut Arguments<'_>, stash: &LiteStash) -> Option<Result<Answer>> {
@@ -15,6 +17,7 @@ pub(crate) fn run(name: &str, arguments: &mut Arguments<'_>, stash: &LiteStash) 
         "set_many" => set_many,
         "delete_many" => delete_many,
         "apply" => apply,
+        "transaction" => transaction,
         _ => return None,
     };
     Some(run(arguments, stash))
@@ -97,6 +100,32 @@ fn apply(arguments: &mut Arguments<'_>, stash: &LiteStash) -> Result<Answer> {
             Err(error) => Answer::failed(&error),
         };
         answer.write_pair(&mut out);
+    }
+    Ok(Answer::encoded(out))
+}
+
+/// `{"committed": [[status, result], …]}`, or `{"refused": index}`.
+fn transaction(arguments: &mut Arguments<'_>, stash: &LiteStash) -> Result<Answer> {
+    let mut items = items(arguments, "the operations")?;
+    let (mut ops, mut tellings): (Vec<Op>, Vec<Telling>) = (Vec::new(), Vec::new());
+    for _ in 0..items.len() {
+        let (op, telling) = operation(&mut items)?.into_parts();
+        ops.push(op);
+        tellings.push(telling);
+    }
+    let mut out = vec![0x81];
+    match stash.transaction(&ops)? {
+        TransactionOutcome::Committed(outcomes) => {
+            write::text(&mut out, "committed")?;
+            write::array_head(&mut out, outcomes.len())?;
+            for (telling, outcome) in tellings.into_iter().zip(outcomes) {
+                telling.answer(Ok(outcome)).write_pair(&mut out);
+            }
+        }
+        TransactionOutcome::Refused { index } => {
+            write::text(&mut out, "refused")?;
+            write::uint(&mut out, index as u64);
+        }
     }
     Ok(Answer::encoded(out))
 }

@@ -14,6 +14,8 @@ pub type Id = u64;
 pub struct Request<'a> {
     /// The client's number.
     pub id: Id,
+    /// The bucket that it is about, if it is not the stash itself.
+    pub bucket: Option<&'a str>,
     /// The operation's name.
     pub operation: &'a str,
     /// The arguments.
@@ -51,16 +53,30 @@ impl<'a> Request<'a> {
             _ => Err(malformed(SHAPE)),
         });
         let id = id.map_err(nameless)?;
-        let operation = take().and_then(|value| match scalar(value)? {
-            Scalar::Text(text) => Ok(text),
-            _ => Err(malformed(SHAPE)),
-        });
-        let operation = operation.map_err(|error| Refused { id: Some(id), error })?;
-        Ok(Self { id, operation, arguments: Arguments { rest, left: count - 2 } })
+        let (bucket, operation) =
+            take().and_then(operation).map_err(|error| Refused { id: Some(id), error })?;
+        Ok(Self { id, bucket, operation, arguments: Arguments { rest, left: count - 2 } })
     }
 }
 
-const SHAPE: &str = "a request is an array: a number from 0 on, the name of an operation, its arguments";
+/// A name, or a bucket and a name.
+fn operation(value: &[u8]) -> Result<(Option<&str>, &str)> {
+    let text = |value| match scalar(value)? {
+        Scalar::Text(text) => Ok(text),
+        _ => Err(malformed(SHAPE)),
+    };
+    match array(value) {
+        None => Ok((None, text(value)?)),
+        Some((2, pair)) => {
+            let (bucket, name) = loose::split(pair)?;
+            Ok((Some(text(bucket)?), text(name)?))
+        }
+        Some(_) => Err(malformed(SHAPE)),
+    }
+}
+
+const SHAPE: &str =
+    "a request is an array: a number from 0 on, the name of an operation or [bucket, name], its arguments";
 
 /// The arguments that were not taken yet.
 #[derive(Debug)]
@@ -133,6 +149,18 @@ impl<'a> Arguments<'a> {
         let value = self.required(what)?;
         let (left, rest) = array(value).ok_or_else(|| malformed(format!("{what} is no array")))?;
         Ok(Arguments { rest, left })
+    }
+
+    /// The elements of the next argument, if there is one and it is an array; else it is left.
+    pub fn optional_array(&mut self) -> Result<Option<Arguments<'a>>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let (value, rest) = loose::split(self.rest)?;
+        let Some((left, elements)) = array(value) else { return Ok(None) };
+        self.rest = rest;
+        self.left -= 1;
+        Ok(Some(Arguments { rest: elements, left }))
     }
 
     /// How many are left.

@@ -102,8 +102,8 @@ mod signals {
     use super::Session;
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
-    use std::sync::{Arc, Mutex, TryLockError};
-    use std::time::{Duration, Instant};
+    use std::sync::{Arc, Mutex, PoisonError};
+    use std::time::Duration;
 
     /// How long a turn may take to end once a signal came. One that waits for a client that does not read would
     /// never end.
@@ -123,6 +123,7 @@ mod signals {
             let Some(signal) = signals.forever().next() else { return };
             tracing::info!(signal, "closing");
             let Some(session) = session.upgrade() else { return };
+            end_at_last();
             let code = if close(&session) { 0 } else { 1 };
             std::process::exit(code);
         };
@@ -132,17 +133,17 @@ mod signals {
     }
 
     fn close(session: &Mutex<Session>) -> bool {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match session.try_lock() {
-                Ok(mut session) => return session.close().is_ok(),
-                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner().close().is_ok(),
-                Err(TryLockError::WouldBlock) if Instant::now() < until => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                // Whatever was acknowledged is in the log; ending without an orderly close loses nothing.
-                Err(TryLockError::WouldBlock) => return false,
-            }
+        session.lock().unwrap_or_else(PoisonError::into_inner).close().is_ok()
+    }
+
+    /// Whatever was acknowledged is in the log; ending without an orderly close loses nothing.
+    fn end_at_last() {
+        let end = || {
+            std::thread::sleep(PATIENCE);
+            std::process::exit(1);
+        };
+        if let Err(error) = std::thread::Builder::new().name("litestash-patience".into()).spawn(end) {
+            tracing::warn!(%error, "closing may take for ever");
         }
     }
 }

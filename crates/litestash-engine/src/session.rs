@@ -2,6 +2,7 @@
 
 use crate::PROTOCOL;
 use crate::answer::{Answer, Frames};
+use crate::events::Subscriptions;
 use crate::outlet::Outlet;
 use crate::request::{Arguments, Id, Request, malformed};
 use crate::single::Single;
@@ -10,12 +11,16 @@ use crate::whole::{self, PAGE_ROWS_MAX};
 use crate::{many, settings};
 use litestash_core::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, DEPTH_MAX, KEY_BYTES_MAX, VALUES_MAX};
 use litestash_core::{Error, ErrorKind, LiteStash, Map, Options, Result, Value};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What this engine can do beside the operations of protocol 1. Names are added, never removed.
-const CAPABILITIES: &[&str] = &["durability"];
+const CAPABILITIES: &[&str] = &["buckets", "events", "limits", "sliding", "transactions"];
+
+/// Handles of buckets that are kept.
+const BUCKETS_KEPT: usize = 1024;
 
 /// Bytes of keys and values that are handed over together.
 const RUN_BYTES_MAX: usize = 8 << 20;
@@ -34,6 +39,8 @@ pub(crate) struct Session {
     /// Where the stash is and how it is opened, if the command line said so.
     given: Option<(PathBuf, Options)>,
     stash: Option<LiteStash>,
+    buckets: HashMap<String, LiteStash>,
+    subscriptions: Subscriptions,
     tasks: Tasks,
     run: Run,
     #[cfg(feature = "conformance")]
@@ -43,6 +50,8 @@ pub(crate) struct Session {
 /// Small operations that are performed together.
 #[derive(Default)]
 struct Run {
+    /// Of which bucket.
+    bucket: Option<String>,
     ids: Vec<Id>,
     singles: Vec<Single>,
     bytes: usize,
@@ -59,6 +68,8 @@ impl Session {
             payload_bytes_max,
             given,
             stash: None,
+            buckets: HashMap::new(),
+            subscriptions: Subscriptions::default(),
             tasks: Tasks::default(),
             run: Run::default(),
             #[cfg(feature = "conformance")]
@@ -88,13 +99,26 @@ impl Session {
     }
 
     fn perform(&mut self, request: Request<'_>, frames: &mut Frames) -> Next {
-        let Request { id, operation, mut arguments } = request;
-        let Some(stash) = &self.stash else { return self.greet(id, operation, &mut arguments, frames) };
+        let Request { id, bucket, operation, mut arguments } = request;
+        if self.stash.is_none() {
+            return self.greet(id, operation, &mut arguments, frames);
+        }
+        if self.run.bucket.as_deref() != bucket {
+            self.settle(frames);
+            self.run.bucket = bucket.map(str::to_owned);
+        }
+        let stash = match self.target(bucket) {
+            Ok(stash) => stash,
+            Err(error) => {
+                frames.push(Some(id), &Answer::failed(&error));
+                return Next::GoOn;
+            }
+        };
         match Single::parse(operation, &mut arguments) {
             Ok(Some(single)) => {
                 // What is in memory is answered at once, unless a write before it waits.
                 if single.only_reads() && self.run.singles.is_empty() {
-                    frames.push(Some(id), &single.read(stash));
+                    frames.push(Some(id), &single.read(&stash));
                 } else {
                     if self.run.is_full(&single) {
                         self.settle(frames);
@@ -110,10 +134,14 @@ impl Session {
             }
         }
         self.settle(frames);
-        let Some(stash) = &self.stash else { return Next::End };
-        let answer = many::run(operation, &mut arguments, stash)
-            .or_else(|| whole::run(operation, &mut arguments, stash))
-            .or_else(|| self.control(operation, &mut arguments));
+        self.run.bucket = bucket.map(str::to_owned);
+        if operation == "drop_bucket" {
+            // Its handles would keep what they have open.
+            self.buckets.clear();
+        }
+        let answer = many::run(operation, &mut arguments, &stash)
+            .or_else(|| whole::run(operation, &mut arguments, &stash))
+            .or_else(|| self.control(id, operation, &mut arguments, &stash));
         if let Some(answer) = answer {
             frames.push(Some(id), &answer.into());
             return Next::GoOn;
@@ -121,7 +149,7 @@ impl Session {
         if let Some(work) = task::parse(operation, &mut arguments) {
             // What was asked for before is answered before a long wait.
             self.outlet.send(frames);
-            let started = work.and_then(|work| self.tasks.start(id, work, stash, &self.outlet));
+            let started = work.and_then(|work| self.tasks.start(id, work, &stash, &self.outlet));
             if let Err(error) = started {
                 frames.push(Some(id), &Answer::failed(&error));
             }
@@ -142,8 +170,14 @@ impl Session {
         if self.run.singles.is_empty() {
             return;
         }
-        let Some(stash) = &self.stash else { return };
-        let Run { ids, singles, .. } = std::mem::take(&mut self.run);
+        let Run { bucket, ids, singles, .. } = std::mem::take(&mut self.run);
+        let stash = match self.target(bucket.as_deref()) {
+            Ok(stash) => stash,
+            Err(error) => {
+                ids.into_iter().for_each(|id| frames.push(Some(id), &Answer::failed(&error)));
+                return;
+            }
+        };
         let (ops, tellings): (Vec<_>, Vec<_>) = singles.into_iter().map(Single::into_parts).unzip();
         let applied = catch_unwind(AssertUnwindSafe(|| stash.apply(&ops)));
         let applied = applied.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the batch panicked")));
@@ -161,8 +195,41 @@ impl Session {
         }
     }
 
-    fn control(&self, operation: &str, arguments: &mut Arguments<'_>) -> Option<Result<Answer>> {
+    /// The stash, or its bucket of that name.
+    fn target(&mut self, bucket: Option<&str>) -> Result<LiteStash> {
+        let stash =
+            self.stash.as_ref().ok_or_else(|| Error::new(ErrorKind::Closed, "the stash is closed"))?;
+        let Some(name) = bucket else { return Ok(stash.clone()) };
+        if let Some(bucket) = self.buckets.get(name) {
+            return Ok(bucket.clone());
+        }
+        let opened = stash.bucket(name)?;
+        if self.buckets.len() >= BUCKETS_KEPT {
+            self.buckets.clear();
+        }
+        self.buckets.insert(name.to_owned(), opened.clone());
+        Ok(opened)
+    }
+
+    fn control(
+        &mut self,
+        id: Id,
+        operation: &str,
+        arguments: &mut Arguments<'_>,
+        stash: &LiteStash,
+    ) -> Option<Result<Answer>> {
         match operation {
+            "subscribe" => {
+                let options = arguments.options();
+                Some(options.and_then(|options| self.subscriptions.add(id, options, stash, &self.outlet)))
+            }
+            "unsubscribe" => {
+                let id = arguments.index("the number of the subscription");
+                Some(id.and_then(|id| {
+                    arguments.end()?;
+                    Ok(Answer::of(&self.subscriptions.remove(id)))
+                }))
+            }
             "ping" => Some(arguments.end().map(|()| Answer::done())),
             "cancel" => {
                 let id = arguments.index("the number of the operation");
@@ -174,6 +241,11 @@ impl Session {
             "hello" => Some(Err(malformed("there was a hello already"))),
             #[cfg(feature = "conformance")]
             "tick" => Some(self.tick(arguments)),
+            #[cfg(feature = "conformance")]
+            "watch" => Some(arguments.index("the microseconds").and_then(|us| {
+                stash.log_changes(std::time::Duration::from_micros(us))?;
+                Ok(Answer::done())
+            })),
             _ => None,
         }
     }
@@ -263,6 +335,8 @@ impl Session {
     /// Waits for the long operations and closes the stash. Closing again does nothing.
     pub(crate) fn close(&mut self) -> Result<()> {
         self.tasks.finish();
+        self.subscriptions.end();
+        self.buckets.clear();
         match self.stash.take() {
             Some(stash) => stash.close(),
             None => Ok(()),

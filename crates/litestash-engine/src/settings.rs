@@ -1,7 +1,7 @@
 //! How the stash is opened: from the command line or by the client's hello.
 
 use crate::request::{Members, malformed};
-use litestash_core::{Durability, Options, Result};
+use litestash_core::{Durability, Eviction, Limits, Options, Result};
 use std::time::Duration;
 
 /// What a hello says of the stash.
@@ -33,6 +33,17 @@ pub(crate) fn take(members: &mut Members) -> Result<Settings> {
     if let Some(bytes) = members.size("value_bytes_max")? {
         options = options.value_bytes_max(size(bytes)?);
     }
+    if let Some(us) = members.size("default_ttl_us")? {
+        options = options.default_ttl(Some(Duration::from_micros(us)));
+    }
+    if let Some(background) = members.flag("background")? {
+        options = options.background(background);
+    }
+    options = options.limits(limits(members)?);
+    #[cfg(feature = "conformance")]
+    {
+        options = options.origin(1);
+    }
     #[cfg(feature = "conformance")]
     let clock = members.int("clock_us")?.map(litestash_core::FixedClock::new);
     #[cfg(feature = "conformance")]
@@ -44,6 +55,20 @@ pub(crate) fn take(members: &mut Members) -> Result<Settings> {
         #[cfg(feature = "conformance")]
         clock,
     })
+}
+
+/// `max_bytes`, `max_rows` and `eviction`.
+fn limits(members: &mut Members) -> Result<Limits> {
+    let (bytes, rows) = (members.size("max_bytes")?, members.size("max_rows")?);
+    let eviction = match members.text("eviction")?.as_deref() {
+        None | Some("none") => Eviction::None,
+        Some("least_recently_stored") => Eviction::LeastRecentlyStored,
+        Some("least_recently_used") => Eviction::LeastRecentlyUsed,
+        Some("least_frequently_used") => Eviction::LeastFrequentlyUsed,
+        Some("random") => Eviction::Random,
+        Some(_) => return Err(malformed("there is no eviction of this name")),
+    };
+    Ok(Limits { bytes, rows, eviction })
 }
 
 /// The level of that name.

@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::request::{Arguments, Members, malformed};
-use litestash_core::contract::msgpack::write;
+use litestash_core::contract::msgpack::{self, write};
 use litestash_core::{
     Action, Condition, Deadline, Entry, LiteStash, Op, Outcome, Result, SetOptions, Value, Version,
 };
@@ -46,6 +46,8 @@ impl Single {
             }
             "compare_and_set" => (compare_and_set, Telling::Plain),
             "expire" => (expire, Telling::Plain),
+            "touch" => (|_| Ok(Action::Touch), Telling::Plain),
+            "check" => (check, Telling::Plain),
             _ => return Ok(None),
         };
         let key = arguments.key()?;
@@ -108,12 +110,17 @@ impl Telling {
 }
 
 fn entry_answer(entry: &Entry) -> Result<Answer> {
-    let mut out = vec![0x84];
-    write::text(&mut out, "expires_at")?;
-    match entry.expires_at {
-        Some(deadline) => write::int(&mut out, deadline),
-        None => write::nil(&mut out),
-    }
+    let mut out = vec![0x85];
+    let mut number = |name, number: Option<i64>| {
+        write::text(&mut out, name)?;
+        match number {
+            Some(number) => write::int(&mut out, number),
+            None => write::nil(&mut out),
+        }
+        Ok::<_, litestash_core::Error>(())
+    };
+    number("expires_at", entry.expires_at)?;
+    number("idle_us", entry.idle_us.and_then(|us| i64::try_from(us).ok()))?;
     write::text(&mut out, "size")?;
     write::uint(&mut out, entry.size_bytes() as u64);
     write::text(&mut out, "value")?;
@@ -152,17 +159,39 @@ pub(crate) fn set_options(members: &mut Members, condition: Option<Condition>) -
     Ok(SetOptions { deadline: deadline(members)?, keep_ttl, condition })
 }
 
-/// `ttl_us` or `expires_at`.
+/// `ttl_us`, `idle_us`, `expires_at` or `never`.
 pub(crate) fn deadline(members: &mut Members) -> Result<Option<Deadline>> {
-    match (members.int("ttl_us")?, members.int("expires_at")?) {
-        (None, None) => Ok(None),
-        (Some(ttl), None) => match u64::try_from(ttl) {
-            Ok(ttl) if ttl > 0 => Ok(Some(Deadline::In(Duration::from_micros(ttl)))),
-            _ => Err(malformed("ttl_us is at least 1")),
-        },
-        (None, Some(at)) => Ok(Some(Deadline::At(at))),
-        (Some(_), Some(_)) => Err(malformed("ttl_us and expires_at exclude each other")),
+    let duration = |us: i64| match u64::try_from(us) {
+        Ok(us) if us > 0 => Ok(Duration::from_micros(us)),
+        _ => Err(malformed("a time to live is at least 1")),
+    };
+    let given = [
+        members.int("ttl_us")?.map(|us| duration(us).map(Deadline::In)).transpose()?,
+        members.int("idle_us")?.map(|us| duration(us).map(Deadline::Idle)).transpose()?,
+        members.int("expires_at")?.map(Deadline::At),
+        members.flag("never")?.filter(|never| *never).map(|_| Deadline::Never),
+    ];
+    let mut given = given.into_iter().flatten();
+    match (given.next(), given.next()) {
+        (deadline, None) => Ok(deadline),
+        _ => Err(malformed("ttl_us, idle_us, expires_at and never exclude each other")),
     }
+}
+
+/// `[value]` that has to be there, or options with `if`.
+fn check(arguments: &mut Arguments<'_>) -> Result<Action> {
+    if let Some(mut expected) = arguments.optional_array()? {
+        let encoded = expected.value()?.into_owned();
+        expected.end()?;
+        return Ok(Action::Expect(encoded));
+    }
+    let mut members = arguments.options()?;
+    let options = set_options(&mut members, None)?;
+    members.end()?;
+    if options == SetOptions::default() || options.deadline.is_some() || options.keep_ttl {
+        return Err(malformed("what is checked is missing"));
+    }
+    Ok(Action::Check(options.condition))
 }
 
 fn increment(arguments: &mut Arguments<'_>) -> Result<Action> {
@@ -184,5 +213,5 @@ fn expire(arguments: &mut Arguments<'_>) -> Result<Action> {
     let mut members = arguments.options()?;
     let deadline = deadline(&mut members)?;
     members.end()?;
-    Ok(Action::Expire(deadline.ok_or_else(|| malformed("ttl_us or expires_at is missing"))?))
+    Ok(Action::Expire(deadline.ok_or_else(|| malformed("a deadline is missing"))?))
 }

@@ -4,6 +4,7 @@ use crate::answer::{Answer, write_key};
 use crate::request::{Arguments, malformed};
 use litestash_core::contract::msgpack::{self, write};
 use litestash_core::{Cursor, Error, Items, Key, Keys, LiteStash, Result, ScanOptions, Value, Values};
+use std::time::Duration;
 
 /// Rows of a page unless the client says.
 const PAGE_ROWS_DEFAULT: u64 = 256;
@@ -32,6 +33,26 @@ pub(crate) fn run(name: &str, arguments: &mut Arguments<'_>, stash: &LiteStash) 
         "len" => |arguments, stash| {
             arguments.end()?;
             Ok(Answer::of(&stash.len()?))
+        },
+        "sweep" => |arguments, stash| {
+            arguments.end()?;
+            Ok(Answer::of(&stash.sweep()?))
+        },
+        "expire_older_than" => |arguments, stash| {
+            let age = arguments.index("the age in microseconds")?;
+            let mut members = arguments.options()?;
+            let prefix = members.text("prefix")?;
+            members.end()?;
+            Ok(Answer::of(&stash.expire_older_than(Duration::from_micros(age), prefix.as_deref())?))
+        },
+        "buckets" => |arguments, stash| {
+            arguments.end()?;
+            Ok(Answer::of(&stash.buckets()?))
+        },
+        "drop_bucket" => |arguments, stash| {
+            let name = arguments.text("the bucket's name")?;
+            arguments.end()?;
+            Ok(Answer::of(&stash.drop_bucket(name)?))
         },
         "clear" => |arguments, stash| {
             arguments.end()?;

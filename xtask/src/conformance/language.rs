@@ -14,6 +14,8 @@ pub(super) struct Language {
     pub(super) lacks: &'static [&'static str],
     /// Whether the runner answers vectors.
     pub(super) vectors: bool,
+    /// Whether the runner knows the operations and options of scripts from [`LATER_SCRIPTS`] on.
+    pub(super) knows_later_scripts: bool,
     /// Whether others are measured against it, so that it always runs.
     pub(super) is_measure: bool,
     /// Why it cannot run here, if it cannot.
@@ -36,6 +38,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: &[],
         vectors: true,
+        knows_later_scripts: true,
         is_measure: true,
         unavailable: || None,
         build: || cargo_build("conformance-runner-rust", &[]),
@@ -46,6 +49,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: ENCRYPTION,
         vectors: true,
+        knows_later_scripts: false,
         is_measure: false,
         unavailable: || (!setup::on_path("cc")).then_some("needs a C compiler"),
         build: build_c,
@@ -56,6 +60,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: &[],
         vectors: false,
+        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::python_problem,
         build: || build_program("litestash-cli", CLI),
@@ -70,6 +75,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: ENCRYPTION,
         vectors: false,
+        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::python_problem,
         build: || build_program("litestash-engine", ENGINE),
@@ -84,6 +90,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: ENCRYPTION,
         vectors: true,
+        knows_later_scripts: false,
         is_measure: false,
         unavailable: setup::node_problem,
         build: node::build_for_tests,
@@ -95,6 +102,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         // What a compressor makes of a body depends on its version.
         lacks: &["compression"],
         vectors: true,
+        knows_later_scripts: true,
         is_measure: true,
         unavailable: setup::python_problem,
         build: || Ok(()),
@@ -115,7 +123,16 @@ const ENGINE: &str = "conformance/litestash-engine";
 /// The runner in C.
 const C_RUNNER: &str = "capi/conformance-runner-c";
 
+/// The number from which scripts need more than the first operations: deadlines that slide, sweeps, limits, buckets,
+/// logs of changes, transactions.
+const LATER_SCRIPTS: &str = "060";
+
 impl Language {
+    /// Whether the runner can run that script.
+    pub(super) fn covers(&self, script: &str) -> bool {
+        self.knows_later_scripts || script < LATER_SCRIPTS
+    }
+
     pub(super) fn unavailable(&self) -> Option<&'static str> {
         (self.unavailable)()
     }

@@ -42,7 +42,7 @@ fn add_digests(directory: &Path, prefix: &str, digests: &mut BTreeMap<String, St
 
 /// What is there beside data and locks, where nothing else should be: the stash was closed.
 pub(super) fn extra_files(digests: &BTreeMap<String, String>) -> Vec<&str> {
-    digests.keys().map(String::as_str).filter(|name| !is_data(name) && *name != KEYRING_LOCK).collect()
+    digests.keys().map(String::as_str).filter(|name| !is_data(name) && ![KEYRING_LOCK, JOURNAL].contains(name)).collect()
 }
 
 /// The shard files, and the keyring of an encrypted stash.
@@ -52,6 +52,9 @@ pub(super) fn data(digests: &BTreeMap<String, String>) -> BTreeMap<String, Strin
 
 /// The keys of an encrypted stash. Every implementation makes the same bytes of the same random ones.
 pub(super) const KEYRING: &str = "keyring";
+
+/// Outside of what is compared.
+const JOURNAL: &str = "journal.db";
 
 /// Holds no data (`docs/CONTRACT.md` 1).
 const KEYRING_LOCK: &str = "keyring.lock";
@@ -123,6 +126,7 @@ mod tests {
         std::fs::write(folder.path().join("buckets/more"), "").unwrap();
         std::fs::write(folder.path().join("shard-a.db"), "abd").unwrap();
         std::fs::write(folder.path().join("shard-a.db-wal"), "").unwrap();
+        std::fs::write(folder.path().join("journal.db"), "").unwrap();
         let after = digests(folder.path()).unwrap();
         assert_eq!(extra_files(&after), ["buckets/more", "shard-a.db-wal"]);
         assert_eq!(
@@ -130,6 +134,7 @@ mod tests {
             [
                 "buckets/%2E/shard-0.db is new",
                 "buckets/more is new",
+                "journal.db is new",
                 "shard-a.db changed",
                 "shard-a.db-wal is new"
             ]

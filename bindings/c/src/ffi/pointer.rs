@@ -42,6 +42,11 @@ pub(super) unsafe fn text<'a>(
 ) -> Result<&'a str> {
     // SAFETY: the caller promises it.
     let bytes = unsafe { array(data.cast::<u8>(), length, max) }?;
+    // Most keys are short and ASCII, for which the general check takes as long as all else around a read.
+    if bytes.is_ascii() {
+        // SAFETY: ASCII is UTF-8.
+        return Ok(unsafe { std::str::from_utf8_unchecked(bytes) });
+    }
     std::str::from_utf8(bytes).map_err(|_| Error::new(kind, "the text is not valid UTF-8"))
 }
 

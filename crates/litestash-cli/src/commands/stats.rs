@@ -32,7 +32,19 @@ impl Stats {
     }
 }
 
-/// Four lines of totals, and one about buckets if there are any.
+/// The limits that were given and the counters, where there are any.
+fn limits(stats: &litestash_core::Stats) -> String {
+    let litestash_core::LimitStats { limits, counted_rows, counted_bytes, disk_bytes, .. } = stats.limits;
+    let mut parts = vec![format!("{} on disk", units::bytes(disk_bytes))];
+    parts.extend(limits.bytes.map(|bytes| format!("of {} at most", units::bytes(bytes))));
+    parts.extend(limits.rows.map(|rows| format!("{} rows at most", units::count(rows))));
+    if let (Some(rows), Some(bytes)) = (counted_rows, counted_bytes) {
+        parts.push(format!("counted {} rows with {}", units::count(rows), units::bytes(bytes)));
+    }
+    parts.join(", ")
+}
+
+/// Five lines of totals, and one about buckets if there are any.
 pub(super) fn totals(stats: &litestash_core::Stats, style: Style) -> String {
     let sum = |part: fn(&litestash_core::ShardStats) -> u64| stats.shards.iter().map(part).sum::<u64>();
     let expired = match stats.expired_rows {
@@ -60,6 +72,7 @@ pub(super) fn totals(stats: &litestash_core::Stats, style: Style) -> String {
                 units::bytes(sum(|shard| shard.free_bytes))
             ),
         ),
+        ("limits", limits(stats)),
         ("format", format!("contract {}, SQLite {}", stats.format, stats.sqlite_version)),
     ];
     let buckets = (stats.buckets.buckets > 0).then(|| {

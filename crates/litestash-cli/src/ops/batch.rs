@@ -4,7 +4,7 @@ use super::members::{self, Members};
 use super::single::{Answer, Single};
 use super::{error_json, json_list};
 use litestash_core::contract::interchange::value_from_json;
-use litestash_core::{Error, Key, LiteStash, Op, Result, Value};
+use litestash_core::{Error, Key, LiteStash, Op, Result, TransactionOutcome, Value};
 use serde_json::value::RawValue;
 
 fn keys(mut members: Members<'_>) -> Result<Vec<Key>> {
@@ -53,6 +53,22 @@ pub(super) fn apply(stash: &LiteStash, mut members: Members<'_>) -> Result<Strin
         Ok::<_, Error>(single.answer(outcome?)?.to_json())
     };
     Ok(json_list(parsed.into_iter().map(|parsed| result(parsed).unwrap_or_else(|error| error_json(&error)))))
+}
+
+/// What is refused refuses all of them.
+pub(super) fn transaction(stash: &LiteStash, mut members: Members<'_>) -> Result<String> {
+    let operations = members.list::<&RawValue>("operations")?;
+    members.finish()?;
+    let parsed: Vec<_> = operations.iter().map(|json| parse(json.get())).collect::<Result<_>>()?;
+    let (parsed, ops): (Vec<_>, Vec<_>) = parsed.into_iter().unzip();
+    match stash.transaction(&ops)? {
+        TransactionOutcome::Refused { index } => Ok(format!("{{\"refused\":{index}}}")),
+        TransactionOutcome::Committed(outcomes) => {
+            let result = |(single, outcome): (&Single, _)| Ok(single.answer(outcome)?.to_json());
+            let results = parsed.iter().zip(outcomes).map(result).collect::<Result<Vec<_>>>()?;
+            Ok(format!("{{\"committed\":{}}}", json_list(results)))
+        }
+    }
 }
 
 fn parse(json: &str) -> Result<(Single, Op)> {

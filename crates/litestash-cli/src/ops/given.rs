@@ -2,7 +2,7 @@
 
 use super::members::Members;
 use super::{invalid, run_named};
-use litestash_core::{Compression, CountingRandom, LiteStash, Options, Result};
+use litestash_core::{Compression, CountingRandom, Limits, LiteStash, Options, Result};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ pub struct ScriptOptions {
     default_ttl_us: Option<u64>,
     encryption_key: Option<String>,
     compression: Option<ScriptCompression>,
+    limits: Option<ScriptLimits>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -22,22 +23,38 @@ struct ScriptCompression {
     level: i32,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScriptLimits {
+    rows: u64,
+    eviction: ScriptEviction,
+}
+
+/// Which rows an eviction chooses is each implementation's own.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ScriptEviction {
+    None,
+}
+
 impl ScriptOptions {
     /// Reads the JSON object.
     pub fn parse(json: &str) -> Result<Self> {
         serde_json::from_str(json).map_err(|_| invalid("the script's options are malformed"))
     }
 
-    /// Adds them; the random bytes of a stash with a key are counted.
-    pub fn apply(&self, options: Options) -> Result<Options> {
-        let options = match self.default_ttl_us {
-            Some(us) => options.default_ttl(Some(Duration::from_micros(us))),
-            None => options,
-        };
-        let compression = self.compression.as_ref();
-        let compression =
-            compression.map(|given| Compression { min_bytes: given.min_bytes, level: given.level });
-        with_key(options.compression(compression), self.encryption_key.as_deref())
+    /// Adds those that are given; the random bytes of a stash with a key are counted.
+    pub fn apply(&self, mut options: Options) -> Result<Options> {
+        if let Some(us) = self.default_ttl_us {
+            options = options.default_ttl(Some(Duration::from_micros(us)));
+        }
+        if let Some(ScriptCompression { min_bytes, level }) = self.compression {
+            options = options.compression(Compression { min_bytes, level });
+        }
+        if let Some(ScriptLimits { rows, eviction: ScriptEviction::None }) = self.limits {
+            options = options.limits(Limits { rows: Some(rows), ..Limits::default() });
+        }
+        with_key(options, self.encryption_key.as_deref())
     }
 }
 

@@ -63,6 +63,7 @@ fn run_within(stash: &LiteStash, name: &str, mut members: Members<'_>) -> Result
         "set_many" => batch::set_many(stash, members),
         "delete_many" => batch::delete_many(stash, members),
         "apply" => batch::apply(stash, members),
+        "transaction" => batch::transaction(stash, members),
         "keys" => scan::keys(stash, members),
         "values" => scan::values(stash, members),
         "items" => scan::items(stash, members),

@@ -32,6 +32,7 @@ enum Work {
     Persist,
     Touch,
     Ttl,
+    Check(Action),
 }
 
 /// What it answered.
@@ -65,6 +66,7 @@ impl Single {
             "increment" => |members| Ok(Work::Increment(members.required_int("by")?)),
             "increment_float" => |members| Ok(Work::IncrementFloat(members.float("by")?)),
             "expire" => expire,
+            "check" => check,
             _ => return Err(invalid(format!("there is no operation `{name}` here"))),
         };
         let key = members.key()?;
@@ -92,6 +94,10 @@ impl Single {
             Work::Persist => Answer::Flag(stash.persist(key)?),
             Work::Touch => Answer::Flag(stash.touch(key)?),
             Work::Ttl => Answer::Deadline(stash.expires_at(key)?),
+            Work::Check(_) => {
+                let outcome = stash.apply(&[self.to_op()?])?.pop().transpose()?;
+                Answer::Flag(outcome == Some(Outcome::Flag(true)))
+            }
         })
     }
 
@@ -118,6 +124,7 @@ impl Single {
             Work::Expire(deadline) => Action::Expire(*deadline),
             Work::Persist => Action::Persist,
             Work::Touch => Action::Touch,
+            Work::Check(action) => action.clone(),
         };
         Op::new(&self.key, action)
     }
@@ -241,6 +248,14 @@ fn deadline(members: &mut Members<'_>) -> Result<Option<Deadline>> {
 fn expire(members: &mut Members<'_>) -> Result<Work> {
     let deadline = deadline(members)?.map(Work::Expire);
     deadline.ok_or_else(|| invalid("`expire` needs `ttl_us`, `idle_us` or `expires_at`"))
+}
+
+fn check(members: &mut Members<'_>) -> Result<Work> {
+    match (members.optional_value("expected")?, condition(members)?) {
+        (Some(expected), Condition::Always) => Ok(Work::Check(Action::Expect(encode(&expected)?))),
+        (None, condition) if condition != Condition::Always => Ok(Work::Check(Action::Check(condition))),
+        _ => Err(invalid("`check` needs either `if` or `expected`")),
+    }
 }
 
 fn compare_and_set(members: &mut Members<'_>) -> Result<Work> {

@@ -85,3 +85,15 @@ fn compacting_gives_space_back() {
     assert!(json.contains("\"shards_busy\":0") && !json.contains("\"pages_freed\":0,"), "{json}");
     assert_eq!(place.out(&["compact"]), "gave back 0 B\n");
 }
+
+#[test]
+fn limits_hold_for_a_command_and_are_shown() {
+    let place = filled();
+    let (_, err) = place.run(&["--max-rows", "300", "set", "one-more", "1"], 5);
+    assert!(err.contains("error[LimitReached] 26: "), "{err}");
+    place.run(&["--max-rows", "200", "--eviction", "least-recently-stored", "set", "one-more", "1"], 0);
+    let text = place.out(&["--max-bytes", "64MiB", "stats"]);
+    assert!(text.contains("of 64.0 MiB at most") && text.contains("counted 269 rows"), "{text}");
+    assert!(place.run(&["--max-bytes", "64MB", "stats"], 2).1.contains("a size is"));
+    assert!(place.run(&["--max-bytes", "1MiB", "set", "a", "1"], 2).1.contains("InvalidArgument"));
+}

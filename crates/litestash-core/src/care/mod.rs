@@ -7,6 +7,7 @@ mod rotate;
 mod stats;
 mod sync;
 mod transfer;
+mod unfinished;
 mod verify;
 
 pub use backup::BackupReport;

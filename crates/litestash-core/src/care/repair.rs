@@ -2,6 +2,7 @@
 
 use super::backup::refuse_occupied;
 use super::transfer::Parsed;
+use super::unfinished;
 use crate::contract::format::Format;
 use crate::contract::hash::KeyHash;
 use crate::contract::interchange::{EncodedLine, key_to_json};
@@ -65,8 +66,8 @@ pub struct Lost {
 /// `destination`, and those of its buckets into buckets of the same names.
 ///
 /// A row proves sound by its key's hash, its checksum and its canonical form; versions and deadlines are
-/// kept. The source is not changed. It must not be open in this process: close it first. `destination` must
-/// not exist, or be an empty directory.
+/// kept. What transactions of its journal left undone is done in the new stash. The source is not changed.
+/// It must not be open in this process: close it first. `destination` must not exist, or be an empty directory.
 pub fn repair(source: impl AsRef<Path>, destination: impl AsRef<Path>) -> Result<RepairReport> {
     repair_with(source, destination, Options::new())
 }
@@ -128,7 +129,7 @@ fn salvage(
             });
         }
     }
-    Ok(())
+    unfinished::finish(source, format, target, bucket, report)
 }
 
 struct Failure {

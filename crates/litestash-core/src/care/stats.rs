@@ -4,7 +4,9 @@ use crate::contract::limits::SLOTS;
 use crate::contract::route::Slot;
 use crate::error::Result;
 use crate::stash::LiteStash;
-use crate::storage::{CacheStats, ExpiryStats, row};
+use crate::storage::bounds::Bounds;
+use crate::storage::shard::Marks;
+use crate::storage::{CacheStats, ExpiryStats, LimitStats, row};
 use serde::Serialize;
 
 /// Figures of a stash, as of the moment each shard was read.
@@ -21,6 +23,8 @@ pub struct Stats {
     pub record_bytes: u64,
     /// Bytes of the files, write-ahead logs included.
     pub file_bytes: u64,
+    /// The limits, and how far they are used.
+    pub limits: LimitStats,
     /// The read cache of this process.
     pub cache: CacheStats,
     /// What this process did about deadlines.
@@ -63,6 +67,10 @@ pub struct ShardStats {
     pub file_bytes: u64,
     /// Bytes of `shard-N.db-wal`.
     pub wal_bytes: u64,
+    /// Stored rows as the shard counts them, if it is counted: where a stash with limits has written.
+    pub counted_rows: Option<u64>,
+    /// Bytes of keys and records as the shard counts them, if it is counted.
+    pub counted_bytes: Option<u64>,
     /// Bytes in pages that hold nothing, which `compact` gives back.
     pub free_bytes: u64,
     /// The tables.
@@ -116,9 +124,9 @@ impl LiteStash {
                 let page = pragma("page_size")?.unsigned_abs();
                 let pages = pragma("page_count")?.unsigned_abs();
                 let free = pragma("freelist_count")?.unsigned_abs();
-                Ok((slots, pages * page, free * page))
+                Ok((slots, pages * page, free * page, Marks::read(database)?.counters))
             })?;
-            let Some((slots, page_bytes, free_bytes)) = figures else { continue };
+            let Some((slots, page_bytes, free_bytes, counters)) = figures else { continue };
             let size = |suffix: &str| {
                 let directory = self.path()?;
                 let name = shard.id().file_name() + suffix;
@@ -129,17 +137,36 @@ impl LiteStash {
                 shard: shard.id().number(),
                 file_bytes: size("").unwrap_or(page_bytes),
                 wal_bytes: size("-wal").unwrap_or(0),
+                counted_rows: counters.map(|counters| counters.rows.max(0).unsigned_abs()),
+                counted_bytes: counters.map(|counters| counters.bytes.max(0).unsigned_abs()),
                 free_bytes,
                 slots,
             });
         }
+        let index_bytes = self.path().map_or(0, |directory| {
+            let size = |shard: &ShardStats| {
+                let number = crate::contract::route::ShardId::new(shard.shard)?;
+                directory.join(number.file_name() + "-shm").metadata().ok().map(|metadata| metadata.len())
+            };
+            shards.iter().filter_map(size).sum()
+        });
+        let file_bytes = shards.iter().map(|shard| shard.file_bytes + shard.wal_bytes).sum();
+        let bounds = self.inner.bounds.as_deref();
+        let limits = LimitStats {
+            limits: bounds.map(Bounds::limits).unwrap_or_default(),
+            counted_rows: shards.iter().filter_map(|shard| shard.counted_rows).reduce(u64::saturating_add),
+            counted_bytes: shards.iter().filter_map(|shard| shard.counted_bytes).reduce(u64::saturating_add),
+            disk_bytes: file_bytes + index_bytes + bounds.map_or(0, Bounds::reserve_bytes),
+            evicted_rows: bounds.map_or(0, Bounds::evicted),
+        };
         let slots = || shards.iter().flat_map(|shard| &shard.slots);
         Ok(Stats {
             rows: slots().map(|slot| slot.rows).sum(),
             expired_rows: slots().map(|slot| slot.expired_rows).sum(),
             key_bytes: slots().map(|slot| slot.key_bytes).sum(),
             record_bytes: slots().map(|slot| slot.record_bytes).sum(),
-            file_bytes: shards.iter().map(|shard| shard.file_bytes + shard.wal_bytes).sum(),
+            file_bytes,
+            limits,
             cache: self.inner.cache.stats(),
             expiry: self.inner.expiring.stats(),
             sqlite_version: crate::sqlite_version(),

@@ -7,7 +7,9 @@ use crate::contract::route::{Route, ShardId, Slot};
 use crate::contract::schema::{AUTO_VACUUM, PAGE_BYTES, slot_table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::stash::LiteStash;
+use crate::storage::counting::count_all;
 use crate::storage::row;
+use crate::storage::shard::{Counters, Marks};
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -37,6 +39,8 @@ pub enum ProblemKind {
     Value,
     /// A row with a deadline has no hint in the `expiry` table, or a hint is malformed.
     Expiry,
+    /// The shard's counters are not what a count of its rows gives.
+    Counters,
 }
 
 /// [`Problem::shard`] of a problem with the stash's journal.
@@ -81,14 +85,14 @@ impl VerifyReport {
 
 impl LiteStash {
     /// Checks every rule of the contract: SQLite's integrity check, header values, schema, and of each row
-    /// its key, hash, routing, version, checksum, canonical form and expiry hint; and the same of its buckets.
-    /// Damage is reported, not an error; others can write meanwhile.
+    /// its key, hash, routing, version, checksum, canonical form and expiry hint, and the counters of counted shards;
+    /// and the same of its buckets. Damage is reported, not an error; others can write meanwhile.
     pub fn verify(&self) -> Result<VerifyReport> {
         self.verify_while(|| true)
     }
 
-    /// [`LiteStash::verify`] for as long as `goes_on` says so, which is asked for each shard, table and page of a
-    /// table; then it is `Cancelled`.
+    /// [`LiteStash::verify`] for as long as `goes_on` says so, which is asked for each shard, table and page
+    /// of a table; then it is `Cancelled`.
     pub fn verify_while(&self, goes_on: impl Fn() -> bool) -> Result<VerifyReport> {
         let mut report = self.verify_shards(&goes_on)?;
         self.for_each_bucket(|name, bucket| {
@@ -124,12 +128,17 @@ impl LiteStash {
             asked(goes_on)?;
             let checked = shard.read_snapshot(|database| {
                 let mut check = Check::new(shard.id(), self.inner.format());
+                // A damaged file can be so that it has no counters to be read.
+                let counters = Marks::read(database).ok().and_then(|marks| marks.counters);
                 let connection = database.connection();
                 check.file(connection)?;
                 for slot in Slot::all() {
                     check.table(connection, slot, goes_on)?;
                 }
                 check.expiry(connection)?;
+                if let Some(counters) = counters {
+                    check.counters(connection, counters);
+                }
                 Ok(check)
             });
             match checked {
@@ -268,6 +277,20 @@ impl<'a> Check<'a> {
             self.problem(Some(slot), None, ProblemKind::Structure, error.to_string());
         }
         Ok(())
+    }
+
+    fn counters(&mut self, connection: &Connection, stored: Counters) {
+        match count_all(connection) {
+            Ok(counted) if counted == stored => {}
+            Ok(Counters { rows, bytes }) => {
+                let message = format!(
+                    "counted are {rows} rows and {bytes} bytes; the shard says {} and {}",
+                    stored.rows, stored.bytes
+                );
+                self.problem(None, None, ProblemKind::Counters, message);
+            }
+            Err(error) => self.problem(None, None, ProblemKind::Structure, error.message().to_owned()),
+        }
     }
 
     fn expiry(&mut self, connection: &Connection) -> Result<()> {

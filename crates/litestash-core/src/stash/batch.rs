@@ -192,6 +192,9 @@ impl Inner {
                     let live = crate::storage::row::get(database, place.route.slot, &place.hash, |row| {
                         op::Live::read(self.format(), place, row, || now_us)
                     });
+                    if matches!(live, Ok(Some(_))) {
+                        self.note_use(op.key.as_ref(), Some(place));
+                    }
                     match live {
                         Ok(row) => {
                             let Some(row) = row.flatten() else { return Ok(Ok(op.action.on_missing())) };
@@ -241,7 +244,21 @@ impl Inner {
             placed.op.action.creates() && placed.op.action.check(self.value_bytes_max, now_us).is_ok()
         };
         if group.iter().any(creates) {
-            return self.shard(shard).write(level, run);
+            return match self.shard(shard).write(level, run) {
+                // No room for a shard that is not there, which is no reason to refuse what needs none.
+                Err(error) if error.kind() == ErrorKind::LimitReached => {
+                    let answer = |placed: &Placed<'_>| {
+                        placed.op.action.check(self.value_bytes_max, now_us)?;
+                        if creates(placed) {
+                            Err(error.duplicate())
+                        } else {
+                            Ok(placed.op.action.on_missing())
+                        }
+                    };
+                    Ok(group.iter().map(answer).collect())
+                }
+                done => done,
+            };
         }
         let missing = |placed: &Placed<'_>| {
             placed.op.action.check(self.value_bytes_max, now_us).map(|()| placed.op.action.on_missing())

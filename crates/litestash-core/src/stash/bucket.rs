@@ -7,6 +7,7 @@ use crate::contract::bucket::directory_name;
 use crate::contract::limits::VALUE_BYTES_MAX;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
+use crate::storage::Limits;
 use crate::storage::drops;
 use crate::storage::events::Hub;
 use crate::storage::shard::{Settings, Shard};
@@ -28,6 +29,7 @@ pub struct BucketOptions {
     value_bytes_max: Option<usize>,
     uncached: bool,
     default_ttl: Option<Option<Duration>>,
+    limits: Limits,
 }
 
 impl BucketOptions {
@@ -64,7 +66,15 @@ impl BucketOptions {
         self
     }
 
+    /// What the bucket may take on disk and how many rows it may have, and what happens then. Default: no limits
+    /// of its own. As [`Options::limits`](super::Options::limits), and the stash's limits do not count its buckets.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     fn check(&self) -> Result<()> {
+        self.limits.check()?;
         check_default_ttl(self.default_ttl.flatten())?;
         if self.value_bytes_max.is_some_and(|bytes| !(1..=VALUE_BYTES_MAX).contains(&bytes)) {
             return Err(Error::invalid_argument(format!("value_bytes_max is 1 to {VALUE_BYTES_MAX}")));
@@ -210,6 +220,8 @@ impl LiteStash {
             value_bytes_max,
             cached: !options.uncached,
             default_ttl: options.default_ttl.unwrap_or(root.default_ttl),
+            limits: if root.settings.writable() { options.limits } else { Limits::default() },
+            background: root.common.expiring.in_background,
             hub: Hub::new(root.clock(), Some(root.hub.origin()), Some(name.into())),
             clock: root.clock(),
             buckets: None,

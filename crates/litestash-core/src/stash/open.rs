@@ -13,6 +13,7 @@ use crate::env::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
 use crate::storage::armour;
+use crate::storage::bounds::{Bounds, Limits};
 use crate::storage::cache::{Group, ReadCache};
 use crate::storage::connection::{self, Access};
 use crate::storage::descriptors::Descriptors;
@@ -77,6 +78,8 @@ pub(crate) struct Inner {
     pub(crate) expiring: Arc<Expiring>,
     /// For rows that are made without saying a deadline.
     pub(super) default_ttl: Option<Duration>,
+    /// The limits, if there are any.
+    pub(crate) bounds: Option<Arc<Bounds>>,
     /// The version of the last relaxed write.
     pub(super) relaxed_us: AtomicI64,
     closed: AtomicBool,
@@ -135,6 +138,8 @@ impl LiteStash {
             value_bytes_max: options.value_bytes_max,
             cached: true,
             default_ttl: options.default_ttl,
+            limits: if read_only { Limits::default() } else { options.limits },
+            background: options.background,
             hub: Hub::new(Arc::clone(&options.clock), options.origin, None),
             clock: Arc::clone(&options.clock),
             buckets: Some(Buckets::default()),
@@ -173,7 +178,8 @@ impl LiteStash {
     }
 
     /// Closes the stash for all its handles, and its buckets: waits for operations that run, moves the
-    /// write-ahead logs into the shard files and closes them. Every later operation is `Closed`; closing again does nothing.
+    /// write-ahead logs into the shard files and closes them. Every later operation is `Closed`; closing again
+    /// does nothing.
     ///
     /// The first error is returned, after every shard was closed. Nothing acknowledged is lost by an error
     /// here, but for writes at [`Durability::Relaxed`] that could not be written any more.
@@ -205,6 +211,8 @@ pub(super) struct Parts {
     /// Whether rows are kept in the cache.
     pub(super) cached: bool,
     pub(super) default_ttl: Option<Duration>,
+    pub(super) limits: Limits,
+    pub(super) background: bool,
     pub(super) hub: Hub,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) buckets: Option<Buckets>,
@@ -213,8 +221,21 @@ pub(super) struct Parts {
 
 impl Inner {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { settings, keyring, value_bytes_max, cached, default_ttl, hub, clock, buckets, common } =
-            parts;
+        let Parts {
+            settings,
+            keyring,
+            value_bytes_max,
+            cached,
+            default_ttl,
+            limits,
+            background,
+            hub,
+            clock,
+            buckets,
+            common,
+        } = parts;
+        let directory = settings.directory.as_ref().map(Directory::path);
+        let bounds = Bounds::new(limits, directory, Arc::clone(&clock), background).map(Arc::new);
         let settings = Arc::new(settings);
         let group = common.cache.new_group();
         let (journal, hub) = (Arc::new(Journal::new(&settings)), Arc::new(hub));
@@ -222,10 +243,14 @@ impl Inner {
             settings: Arc::clone(&settings),
             journal: Arc::clone(&journal),
             hub: Arc::clone(&hub),
+            bounds: bounds.clone(),
             group,
             cached,
         };
         let shards = Shard::group_of(&member, &common);
+        if let Some(bounds) = &bounds {
+            bounds.watch(&shards);
+        }
         let watcher = Arc::new(Watcher::new(&shards, &hub));
         Self {
             journal,
@@ -234,6 +259,7 @@ impl Inner {
             watcher,
             expiring: Arc::clone(&common.expiring),
             default_ttl,
+            bounds,
             settings,
             keyring,
             value_bytes_max,
@@ -320,6 +346,7 @@ impl Inner {
             self.common.workers.all().iter().for_each(|worker| worker.stop());
         }
         for inner in &all {
+            inner.write_uses();
             inner.watcher.stop();
             if inner.journal.is_attached()
                 && let Err(error) = inner.shards().try_for_each(Shard::settle_journal)
@@ -333,6 +360,30 @@ impl Inner {
         let journals = all.iter().map(|inner| inner.journal.close()).fold(Ok(()), Result::and);
         all.iter().for_each(|inner| inner.hub.close());
         drained.and(closed).and(journals)
+    }
+
+    /// What others can know of this process's reads.
+    fn write_uses(&self) {
+        let Some(bounds) = self.bounds.as_ref().filter(|bounds| bounds.works_in_background()) else { return };
+        for shard in self.shards() {
+            if let Err(error) = shard.write_uses(bounds, true) {
+                tracing::debug!(%error, "writing uses at close");
+            }
+        }
+    }
+
+    /// Notes that a key was used, if anybody asks for that.
+    #[inline]
+    pub(super) fn note_use(&self, key: KeyRef<'_>, place: Option<&Place>) {
+        if let Some(bounds) = &self.bounds
+            && let Some(uses) = bounds.uses()
+        {
+            let place = || place.copied().unwrap_or_else(|| self.place(key));
+            let shard = uses.note(key, self.now_us(), || place().hash);
+            if bounds.works_in_background() {
+                self.shard(shard).ask_for_upkeep();
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::contract::format::{Compression, Unlock};
 use crate::contract::limits::{VALUE_BYTES_DEFAULT, VALUE_BYTES_MAX};
 use crate::env::{Clock, Random, SystemClock, SystemRandom};
 use crate::error::{Error, Result};
-use crate::storage::Durability;
+use crate::storage::{Durability, Limits};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,7 @@ pub struct Options {
     pub(super) random: Arc<dyn Random>,
     key: Option<Zeroizing<Vec<u8>>>,
     passphrase: Option<Zeroizing<String>>,
+    pub(super) limits: Limits,
 }
 
 impl Default for Options {
@@ -60,6 +61,7 @@ impl Default for Options {
             random: Arc::new(SystemRandom),
             key: None,
             passphrase: None,
+            limits: Limits::default(),
         }
     }
 }
@@ -159,8 +161,8 @@ impl Options {
         self
     }
 
-    /// Whether work that nobody waits for is done by itself, such as removing expired rows and prolonging
-    /// sliding deadlines that were read. Default: true. If false, it is done by explicit
+    /// Whether work that nobody waits for is done by itself, such as removing expired rows, prolonging
+    /// sliding deadlines that were read, and evicting ahead of need. Default: true. If false, it is done by explicit
     /// calls: [`LiteStash::sweep`]; `sync` and `close` prolong too.
     pub fn background(mut self, background: bool) -> Self {
         self.background = background;
@@ -171,6 +173,29 @@ impl Options {
     /// ([`crate::Scope::AllProcesses`]). Default: random. For tests and conformance.
     pub fn origin(mut self, origin: i64) -> Self {
         self.origin = Some(origin);
+        self
+    }
+
+    /// What the stash may take on disk and how many rows it may have, and what happens then. Default: no limits.
+    ///
+    /// Limits belong to the handle, not to the files: every process that writes a limited stash should be given them.
+    /// A write by a handle without limits makes no room, but keeps the counts. A read-only stash ignores them.
+    ///
+    /// Bytes are kept at every moment but for what is in flight: a transaction of many rows is in its log, beside the
+    /// files, until it is moved. Rows are kept after every write; while several processes write different shards in the
+    /// same instant, each may be one row over. Evicting is done by the write that finds no room, for which it removes
+    /// as much as it needs, and ahead of need in the background.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// use litestash_core::{Eviction, Limits, Options};
+    /// let limits =
+    ///     Limits { bytes: Some(64 << 20), eviction: Eviction::LeastRecentlyUsed, ..Limits::default() };
+    /// let stash = Options::new().limits(limits).open(dir.path())?;
+    /// # Ok::<_, litestash_core::Error>(())
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -262,6 +287,7 @@ impl Options {
         check_default_ttl(self.default_ttl)?;
         self.compression.map_or(Ok(()), Compression::check)?;
         self.unlock()?;
+        self.limits.check()?;
         Ok(self)
     }
 }
@@ -286,6 +312,7 @@ impl std::fmt::Debug for Options {
             .field("background", &self.background)
             .field("compression", &self.compression)
             .field("encrypted", &(self.key.is_some() || self.passphrase.is_some()))
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }

@@ -77,6 +77,7 @@ impl LiteStash {
                 // Its use has consequences, which are the read's.
                 return Ok(Peek::Unknown);
             }
+            self.inner.note_use(key, None);
             Ok(Peek::Found(f(&content.body)))
         })
     }
@@ -178,12 +179,18 @@ impl Inner {
         // A key that is known costs no hash.
         if let Some(known) = self.cache.get(self.group, key) {
             return match &known.content {
-                Some(content) => live(content.version, &content.record()),
+                Some(content) => {
+                    self.note_use(key, place);
+                    live(content.version, &content.record())
+                }
                 None => Ok(None),
             };
         }
         let place = place.copied().unwrap_or_else(|| self.place(key));
         let found = self.shard(place.route.shard).read_row(key, &place, live)?;
+        if found.is_some() {
+            self.note_use(key, Some(&place));
+        }
         Ok(found.flatten())
     }
 

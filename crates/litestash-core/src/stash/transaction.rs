@@ -227,9 +227,17 @@ impl Inner {
     pub(super) fn finish_transactions_at_open(&self) -> Result<()> {
         match self.finish_transactions() {
             Err(error) if error.kind() == ErrorKind::ReadOnly => self.wait_for_others(error),
-            // The shards that are sound stay usable; who writes one that needs the journal is told.
-            Err(error) if error.kind() == ErrorKind::Corrupt || error.kind() == ErrorKind::NotAStash => {
-                tracing::error!(%error, "the journal cannot be read");
+            // What is sound stays usable; who writes a shard that needs the journal is told.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Corrupt
+                        | ErrorKind::NotAStash
+                        | ErrorKind::UnsupportedFormat
+                        | ErrorKind::DiskFull
+                ) =>
+            {
+                tracing::error!(%error, "what transactions left undone cannot be finished");
                 Ok(())
             }
             other => other,

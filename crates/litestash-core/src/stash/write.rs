@@ -95,7 +95,8 @@ impl LiteStash {
     }
 
     /// Adds `by` to a stored number and returns the sum, which is stored as a float. A missing key counts as
-    /// 0.0; deadlines as with [`LiteStash::increment`]. A stored integer is taken up to 2⁵³, where it is exact as a float.
+    /// 0.0; deadlines as with [`LiteStash::increment`]. A stored integer is taken up to 2⁵³, where it is exact
+    /// as a float.
     ///
     /// `Overflow` if it is greater or the sum is not finite, `TypeMismatch` if no number is stored,
     /// `InvalidArgument` if `by` is not finite; the row is unchanged then.
@@ -160,6 +161,7 @@ impl Inner {
         let shard = self.shard(place.route.shard);
         if let Action::Set { encoded, options } = action {
             if level == Durability::Relaxed
+                && self.may_be_acknowledged_early(key, encoded)?
                 && options.condition == Condition::Always
                 && !options.keep_ttl
                 && self.settings.directory.is_some()
@@ -200,6 +202,13 @@ impl Inner {
     /// Now.
     pub(super) fn moment(&self) -> Moment {
         Moment { now_us: self.now_us(), default_ttl: self.default_ttl }
+    }
+
+    /// Whether there is room for a row that is not written yet.
+    fn may_be_acknowledged_early(&self, key: KeyRef<'_>, encoded: &[u8]) -> Result<bool> {
+        let Some(bounds) = &self.bounds else { return Ok(true) };
+        bounds.check_size(key.size_bytes() + encoded.len())?;
+        Ok(!bounds.may_refuse())
     }
 
     /// Greater than every one before, so that relaxed writes of a key are in the order of their versions.

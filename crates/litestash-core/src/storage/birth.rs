@@ -5,7 +5,9 @@
 //! of the same statements on the file. See `docs/adr/0004-birth-of-a-shard.md`.
 
 use super::connection::{self, Content};
+use super::counting::begin_counting;
 use super::directory::create_shard_file;
+use super::shard::Counters;
 use crate::contract::format::StashId;
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions};
@@ -27,12 +29,17 @@ mod header {
 }
 
 /// Creates the file of a shard or of the journal, empty but for its tables, if there is none of that name.
-/// Mode 0600.
-pub(super) fn create(path: &Path, content: impl Into<Content>, stash: Option<&StashId>) -> Result<()> {
+/// Mode 0600. `counted`: a shard whose rows are counted.
+pub(super) fn create(
+    path: &Path,
+    content: impl Into<Content>,
+    stash: Option<&StashId>,
+    counted: bool,
+) -> Result<()> {
     let content = content.into();
     let failed =
         |error: std::io::Error| Error::from(error).context(format_args!("creating the file of {content}"));
-    let newborn = Newborn::write(path, &image(content, stash)?).map_err(failed)?;
+    let newborn = Newborn::write(path, &image(content, stash, counted)?).map_err(failed)?;
     match std::fs::hard_link(newborn.path(), path) {
         Err(error) if error.kind() == Io::AlreadyExists => Ok(()),
         // A file system without hard links: SQLite creates the tables in place.
@@ -42,8 +49,11 @@ pub(super) fn create(path: &Path, content: impl Into<Content>, stash: Option<&St
 }
 
 /// The pages of an empty shard, in the WAL format, which a database in memory cannot have itself.
-fn image(content: Content, stash: Option<&StashId>) -> Result<Vec<u8>> {
+fn image(content: Content, stash: Option<&StashId>, counted: bool) -> Result<Vec<u8>> {
     let mut connection = connection::open_in_memory(content, stash)?.into_connection();
+    if counted {
+        begin_counting(&connection, Counters::default())?;
+    }
     let mut image = connection.serialize(c"main")?.to_vec();
     image[header::FORMAT_VERSIONS].fill(2);
     image[header::CHANGE_COUNTER].copy_from_slice(&1u32.to_be_bytes());

@@ -21,6 +21,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) access: Access,
     /// Whether a missing file is created, and a missing directory of a bucket.
     pub(crate) creates: bool,
+    /// Whether a shard that is created counts its rows.
+    pub(crate) counted: bool,
     /// How long to wait for the names of the buckets, and to finish what a drop of the bucket has left.
     pub(crate) timeout: Duration,
 }
@@ -33,7 +35,7 @@ impl<'a> Wanted<'a> {
         access: Access,
         timeout: Duration,
     ) -> Self {
-        Self { shard, stash, access, creates: false, timeout }
+        Self { shard, stash, access, creates: false, counted: false, timeout }
     }
 }
 
@@ -84,7 +86,7 @@ fn open(directory: &Directory, wanted: Wanted<'_>) -> Result<Option<Database>> {
             // directory was looked at.
             keyring::refuse(directory)?;
         }
-        birth::create(&path, wanted.shard, wanted.stash)?;
+        birth::create(&path, wanted.shard, wanted.stash, wanted.counted)?;
     }
     connection::open(&path, wanted.shard, wanted.stash, wanted.access)
 }

@@ -1,5 +1,6 @@
 //! Opening one SQLite connection to a shard: flags, pragmas, creation, and the checks that it is ours.
 
+use super::bounds::Budget;
 use super::database::Database;
 use super::sql;
 use crate::contract::format::StashId;
@@ -249,6 +250,13 @@ pub(super) fn set_synchronous(connection: &Connection, syncs: bool) -> Result<()
         connection.pragma_update(None, "fullfsync", syncs)?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     }
+    Ok(())
+}
+
+/// Cuts the log's file when it is started anew, and checkpoints earlier should the background not keep up.
+pub(super) fn limit_log(connection: &Connection, budget: &Budget) -> Result<()> {
+    connection.pragma_update(None, "wal_autocheckpoint", i64::from(budget.frames) * 4)?;
+    connection.pragma_update(None, "journal_size_limit", budget.log_bytes())?;
     Ok(())
 }
 

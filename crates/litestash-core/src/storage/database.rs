@@ -9,7 +9,7 @@ use super::retry::while_busy;
 use super::shard::Marks;
 use super::sql;
 use super::ticket::Ticket;
-use super::wal_index::{Header, WalIndex};
+use super::wal_index::{FRAMES_KEPT_MAX, Header, WalIndex};
 use crate::contract::limits::SLOTS;
 use crate::contract::route::Slot;
 use crate::error::Result;
@@ -25,12 +25,16 @@ pub(super) enum Hot {
     Commit,
     BeginRead,
     Marks,
+    CountersSet,
+    Pages,
+    FreePages,
     Get(Slot),
     Put(Slot),
     Delete(Slot),
+    SizeOf(Slot),
 }
 
-const HOT_STATEMENTS: usize = 4 + 3 * SLOTS;
+const HOT_STATEMENTS: usize = 7 + 4 * SLOTS;
 
 impl Hot {
     const fn index(self) -> usize {
@@ -39,9 +43,13 @@ impl Hot {
             Self::Commit => 1,
             Self::BeginRead => 2,
             Self::Marks => 3,
-            Self::Get(slot) => 4 + slot.index(),
-            Self::Put(slot) => 4 + SLOTS + slot.index(),
-            Self::Delete(slot) => 4 + 2 * SLOTS + slot.index(),
+            Self::CountersSet => 4,
+            Self::Pages => 5,
+            Self::FreePages => 6,
+            Self::Get(slot) => 7 + slot.index(),
+            Self::Put(slot) => 7 + SLOTS + slot.index(),
+            Self::Delete(slot) => 7 + 2 * SLOTS + slot.index(),
+            Self::SizeOf(slot) => 7 + 3 * SLOTS + slot.index(),
         }
     }
 
@@ -51,9 +59,13 @@ impl Hot {
             Self::Commit => sql::COMMIT,
             Self::BeginRead => sql::BEGIN_READ,
             Self::Marks => sql::MARKS,
+            Self::CountersSet => sql::COUNTERS_SET,
+            Self::Pages => sql::PAGES,
+            Self::FreePages => sql::FREE_PAGES,
             Self::Get(slot) => sql::GET[slot.index()],
             Self::Put(slot) => sql::PUT[slot.index()],
             Self::Delete(slot) => sql::DELETE[slot.index()],
+            Self::SizeOf(slot) => sql::SIZE_OF[slot.index()],
         }
     }
 }
@@ -88,6 +100,10 @@ pub(crate) struct Database {
     used: bool,
     /// Of a bucket: the header of a state in which it was not dropped.
     undropped: Option<Header>,
+    /// Frames of the log beyond which read transactions are not kept open.
+    frames_kept_max: u32,
+    /// Whether the table of uses was seen, which is never removed.
+    has_uses: bool,
 }
 
 // SAFETY: `Connection` can be sent, and the mapped page belongs to the process and not to a thread; a
@@ -110,6 +126,8 @@ impl Database {
             ticket: None,
             used: false,
             undropped: None,
+            frames_kept_max: FRAMES_KEPT_MAX,
+            has_uses: false,
         }
     }
 
@@ -135,6 +153,26 @@ impl Database {
         let result = ticket.in_turn(timeout, || attempt(self));
         self.ticket = Some(ticket);
         result
+    }
+
+    /// Keeps read transactions open only while the log is shorter than that.
+    pub(super) fn keep_below(&mut self, frames: u32) {
+        self.frames_kept_max = frames;
+    }
+
+    /// Whether there is a table of uses.
+    pub(super) fn has_uses(&mut self) -> Result<bool> {
+        if !self.has_uses {
+            let mut exists = self.connection.prepare_cached(sql::ACCESS_EXISTS)?;
+            self.has_uses = exists.query_row([], |row| row.get(0))?;
+        }
+        Ok(self.has_uses)
+    }
+
+    /// Pages of the file, and how many of them hold nothing.
+    pub(super) fn pages(&mut self) -> Result<(u32, u32)> {
+        let mut number = |which| self.with(which, |statement| Ok(statement.query_row([], |row| row.get(0))?));
+        Ok((number(Hot::Pages)?, number(Hot::FreePages)?))
     }
 
     /// Whether others can say that they wait to write the shard.
@@ -218,7 +256,7 @@ impl Database {
     }
 
     fn may_keep(&self, header: &Header) -> bool {
-        self.index.is_some_and(|index| index.may_be_kept(header))
+        self.index.is_some_and(|index| index.may_be_kept(header, self.frames_kept_max))
     }
 
     /// Ends the read transaction that was kept open, if there is one.

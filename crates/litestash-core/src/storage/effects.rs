@@ -2,7 +2,7 @@
 
 use super::cache::Changes;
 use super::events::recorder::Recorder;
-use super::shard::Marks;
+use super::shard::{Counters, Marks};
 
 /// Goes from one [`WriteTxn`](super::row::WriteTxn) to the next of the same transaction, and to its commit.
 #[derive(Default)]
@@ -13,6 +13,10 @@ pub(crate) struct Effects {
     pub(super) changes: Option<Changes>,
     /// What subscribers have to hear of, if there are any.
     pub(super) recorder: Option<Box<Recorder>>,
+    /// The counters as the file has them.
+    pub(super) counted: Option<Counters>,
+    /// Rows that were evicted.
+    pub(super) evicted: u64,
     /// The earliest deadline that was written.
     pub(super) earliest: Option<i64>,
     /// Whether the files are others than those of the write before, because the bucket was dropped.

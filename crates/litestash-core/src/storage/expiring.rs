@@ -46,7 +46,7 @@ struct Watch {
 pub(crate) struct Expiring {
     clock: Arc<dyn Clock>,
     /// Whether anything is done without being asked for.
-    pub(super) in_background: bool,
+    pub(crate) in_background: bool,
     opened: Reading,
     watch: Mutex<Watch>,
     pub(super) rows: AtomicU64,

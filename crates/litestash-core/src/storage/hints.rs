@@ -4,6 +4,7 @@ use super::database::Database;
 use super::row::{self, NewRow, Removal, WriteTxn};
 use super::sql;
 use crate::contract::hash::KeyHash;
+use crate::contract::intent;
 use crate::contract::key::Key;
 use crate::contract::route::Slot;
 use crate::contract::version::Version;
@@ -124,12 +125,21 @@ impl WriteTxn<'_> {
     /// Gives the row of that version the expiry that `row` says; all else of `row` must be what is stored.
     pub(crate) fn redate(&mut self, row: &NewRow<'_>, version: Version) -> Result<()> {
         let (format, place) = (self.format(), self.place(row.slot, row.hash));
-        format.encode(&place, version, row.expiry, row.body, &mut self.record)?;
-        let mut redate = row::cached(self.database.connection(), &sql::REDATE, row.slot)?;
-        if redate.execute((row.hash, &self.record))? != 1 {
+        let mut record = std::mem::take(&mut self.record);
+        let redated = self.get(row.slot, row.hash, |stored| {
+            format.redate(&place, version, row.expiry, stored.stored, &mut record)
+        })?;
+        self.record = record;
+        let connection = self.database.connection();
+        if redated.is_none()
+            || row::cached(connection, &sql::REDATE, row.slot)?.execute((row.hash, &self.record))? != 1
+        {
             return Err(Error::new(ErrorKind::Internal, "a row to be prolonged is not there"));
         }
-        drop(redate);
+        if let Some(images) = &mut self.effects.images {
+            let key = format.encode_key(&place, row.key)?;
+            intent::push(images, row.slot, row.hash, key.as_stored(), Some((version, &self.record)));
+        }
         if let Some(deadline) = row.expiry.expires_at {
             self.hint(row.slot, row.hash, deadline)?;
         }

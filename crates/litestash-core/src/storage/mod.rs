@@ -10,9 +10,11 @@
 
 pub(crate) mod armour;
 mod birth;
+pub(crate) mod bounds;
 pub(crate) mod cache;
 pub(crate) mod connect;
 pub(crate) mod connection;
+pub(crate) mod counting;
 pub(crate) mod database;
 pub(crate) mod descriptors;
 pub(crate) mod directory;
@@ -41,6 +43,7 @@ pub(crate) mod ticket;
 mod wal_index;
 mod worker;
 
+pub use bounds::{Eviction, LimitStats, Limits};
 pub use cache::CacheStats;
 pub use connection::Durability;
 pub use events::{Event, EventKind, Filter, KeyFilter, Origin, Scope};

@@ -1,12 +1,13 @@
 //! Reading and writing single rows on a connection. A function that writes is a method of [`WriteTxn`], which
 //! only exists inside a transaction.
 
+use super::bounds::Room;
 use super::cache::{Changes, Content, Entry};
 use super::database::{Database, Hot};
 use super::effects::Effects;
 use super::events::EventKind;
 use super::events::recorder::Of;
-use super::shard::{Marks, Shard};
+use super::shard::{Counters, Marks, Shard};
 use super::sql::{self, PerSlot};
 use crate::contract::format::{Format, KeyColumn};
 use crate::contract::hash::KeyHash;
@@ -79,7 +80,6 @@ pub(crate) enum Removal {
     /// Its deadline has passed.
     Expired,
     /// To make room.
-    #[allow(dead_code, reason = "a reason that exists in the contract, whoever gives it")]
     Evicted,
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn get<T>(
     database.with(Hot::Get(slot), |statement| first(statement, hash, f))
 }
 
-fn first<T>(
+pub(super) fn first<T>(
     statement: &mut Statement<'_>,
     hash: &KeyHash,
     f: impl FnOnce(StoredRow<'_>) -> Result<T>,
@@ -308,14 +308,17 @@ fn upsert(
 pub(crate) struct WriteTxn<'a> {
     pub(super) database: &'a mut Database,
     pub(super) record: Vec<u8>,
-    shard: &'a Shard,
+    pub(super) shard: &'a Shard,
     pub(super) effects: Effects,
+    /// The limits that are to be kept.
+    pub(super) room: Option<Room<'a>>,
 }
 
 impl<'a> WriteTxn<'a> {
     /// Only for `Shard::transact`, after BEGIN IMMEDIATE.
     pub(super) fn begun(database: &'a mut Database, shard: &'a Shard, effects: Effects) -> Self {
-        Self { database, record: Vec::new(), shard, effects }
+        let room = shard.bounds().map(|bounds| Room::new(bounds, shard.id()));
+        Self { database, record: Vec::new(), shard, effects, room }
     }
 
     /// How the stash's keys and records are stored.
@@ -358,7 +361,8 @@ impl<'a> WriteTxn<'a> {
 
     /// What it has done.
     pub(super) fn into_effects(self) -> Effects {
-        self.effects
+        let evicted = self.room.map_or(0, |room| room.evicted);
+        Effects { evicted: self.effects.evicted + evicted, ..self.effects }
     }
 
     /// Tells subscribers of a value that was read by its key.
@@ -422,6 +426,14 @@ impl<'a> WriteTxn<'a> {
     }
 
     fn upsert(&mut self, row: &NewRow<'_>, version: Version) -> Result<bool> {
+        if self.effects.marks.counters.is_some() {
+            self.make_room(row)?;
+            return self.upsert_counted(row, version);
+        }
+        self.upsert_row(row, version)
+    }
+
+    pub(super) fn upsert_row(&mut self, row: &NewRow<'_>, version: Version) -> Result<bool> {
         let (format, place) = (self.format(), self.place(row.slot, row.hash));
         format.encode(&place, version, row.expiry, row.body, &mut self.record)?;
         let key = format.encode_key(&place, row.key)?;
@@ -491,7 +503,7 @@ impl<'a> WriteTxn<'a> {
         self.database.connection()
     }
 
-    /// Deletes the row of a key. Returns whether it was there.
+    /// Deletes the row of a key, and says why. Returns whether it was there.
     pub(crate) fn delete(
         &mut self,
         slot: Slot,
@@ -500,7 +512,11 @@ impl<'a> WriteTxn<'a> {
         removal: Removal,
     ) -> Result<bool> {
         let version = if self.effects.recorder.is_some() { self.version_of(slot, hash)? } else { None };
-        let deleted = self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))?;
+        let deleted = if self.effects.marks.counters.is_some() {
+            self.delete_counted(slot, hash)?
+        } else {
+            self.delete_row(slot, hash)?
+        };
         self.changed(key, || None);
         if self.effects.images.is_none() && self.effects.recorder.is_none() {
             return Ok(deleted);
@@ -526,6 +542,10 @@ impl<'a> WriteTxn<'a> {
         }
     }
 
+    pub(super) fn delete_row(&mut self, slot: Slot, hash: &KeyHash) -> Result<bool> {
+        self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))
+    }
+
     /// Deletes every row.
     pub(crate) fn clear(&mut self) -> Result<()> {
         let mut rows = 0;
@@ -533,6 +553,10 @@ impl<'a> WriteTxn<'a> {
             rows += cached(self.database.connection(), &sql::CLEAR, slot)?.execute([])?;
         }
         self.database.connection().prepare_cached(sql::EXPIRY_CLEAR)?.execute([])?;
+        self.forget_all_uses()?;
+        if self.effects.marks.counters.is_some() {
+            self.effects.marks.counters = Some(Counters::default());
+        }
         self.effects.changes = self.effects.changes.take().map(|_| Changes::All);
         if rows > 0
             && let Some(recorder) = &mut self.effects.recorder

@@ -16,11 +16,26 @@ macro_rules! per_slot {
     };
 }
 
+/// Over `access` there is no foreign key: a row may have no uses, and the other way round.
+macro_rules! run_used {
+    ($slot:literal) => {
+        concat!(
+            "SELECT row.key_hash, row.key, row.timestamp, row.microsecond, used.used_at, used.uses FROM slot_",
+            $slot,
+            " AS row LEFT JOIN access AS used ON used.slot = ",
+            $slot,
+            " AND used.key_hash = row.key_hash WHERE row.key_hash >= ?1 ORDER BY row.key_hash LIMIT ?2"
+        )
+    };
+}
+
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Takes its snapshot with the first read.
 pub(super) const BEGIN_READ: &str = "BEGIN";
 pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const ROLLBACK: &str = "ROLLBACK";
+pub(super) const PAGES: &str = "PRAGMA page_count";
+pub(super) const FREE_PAGES: &str = "PRAGMA freelist_count";
 
 /// One row by its hash.
 pub(super) const GET: PerSlot =
@@ -67,11 +82,51 @@ pub(super) const SIZE: PerSlot = per_slot!(
     ""
 );
 
+/// Bytes of the key and the record of one row.
+pub(super) const SIZE_OF: PerSlot = per_slot!(
+    "SELECT CASE WHEN typeof(key) IN ('text', 'blob') THEN octet_length(key) ELSE 8 END + octet_length(value) \
+     FROM ",
+    " WHERE key_hash = ?1"
+);
+
+/// Key, version and whether it is stored, of one row.
+pub(super) const KEY: PerSlot = per_slot!("SELECT key, timestamp, microsecond FROM ", " WHERE key_hash = ?1");
+
+/// A run of rows from a hash on: keys and versions.
+pub(super) const RUN: PerSlot = per_slot!(
+    "SELECT key_hash, key, timestamp, microsecond, NULL, NULL FROM ",
+    " WHERE key_hash >= ?1 ORDER BY key_hash LIMIT ?2"
+);
+
+/// [`RUN`] with what the table of uses has of them.
+pub(super) const RUN_USED: PerSlot = [run_used!("0"), run_used!("1"), run_used!("2"), run_used!("3")];
+
+/// Both counters.
+pub(super) const COUNTERS_SET: &str =
+    "UPDATE meta SET value = CASE name WHEN 'rows' THEN ?1 ELSE ?2 END WHERE name IN ('rows', 'bytes')";
+
+pub(super) const ACCESS_EXISTS: &str =
+    "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'access')";
+/// Takes in uses of a row that is there: the later time, and the counts added up by whoever calls.
+pub(super) const ACCESS_SET: &str = "INSERT INTO access (slot, key_hash, used_at, uses) VALUES (?1, ?2, ?3, ?4) \
+     ON CONFLICT (slot, key_hash) DO UPDATE SET used_at = max(used_at, excluded.used_at), uses = excluded.uses";
+pub(super) const ACCESS_GET: &str = "SELECT used_at, uses FROM access WHERE slot = ?1 AND key_hash = ?2";
+pub(super) const ACCESS_DELETE: &str = "DELETE FROM access WHERE slot = ?1 AND key_hash = ?2";
+pub(super) const ACCESS_CLEAR: &str = "DELETE FROM access";
+/// Uses from a hash on, to see whether their rows are there.
+pub(super) const ACCESS_RUN: &str =
+    "SELECT key_hash FROM access WHERE slot = ?1 AND key_hash >= ?2 ORDER BY key_hash LIMIT ?3";
+
 pub(super) const EXPIRY_ADD: &str =
     "INSERT OR IGNORE INTO expiry (expires_at, slot, key_hash) VALUES (?1, ?2, ?3)";
 pub(super) const EXPIRY_CLEAR: &str = "DELETE FROM expiry";
 /// The hints that are due at a time.
 pub(super) const EXPIRY_DUE: &str = "SELECT expires_at, slot, key_hash FROM expiry WHERE expires_at <= ?1";
+/// The first of them.
+pub(super) const EXPIRY_DUE_FIRST: &str = "SELECT expires_at, slot, key_hash FROM expiry \
+     WHERE expires_at <= ?1 ORDER BY expires_at LIMIT 1";
+pub(super) const EXPIRY_DELETE: &str =
+    "DELETE FROM expiry WHERE expires_at = ?1 AND slot = ?2 AND key_hash = ?3";
 
 /// A page of the hints behind a place that are due at a time.
 pub(super) const EXPIRY_PAGE: &str = "SELECT expires_at, slot, key_hash FROM expiry \
@@ -123,6 +178,7 @@ pub(super) const INTENT_ADD: &str = "INSERT INTO intents (shard, id, changes) VA
 pub(super) const INTENTS_AFTER: &str =
     "SELECT id, changes FROM intents WHERE shard = ?1 AND id > ?2 ORDER BY id";
 pub(super) const INTENTS_LAST: &str = "SELECT max(id) FROM intents WHERE shard = ?1";
+pub(super) const INTENT_TAKE_BACK: &str = "DELETE FROM intents WHERE shard = ?1 AND id = ?2";
 pub(super) const INTENTS_FORGET: &str = "DELETE FROM intents WHERE shard = ?1 AND id <= ?2";
 
 pub(super) const LEASES_THERE: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'leases'";

@@ -25,7 +25,7 @@ const LOCK_BYTES: usize = 120;
 
 /// WAL frames beyond which read transactions are not kept open, unless the database file has all of them: a
 /// writer can start the log anew only in a moment without readers of it, so a long log needs such moments.
-const FRAMES_KEPT_MAX: u32 = 2000;
+pub(super) const FRAMES_KEPT_MAX: u32 = 2000;
 
 /// What the header said at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,13 @@ impl Header {
     /// The number of valid frames in the log: bytes 16 to 19, in the host's byte order.
     pub(super) fn frames(&self) -> u32 {
         first_half(self.0[2])
+    }
+
+    /// Pages of the database as of the last commit in the log: bytes 20 to 23. Zero if the log was empty when the
+    /// index was made, and then the file's size is what counts.
+    pub(super) fn pages(&self) -> u32 {
+        let [.., a, b, c, d] = self.0[2].to_ne_bytes();
+        u32::from_ne_bytes([a, b, c, d])
     }
 
     /// The change counter, bytes 8 to 11: one more with every commit, from zero after a recovery.
@@ -126,8 +133,8 @@ impl WalIndex {
 
     /// Whether a read transaction on this state may be kept open without keeping the log
     /// from being started anew.
-    pub(super) fn may_be_kept(self, header: &Header) -> bool {
-        header.frames() < FRAMES_KEPT_MAX || header.frames() == self.backfilled()
+    pub(super) fn may_be_kept(self, header: &Header, frames_max: u32) -> bool {
+        header.frames() < frames_max || header.frames() == self.backfilled()
     }
 
     /// Whether the page is laid out as this module knows it.

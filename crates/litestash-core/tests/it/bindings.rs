@@ -18,9 +18,12 @@ fn a_peek_answers_from_memory_or_not_at_all() {
     let keys = keys_of_one_shard(2);
     assert_eq!(peek(&stash, &keys[0]), Peek::Unknown);
     stash.set(&keys[0], &7).unwrap();
+    // The first write of a shard finds nobody who could know the header that it changed.
+    assert_eq!(stash.get_as(&keys[0]).unwrap(), Some(7));
     let before = stash.stats().unwrap().cache;
     let found = peek(&stash, &keys[0]);
     assert!(!CACHES || found == Peek::Found(vec![7]), "{found:?}");
+    assert_eq!(peek(&stash, &keys[1]), Peek::Unknown);
     assert_eq!(peek(&stash, &keys[1]), Peek::Unknown);
     let after = stash.stats().unwrap().cache;
     assert!(!CACHES || after.hits == before.hits + 1, "{after:?}");

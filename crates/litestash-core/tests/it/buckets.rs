@@ -119,11 +119,11 @@ fn every_kind_of_write_goes_to_the_bucket_made_anew() {
     let elsewhere = LiteStash::open(dir.path()).unwrap();
     let key = &keys_of_one_shard(1)[0];
     let write: [fn(&LiteStash, &str); 6] = [
-        |bucket, key| drop(bucket.set(key, &1).unwrap()),
+        |bucket, key| assert!(bucket.set(key, &1).unwrap().micros() > 0),
         |bucket, key| assert!(bucket.add(key, &1).unwrap()),
         |bucket, key| assert_eq!(bucket.increment(key, 1).unwrap(), 1),
         |bucket, key| drop(bucket.set_many([(key, 1)]).unwrap()),
-        |bucket, key| drop(bucket.with_durability(Durability::Full).set(key, &1).unwrap()),
+        |bucket, key| assert!(bucket.with_durability(Durability::Full).add(key, &1).unwrap()),
         |bucket, key| {
             bucket.with_durability(Durability::Relaxed).set(key, &1).unwrap();
             bucket.sync().unwrap();
@@ -132,7 +132,9 @@ fn every_kind_of_write_goes_to_the_bucket_made_anew() {
     let (writer, other) = (elsewhere.bucket("b").unwrap(), stash.bucket("b").unwrap());
     for write in write {
         // Often enough that locks are kept between commits.
-        (0..40).for_each(|n| drop(writer.set(key, &n).unwrap()));
+        for n in 0..40 {
+            writer.set(key, &n).unwrap();
+        }
         assert!(stash.drop_bucket("b").unwrap());
         write(&writer, key);
         assert_eq!(other.get_as(key).unwrap(), Some(1));

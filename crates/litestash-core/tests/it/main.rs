@@ -21,6 +21,7 @@ mod events;
 mod failures;
 mod fairness;
 mod leases;
+mod limits;
 mod log;
 mod model;
 mod processes;

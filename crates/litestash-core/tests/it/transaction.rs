@@ -282,6 +282,26 @@ fn a_damaged_journal_stops_the_writers_of_marked_shards_and_is_reported() {
 }
 
 #[test]
+fn repair_does_what_was_left_undone() {
+    let (dir, stash, _) = with_undone();
+    let keys = [1, 5, 10, 14].map(key_in);
+    let target = tempfile::tempdir().unwrap();
+    // The background would finish it in a moment.
+    let copy = target.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    stash.close().unwrap();
+    for name in names(dir.path()) {
+        std::fs::copy(dir.path().join(&name), copy.join(&name)).unwrap();
+    }
+    let report = litestash_core::repair(&copy, target.path().join("repaired")).unwrap();
+    assert!(report.lost.is_empty(), "{:?}", report.lost);
+    let repaired = LiteStash::open(target.path().join("repaired")).unwrap();
+    assert_eq!(keys.each_ref().map(|key| int(&repaired, key)), [Some(2), Some(2), None, Some(2)]);
+    let after = LiteStash::open(&copy).unwrap();
+    assert_eq!(keys.each_ref().map(|key| int(&after, key)), [Some(2), Some(2), None, Some(2)]);
+}
+
+#[test]
 fn a_foreign_journal_is_refused() {
     let (dir, stash) = stash();
     let other = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();

@@ -14,6 +14,7 @@ pub(crate) struct Client {
     pub(crate) output: ChildStdout,
     next_id: u64,
     answers: HashMap<u64, Answer>,
+    events: Vec<(u64, Value)>,
 }
 
 /// Status and result.
@@ -64,7 +65,7 @@ impl Client {
             .spawn()
             .unwrap();
         let (input, output) = (engine.stdin.take(), engine.stdout.take().unwrap());
-        Self { engine, input, output, next_id: 0, answers: HashMap::new() }
+        Self { engine, input, output, next_id: 0, answers: HashMap::new(), events: Vec::new() }
     }
 
     /// An engine with a stash in that directory.
@@ -79,8 +80,12 @@ impl Client {
 
     /// The payload of a request, and its number.
     pub(crate) fn request(&mut self, operation: &str, arguments: &[Value]) -> (u64, Vec<u8>) {
+        self.request_of(text(operation), arguments)
+    }
+
+    fn request_of(&mut self, operation: Value, arguments: &[Value]) -> (u64, Vec<u8>) {
         self.next_id += 1;
-        let mut request = vec![Value::Int(self.next_id as i64), text(operation)];
+        let mut request = vec![Value::Int(self.next_id as i64), operation];
         request.extend_from_slice(arguments);
         let mut payload = Vec::new();
         msgpack::encode(&Value::Array(request), &mut payload).unwrap();
@@ -121,9 +126,35 @@ impl Client {
             if let Some(answer) = self.answers.remove(&id) {
                 return answer;
             }
-            let (answered, answer) = self.receive().expect("the engine has ended");
-            self.answers.insert(answered.expect("an answer without a number"), answer);
+            self.read_one();
         }
+    }
+
+    fn read_one(&mut self) {
+        let (id, answer) = self.receive().expect("the engine has ended");
+        let id = id.expect("an answer without a number");
+        if answer.status == 3 {
+            self.events.push((id, answer.result));
+        } else {
+            self.answers.insert(id, answer);
+        }
+    }
+
+    /// The next event of that subscription.
+    pub(crate) fn event(&mut self, id: u64) -> Value {
+        loop {
+            if let Some(index) = self.events.iter().position(|(of, _)| *of == id) {
+                return self.events.remove(index).1;
+            }
+            self.read_one();
+        }
+    }
+
+    /// A call of an operation that is more than a name.
+    pub(crate) fn call_in<const N: usize>(&mut self, operation: Value, arguments: [Value; N]) -> Answer {
+        let (id, payload) = self.request_of(operation, &arguments);
+        self.send_bytes(&frame(&payload));
+        self.answer(id)
     }
 
     pub(crate) fn call<const N: usize>(&mut self, operation: &str, arguments: [Value; N]) -> Answer {

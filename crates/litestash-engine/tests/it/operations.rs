@@ -180,3 +180,53 @@ fn long_operations_answer_when_they_are_done_and_others_meanwhile() {
     let restored = LiteStash::open(dir.path().join("backup")).unwrap();
     assert_eq!(restored.keys(ScanOptions::default()).count(), 5000);
 }
+
+#[test]
+fn buckets_deadlines_and_transactions() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut client = Client::open(dir.path());
+    let within = |name: &str| array([text("sessions"), text(name)]);
+    client.call("set", [text("k"), int(1)]).ok();
+    assert_eq!(client.call_in(within("get"), [text("k")]).status, 2);
+    client.call_in(within("set"), [text("k"), int(2), map([("idle_us", int(60_000_000))])]).ok();
+    assert_eq!(client.call_in(within("touch"), [text("k")]).ok(), Value::Bool(true));
+    assert_eq!(client.call_in(within("get"), [text("k")]).ok(), int(2));
+    assert_eq!(client.call("get", [text("k")]).ok(), int(1));
+    assert_eq!(client.call("buckets", []).ok(), array([text("sessions")]));
+    assert_eq!(client.call("drop_bucket", [text("sessions")]).ok(), Value::Bool(true));
+    assert_eq!(client.call_in(within("get"), [text("k")]).status, 2);
+    let transfer = |expected: i64| {
+        array([
+            array([text("check"), text("a"), array([int(expected)])]),
+            array([text("increment"), text("a"), int(-1)]),
+            array([text("increment"), text("b"), int(1)]),
+        ])
+    };
+    client.call("set", [text("a"), int(5)]).ok();
+    let done = client.call("transaction", [transfer(5)]).ok();
+    let answer = |value| array([int(0), value]);
+    let answers = array([answer(Value::Bool(true)), answer(int(4)), answer(int(1))]);
+    assert_eq!(done, map([("committed", answers)]));
+    assert_eq!(client.call("transaction", [transfer(5)]).ok(), map([("refused", int(0))]));
+    assert_eq!(client.call("get", [text("b")]).ok(), int(1));
+    assert!(client.end().success());
+}
+
+#[test]
+fn events_come_between_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut client = Client::open(dir.path());
+    let id = client.send("subscribe", &[map([("prefix", text("user:"))])]);
+    client.answer(id).ok();
+    client.call("set", [text("user:1"), int(1)]).ok();
+    client.call("set", [text("other"), int(1)]).ok();
+    client.call("delete", [text("user:1")]).ok();
+    for kind in ["set", "delete"] {
+        let Value::Map(event) = client.event(id) else { panic!("an event is a map") };
+        assert_eq!((&event["kind"], &event["key"]), (&text(kind), &text("user:1")));
+        assert_eq!((&event["own"], &event["missed"]), (&Value::Bool(true), &int(0)));
+    }
+    assert_eq!(client.call("unsubscribe", [int(id as i64)]).ok(), Value::Bool(true));
+    assert_eq!(client.call("subscribe", [map([("kinds", text("set"))])]).error(), ErrorKind::InvalidArgument);
+    assert!(client.end().success());
+}

@@ -58,7 +58,15 @@ fn files(directory: &Path) -> BTreeSet<String> {
         let files = names(&buckets.join(&bucket));
         files.into_iter().map(move |name| format!("buckets/{bucket}/{name}"))
     });
-    names(directory).into_iter().chain(within).filter(|name| name.ends_with(".db")).collect()
+    names(directory)
+        .into_iter()
+        .chain(within)
+        .filter(|name| {
+            // The journal is no shard.
+            let file = name.rsplit('/').next().unwrap_or(name);
+            file.starts_with("shard-") && file.ends_with(".db")
+        })
+        .collect()
 }
 
 /// How the rows of two shard files differ.
@@ -78,7 +86,8 @@ pub(crate) fn in_file(expected: &Path, got: &Path) -> Result<Vec<String>> {
 /// Immutable: neither locks nor `-wal` and `-shm` files are made beside a stash that is being judged.
 fn open(path: &Path) -> Result<Connection> {
     let path = std::path::absolute(path)?;
-    let address = format!("file:{}?immutable=1", path.display());
+    // Names of buckets are escaped themselves.
+    let address = format!("file:{}?immutable=1", path.display().to_string().replace('%', "%25"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     Connection::open_with_flags(address, flags).with_context(|| path.display().to_string())
 }

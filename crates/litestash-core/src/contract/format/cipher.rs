@@ -21,6 +21,9 @@ const EPOCH_BYTES: usize = 4;
 /// Bytes that encryption adds to a record: epoch, nonce and tag.
 pub(super) const OVERHEAD_BYTES: usize = EPOCH_BYTES + NONCE_BYTES + TAG_BYTES;
 
+/// Bytes that encryption adds to a key: epoch, type and tag.
+pub(super) const KEY_OVERHEAD_BYTES: usize = EPOCH_BYTES + 1 + TAG_BYTES;
+
 /// The first byte of a key before it is encrypted.
 mod tag {
     pub(super) const TEXT: u8 = 1;
@@ -202,7 +205,7 @@ impl Cipher {
     pub(super) fn seal_key(&self, place: &Place, key: KeyRef<'_>) -> Result<Vec<u8>> {
         let (epoch, keys) = self.writing()?;
         let Preimage { bytes, .. } = Preimage::of(&key);
-        let mut column = Vec::with_capacity(EPOCH_BYTES + 1 + bytes.len() + TAG_BYTES);
+        let mut column = Vec::with_capacity(bytes.len() + KEY_OVERHEAD_BYTES);
         column.extend_from_slice(&epoch.to_be_bytes());
         column.push(match key {
             KeyRef::Text(_) => tag::TEXT,

@@ -185,6 +185,20 @@ impl Format {
         }
     }
 
+    /// Bytes that the `key` column of a key has; 8 for a number that is stored as one.
+    #[inline]
+    pub fn key_bytes(&self, key: KeyRef<'_>) -> usize {
+        key.size_bytes() + self.cipher.as_ref().map_or(0, |_| cipher::KEY_OVERHEAD_BYTES)
+    }
+
+    /// Bytes that a record can have beside the body as it was given.
+    #[inline]
+    pub fn record_overhead_bytes(&self) -> usize {
+        // More than header and optional fields without encryption.
+        const PLAIN: usize = 64;
+        PLAIN + self.cipher.as_ref().map_or(0, |_| cipher::OVERHEAD_BYTES)
+    }
+
     /// The key that the `key` column holds of a row found at that place; `Corrupt` if it is none, or not the
     /// key of that hash.
     pub fn decode_key(&self, place: &Place, stored: StoredKey<'_>) -> Result<Key> {
@@ -241,19 +255,51 @@ impl Format {
         out: &mut Vec<u8>,
     ) -> Result<Vec<u8>> {
         let stored = record::decode(&place.hash, version, stored)?;
-        let Some(cipher) = self.cipher_of(&stored)? else {
+        let Some(cipher) = &self.cipher else {
             return Err(Error::invalid_argument("the stash is not encrypted"));
         };
-        let body = cipher.open(place, version, &stored)?;
         let key = self.decode_key(place, key)?;
-        record::begin(stored.expiry, body.len() + cipher::OVERHEAD_BYTES, out);
+        self.restore(place, version, stored.expiry, &stored, out)?;
+        cipher.seal_key(place, key.as_ref())
+    }
+
+    /// The same record with another deadline and window, in `out`, which is cleared first. The body stays as it is
+    /// stored, but is encrypted anew.
+    pub fn redate(
+        &self,
+        place: &Place,
+        version: Version,
+        expiry: Expiry,
+        stored: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let stored = record::decode(&place.hash, version, stored)?;
+        self.restore(place, version, expiry, &stored, out)
+    }
+
+    fn restore(
+        &self,
+        place: &Place,
+        version: Version,
+        expiry: Expiry,
+        stored: &Stored<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let all = expiry.flags() | stored.flags & (flags::CODEC | flags::ENCRYPTED);
+        record::begin(expiry, stored.body.len() + cipher::OVERHEAD_BYTES, out);
         if let Some(codec) = stored.codec() {
             out.push(codec.id);
             out.extend_from_slice(&codec.bytes.to_be_bytes());
         }
-        cipher.seal(place, version, stored.flags, &body, out)?;
-        record::finish(&place.hash, version, stored.flags, out);
-        cipher.seal_key(place, key.as_ref())
+        match self.cipher_of(stored)? {
+            Some(cipher) => {
+                let body = cipher.open(place, version, stored)?;
+                cipher.seal(place, version, all, &body, out)?;
+            }
+            None => out.extend_from_slice(stored.body),
+        }
+        record::finish(&place.hash, version, all, out);
+        Ok(())
     }
 }
 

@@ -195,6 +195,13 @@ impl ReadCache {
         }
     }
 
+    /// A shard's header as it is, if it can be seen.
+    pub(super) fn header(&self, view: &ShardView) -> Option<Header> {
+        // Under the lock of any segment `detach` waits before it lets go of the page.
+        let _page_stays = self.segments[view.shard.index()].0.lock();
+        NonNull::new(view.index.load(Ordering::SeqCst)).map(WalIndex::at).and_then(WalIndex::header)
+    }
+
     /// [`ReadCache::detach`], for good.
     pub(crate) fn close<'a>(&self, views: impl Iterator<Item = &'a ShardView> + Clone) {
         views.clone().for_each(|view| {

@@ -71,8 +71,8 @@ impl Segment {
         self.slots[self.place_of(hash, entry)?].as_ref().map(|slot| slot.epoch)
     }
 
-    /// Calls `is_valid` with the epoch and the shard of a key's row, and returns the row if it agrees. Who goes on to
-    /// ask SQLite counts the miss.
+    /// Calls `is_valid` with the epoch and the shard of a key's row, and returns the row if it agrees. Who
+    /// goes on to ask SQLite counts the miss.
     pub(super) fn hit(
         &mut self,
         hash: u64,

@@ -97,7 +97,7 @@ impl Journal {
     pub(crate) fn attach_or_create(&self) -> Result<bool> {
         let Some(path) = &self.path else { return Ok(false) };
         if !self.is_attached() && !exists(path)? {
-            birth::create(path, Content::Journal, self.settings.format.stash_id())?;
+            birth::create(path, Content::Journal, self.settings.format.stash_id(), false)?;
         }
         self.attach()
     }
@@ -148,6 +148,10 @@ impl Journal {
 
     #[cold]
     fn has_changed(&self, shard: ShardId) -> bool {
+        // Nobody writes then, and opening has looked.
+        if self.settings.read_access == Access::Immutable {
+            return false;
+        }
         let reader = self.reader.lock();
         let header = reader.database.as_ref().and_then(Database::header);
         header.is_none_or(|header| header.fingerprint() != self.view.seen(shard))
@@ -233,11 +237,14 @@ impl Journal {
         self.settle_suspect()?;
         armour::not_holding(|| {
             let mut side = self.open_writer()?;
+            self.check_place()?;
             let mut numbered = Some(numbered);
+            let numbers = std::cell::Cell::new(0);
             let written = write(&mut side, &self.settings, |connection| {
                 let last: i64 =
                     connection.prepare_cached(sql::META_GET)?.query_row([META_LAST], |row| row.get(0))?;
                 let id = last.max(after).checked_add(1).ok_or_else(|| Error::corrupt("the last number"))?;
+                numbers.set(id);
                 if let Some(numbered) = numbered.take() {
                     numbered(id)?;
                 }
@@ -261,55 +268,68 @@ impl Journal {
                 }
                 Ok(id)
             });
-            if let Err(error) = &written
-                && error.kind() == ErrorKind::Indeterminate
-            {
-                side.database = None;
-                self.suspect.store(true, Ordering::Release);
-            }
-            drop(side);
             match written {
-                Err(error) if error.kind() == ErrorKind::Indeterminate => {
-                    // A commit that takes its place, and takes away what of it may be visible, settles it.
-                    self.settle_suspect().map_err(|_| error.duplicate())?;
-                    let error =
-                        Error::new(ErrorKind::Io, "the journal could not be written; nothing was done")
-                            .with_source(error);
-                    Err(error)
-                }
                 Ok(id) => {
                     #[cfg(feature = "testing")]
                     if testing::has(testing::Bug::ForgetEarly) {
+                        drop(side);
                         intents.iter().try_for_each(|(shard, _)| self.forget(*shard, id))?;
                     }
                     let bits = intents.iter().fold(0, |bits, (shard, _)| bits | 1 << shard.number());
                     self.outstanding.fetch_or(bits, Ordering::AcqRel);
                     Ok(id)
                 }
-                other => other,
+                Err(error) if error.kind() == ErrorKind::Indeterminate => {
+                    side.database = None;
+                    drop(side);
+                    // The write locks of the shards are still held: nobody else adds intents for them, and nobody
+                    // does these.
+                    self.suspect.store(true, Ordering::Release);
+                    self.replace_suspect(numbers.get(), &intents).map_err(|_| error.duplicate())?;
+                    Err(Error::new(ErrorKind::Io, "the journal could not be written; nothing was done")
+                        .with_source(error))
+                }
+                Err(error) => Err(error),
             }
         })
         .map_err(located)
     }
 
-    /// Makes sure that a commit that failed is not found by a later recovery.
+    /// Makes sure that a commit that failed is not found by a later recovery of the log, where it may be whole.
+    /// If it is visible by now it is left to be done.
     fn settle_suspect(&self) -> Result<()> {
         if !self.suspect.load(Ordering::Acquire) {
             return Ok(());
         }
-        armour::not_holding(|| {
-            let mut side = self.open_writer()?;
-            write(&mut side, &self.settings, |connection| {
-                let last: i64 =
-                    connection.prepare_cached(sql::META_GET)?.query_row([META_LAST], |row| row.get(0))?;
-                connection.prepare_cached("DELETE FROM intents WHERE id > ?1")?.execute([last])?;
-                connection.prepare_cached(sql::META_PUT)?.execute((META_LAST, last + 1))?;
-                Ok(())
-            })?;
-            self.suspect.store(false, Ordering::Release);
+        armour::not_holding(|| self.replace_suspect(0, &[])).map_err(located)
+    }
+
+    /// Puts another commit in the place of one that failed, and takes back what it may have added.
+    fn replace_suspect(&self, id: i64, intents: &[(ShardId, Vec<u8>)]) -> Result<()> {
+        let mut side = self.open_writer()?;
+        write(&mut side, &self.settings, |connection| {
+            for (shard, _) in intents {
+                let place = (shard.number(), id);
+                connection.prepare_cached(sql::INTENT_TAKE_BACK)?.execute(place)?;
+            }
+            let last: i64 =
+                connection.prepare_cached(sql::META_GET)?.query_row([META_LAST], |row| row.get(0))?;
+            connection.prepare_cached(sql::META_PUT)?.execute((META_LAST, last.max(id) + 1))?;
             Ok(())
-        })
-        .map_err(located)
+        })?;
+        self.suspect.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Refuses to go on in files that nobody finds again.
+    fn check_place(&self) -> Result<()> {
+        match &*self.guard.lock() {
+            Some(guard) if !guard.still_named() => Err(Error::new(
+                ErrorKind::Io,
+                "the journal's files were replaced or deleted while they were open; open the stash anew",
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn open_writer(&self) -> Result<MutexGuard<'_, Side>> {

@@ -12,45 +12,67 @@ use crate::sync::Mutex;
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Frames between two background checkpoints: 4 MB of pages.
+/// Frames between two background checkpoints: 4 MB of pages. As many should be started anew, for which writers of the
+/// shard wait for a moment: a short log stays in the caches and is written over instead of growing. And as many of an
+/// idle log are cut off; a shorter one is only moved, and written over by the next commit.
 const FRAMES_STEP: u32 = 1000;
-
-/// Frames from which the log should be started anew, for which writers of the shard wait for a moment. A short
-/// log stays in the caches and is written over instead of growing.
-const FRAMES_RESTARTED: u32 = 1000;
 
 /// Frames that may be left to move while writers wait.
 const FRAMES_LEFT_MAX: u32 = 400;
-
-/// Frames from which an idle log is cut off. A shorter one is only moved, and written over by the next commit.
-const FRAMES_TRUNCATED: u32 = 1000;
 
 /// Bytes from which the file of an idle log is cut off, however few frames are in use: it keeps its size when
 /// the log is started anew.
 const BYTES_TRUNCATED: u64 = 8 << 20;
 
+/// How long a log may become.
+#[derive(Debug, Clone, Copy)]
+struct Steps {
+    /// [`FRAMES_STEP`], and from where the log is started anew and cut off.
+    frames: u32,
+    left_max: u32,
+    bytes_truncated: u64,
+}
+
 /// What is remembered of a shard's log.
-#[derive(Default)]
 pub(super) struct Log {
-    /// Frames when the last background checkpoint began.
+    steps: Steps,
+    /// Frames when the last checkpoint of a step began.
     moved: AtomicU32,
     /// The header when the worker last came by.
     seen: Mutex<Option<Header>>,
 }
 
 impl Log {
+    /// A log that is kept to that many frames, if they are limited.
+    pub(super) fn new(frames_max: Option<u32>) -> Self {
+        let usual =
+            Steps { frames: FRAMES_STEP, left_max: FRAMES_LEFT_MAX, bytes_truncated: BYTES_TRUNCATED };
+        let steps = frames_max.map_or(usual, |frames| Steps {
+            frames: (frames / 2).min(FRAMES_STEP),
+            left_max: (frames / 4).min(FRAMES_LEFT_MAX),
+            bytes_truncated: (u64::from(frames) * 2 * 4096).min(BYTES_TRUNCATED),
+        });
+        Self { steps, moved: AtomicU32::new(0), seen: Mutex::default() }
+    }
+
+    /// Remembers that a checkpoint of that many frames began.
+    pub(super) fn began(&self, frames: u32) {
+        self.moved.store(frames, Ordering::Relaxed);
+    }
+
     /// Whether a log of that many frames has grown by a step.
     pub(super) fn wants_checkpoint(&self, frames: u32) -> bool {
         let moved = self.moved.load(Ordering::Relaxed);
-        frames >= FRAMES_STEP && (frames < moved || frames - moved >= FRAMES_STEP)
+        let step = self.steps.frames;
+        frames >= step && (frames < moved || frames - moved >= step)
     }
 }
 
 /// How far a checkpoint came.
 #[derive(Debug, Clone, Copy)]
-struct Progress {
-    frames: u32,
-    moved: u32,
+pub(super) struct Progress {
+    pub(super) frames: u32,
+    pub(super) moved: u32,
 }
 
 impl Shard {
@@ -85,7 +107,8 @@ impl Shard {
         let Some(progress) = reader.database().map(passive).transpose()? else { return Ok(()) };
         drop(reader);
         self.log.moved.store(progress.frames, Ordering::Relaxed);
-        if progress.frames >= FRAMES_RESTARTED && progress.frames - progress.moved <= FRAMES_LEFT_MAX {
+        let Steps { frames: step, left_max, .. } = self.log.steps;
+        if progress.frames >= step && progress.frames - progress.moved <= left_max {
             let mut writer = self.writer.lock();
             if let Writer::Open(open) = &mut *writer {
                 self.end_idle(true);
@@ -107,7 +130,8 @@ impl Shard {
             return Ok(true);
         }
         self.end_idle(true);
-        if header.frames() >= FRAMES_TRUNCATED || self.log_bytes() >= BYTES_TRUNCATED {
+        let Steps { frames: step, bytes_truncated, .. } = self.log.steps;
+        if header.frames() >= step || self.log_bytes() >= bytes_truncated {
             checkpoint(open.database.connection())?;
             return Ok(false);
         }
@@ -116,7 +140,7 @@ impl Shard {
     }
 
     /// Bytes of the log's file. Asking for a size opens nothing.
-    fn log_bytes(&self) -> u64 {
+    pub(super) fn log_bytes(&self) -> u64 {
         let metadata = self.path.as_ref().and_then(|path| {
             let mut log = path.as_os_str().to_owned();
             log.push("-wal");
@@ -136,7 +160,7 @@ impl Shard {
 }
 
 /// Moves what can be moved without waiting for anybody (<https://www.sqlite.org/c3ref/wal_checkpoint_v2.html>).
-fn passive(database: &mut Database) -> Result<Progress> {
+pub(super) fn passive(database: &mut Database) -> Result<Progress> {
     database.end_kept()?;
     let count =
         |row: &rusqlite::Row<'_>, index| row.get::<_, i64>(index).map(|n| u32::try_from(n).unwrap_or(0));

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::armour::{self, Held};
 use crate::storage::cache::{Changes, Entry};
 use crate::storage::connection::{self, Access, Durability};
+use crate::storage::counting;
 use crate::storage::database::{Database, Hot};
 use crate::storage::effects::Effects;
 use crate::storage::events::recorder::Recorder;
@@ -53,22 +54,23 @@ impl Shard {
     /// Runs `f` in a write transaction of this shard and commits. The shard is created if it does not exist.
     ///
     /// If `f` fails, nothing is written. If COMMIT fails the answer is `Indeterminate`, unless SQLite says
-    /// for certain that it wrote no commit record. `f` runs once.
+    /// for certain that it wrote no commit record. `f` runs again only after nothing was written, when room was made
+    /// on a full disk.
     pub(crate) fn write<T>(
         &self,
         level: Durability,
-        f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
+        mut f: impl FnMut(&mut WriteTxn<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.with_open(true, |shard, open| shard.transact(open, level, &[], f))?.ok_or_else(not_created)
+        self.with_open(true, |shard, open| shard.transact(open, level, &[], &mut f))?.ok_or_else(not_created)
     }
 
     /// [`Shard::write`], but `None` if the shard does not exist: then it is not created.
     pub(crate) fn write_existing<T>(
         &self,
         level: Durability,
-        f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
+        mut f: impl FnMut(&mut WriteTxn<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        self.with_open(false, |shard, open| shard.transact(open, level, &[], f))
+        self.with_open(false, |shard, open| shard.transact(open, level, &[], &mut f))
     }
 
     /// Writes one row without a deadline, as [`Shard::write`] with a single put would, in one statement.
@@ -87,7 +89,7 @@ impl Shard {
             let known = &open.known;
             let alone = open.database.in_turn(shard.settings.busy_timeout, |database| {
                 let before = database.header();
-                if !known.at(before).is_some_and(|marks| marks.ask_nothing()) {
+                if shard.bounds.is_some() || !known.at(before).is_some_and(|marks| marks.ask_nothing()) {
                     return Ok(Alone::NotWritten);
                 }
                 let version = row::put_alone(
@@ -123,8 +125,12 @@ impl Shard {
                 // Another process committed at this very moment. If it set a mark, the row is written once
                 // more, as the mark asks.
                 let marked = shard.transact(open, level, &[], |txn| {
-                    let holds = txn.marks().ask_nothing() && !txn.is_elsewhere();
-                    if holds { Ok(version) } else { txn.put(row, now_us()) }
+                    if txn.marks().ask_nothing() && !txn.is_elsewhere() {
+                        return Ok(version);
+                    }
+                    // What was written just now may have been after the counting began, and is not counted.
+                    txn.recount()?;
+                    txn.put(row, now_us())
                 });
                 return marked.map_err(indeterminate);
             }
@@ -153,14 +159,26 @@ impl Shard {
     pub(super) fn with_open<T>(
         &self,
         create: bool,
-        f: impl FnOnce(&Self, &mut OpenWriter) -> Result<T>,
+        f: impl FnMut(&Self, &mut OpenWriter) -> Result<T>,
+    ) -> Result<Option<T>> {
+        match &self.bounds {
+            None => self.with_locked(create, f),
+            Some(bounds) => self.with_bounds(bounds, create, f),
+        }
+    }
+
+    /// [`Shard::with_open`] without regard to limits.
+    pub(super) fn with_locked<T>(
+        &self,
+        create: bool,
+        mut f: impl FnMut(&Self, &mut OpenWriter) -> Result<T>,
     ) -> Result<Option<T>> {
         // Dropped after the lock: subscribers are woken when it is free.
         let _waker = self.hub.waker();
         let mut writer = self.writer_lock()?;
         let create = create || !self.pending.is_empty();
         let Some(open) = self.open_writer(&mut writer, create)? else { return Ok(None) };
-        let commit = |open: &mut OpenWriter| self.flush_pending(open).and_then(|()| f(self, open));
+        let mut commit = |open: &mut OpenWriter| self.flush_pending(open).and_then(|()| f(self, open));
         let result = if open.burst.is_one(&open.database) {
             let (result, held) = armour::holding(|| commit(open));
             self.hold(open, held);
@@ -259,9 +277,21 @@ impl Shard {
             elsewhere |= begun.elsewhere;
             begun.elsewhere = elsewhere;
             if !begun.marks.journal || !self.redo(open, &begun)? {
+                self.start_counting(open, &mut begun)?;
                 return Ok(begun);
             }
         }
+    }
+
+    /// Makes the shard of a stash with limits a counted one, if it is not.
+    fn start_counting(&self, open: &mut OpenWriter, begun: &mut Begun) -> Result<()> {
+        if self.bounds.is_none() || begun.marks.counters.is_some() {
+            return Ok(());
+        }
+        let transaction = Transaction(&mut open.database);
+        begun.marks.counters = Some(counting::start(transaction.0.connection())?);
+        transaction.goes_on();
+        Ok(())
     }
 
     /// BEGIN IMMEDIATE, and what the shard asks of the transaction. A bucket that was dropped is left, and made
@@ -318,10 +348,20 @@ impl Shard {
         begun: &Begun,
         effects: Effects,
     ) -> Result<()> {
-        let Effects { mut marks, changes, recorder, earliest, .. } = effects;
         let transaction = Transaction(&mut open.database);
+        let effects = if effects.marks.counters == effects.counted {
+            effects
+        } else {
+            let mut txn = self.txn(transaction.0, effects);
+            txn.write_counters()?;
+            txn.into_effects()
+        };
+        let Effects { mut marks, changes, recorder, earliest, evicted, .. } = effects;
         if let Some(recorder) = &recorder {
             recorder.finish(transaction.0.connection(), &mut marks)?;
+        }
+        if self.bounds.is_some() {
+            open.pages = transaction.0.pages()?;
         }
         if transaction.0.connection().is_autocommit() {
             // Some errors roll the whole transaction back (<https://www.sqlite.org/lang_transaction.html>); one
@@ -336,6 +376,9 @@ impl Shard {
         }
         // A transaction that wrote nothing leaves the header alone, and is no commit to count on: the next one
         // may be that of another process, at once.
+        if let Some(bounds) = &self.bounds {
+            bounds.count_evicted(evicted);
+        }
         if begun.has_written(open) {
             self.committed(open, level, released, changes, marks, begun.before)?;
         } else {
@@ -353,6 +396,7 @@ impl Shard {
     pub(super) fn effects(&self, begun: &Begun) -> Effects {
         Effects {
             marks: begun.marks,
+            counted: begun.marks.counters,
             elsewhere: begun.elsewhere,
             changes: self.changes(),
             recorder: Recorder::of(&self.hub, &begun.marks),
@@ -399,6 +443,16 @@ impl Shard {
         let after = open.database.header();
         let undisturbed = open.known.committed(marks, before, after);
         self.cache.publish(&self.view, released, changes.unwrap_or(Changes::All), before, after);
+        if let Some(bounds) = &self.bounds {
+            let (pages, free) = open.pages;
+            bounds.learn(
+                self.id,
+                marks.counters.unwrap_or_default(),
+                after.filter(|_| undisturbed),
+                Some(pages),
+            );
+            self.ask_ahead(bounds, pages, free);
+        }
         if let Some(header) = after
             && header.frames() >= FRAMES_TIDIED
         {
@@ -420,7 +474,7 @@ impl Shard {
     }
 
     /// Runs `f` on the writer connection, outside a transaction. `None` if the shard does not exist.
-    pub(crate) fn with_writer<T>(&self, f: impl FnOnce(&Connection) -> Result<T>) -> Result<Option<T>> {
+    pub(crate) fn with_writer<T>(&self, mut f: impl FnMut(&Connection) -> Result<T>) -> Result<Option<T>> {
         self.with_open(false, |_, open| {
             open.burst.was_disturbed();
             f(open.database.connection())
@@ -469,6 +523,7 @@ impl OpenWriter {
             burst: Burst::default(),
             known: KnownMarks::new(in_memory),
             due_known_at: None,
+            pages: (0, 0),
         }
     }
 

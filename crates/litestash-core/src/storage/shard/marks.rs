@@ -41,7 +41,7 @@ impl Marks {
     }
 
     /// The marks as they are. Under the write lock, or they may change at once.
-    pub(in crate::storage) fn read(database: &mut Database) -> Result<Self> {
+    pub(crate) fn read(database: &mut Database) -> Result<Self> {
         database.with(Hot::Marks, |statement| {
             let mut marks = Self::default();
             let mut rows = statement.query([])?;

@@ -1,6 +1,7 @@
 //! One shard: its writer connection, its pool of readers, and how an operation gets one of them.
 
 mod accesses;
+mod bounded;
 mod burst;
 mod checkpoint;
 mod commit;
@@ -16,9 +17,10 @@ mod sweep;
 mod watched;
 
 use super::armour::{self, Guard, Held};
+use super::bounds::Bounds;
 use super::cache::{Changes, Group, ReadCache, ShardView};
 use super::connect::{Wanted, connect};
-use super::connection::Access;
+use super::connection::{self, Access};
 use super::database::Database;
 use super::descriptors::{self, Counted, Descriptors};
 use super::directory::Directory;
@@ -50,7 +52,7 @@ use sweep::Due;
 
 pub(crate) use accesses::Accesses;
 pub(crate) use checkpoint::checkpoint;
-pub(crate) use marks::Marks;
+pub(crate) use marks::{Counters, Marks};
 pub(crate) use part::Part;
 #[cfg(feature = "testing")]
 pub(crate) use rest::testing;
@@ -97,6 +99,8 @@ pub(crate) struct Member {
     pub(crate) settings: Arc<Settings>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) hub: Arc<Hub>,
+    /// The limits that are to be kept, if any.
+    pub(crate) bounds: Option<Arc<Bounds>>,
     pub(crate) group: Group,
     /// Whether rows are kept in the cache that are not waiting to be written.
     pub(crate) cached: bool,
@@ -119,10 +123,12 @@ pub(crate) struct Workers {
     journal: Arc<Worker>,
     /// Closes shards that nobody uses.
     rests: Arc<Worker>,
+    /// Evicts ahead of need, and writes uses. Only in a stash with limits.
+    upkeep: Arc<Worker>,
 }
 
 /// How many [`Workers`] there are.
-const WORKERS: usize = 6;
+const WORKERS: usize = 7;
 
 impl Workers {
     pub(crate) fn new() -> Self {
@@ -139,12 +145,13 @@ impl Workers {
             rests: worker(3, "litestash-rest", rest::period_ms(), |shard, _| shard.rest_in_background()),
             expiry: worker(4, "litestash-expiry", 50, |shard, _| shard.look_after_expiry()),
             journal: worker(5, "litestash-journal", 250, |shard, _| shard.tend_journal()),
+            upkeep: worker(6, "litestash-upkeep", 1000, Shard::upkeep_in_background),
         }
     }
 
     /// All of them.
     pub(crate) fn all(&self) -> [&Arc<Worker>; WORKERS] {
-        [&self.idle, &self.flushes, &self.checkpoints, &self.rests, &self.expiry, &self.journal]
+        [&self.idle, &self.flushes, &self.checkpoints, &self.rests, &self.expiry, &self.journal, &self.upkeep]
     }
 }
 
@@ -169,6 +176,8 @@ struct OpenWriter {
     known: KnownMarks,
     /// The header when the `expiry` table was last asked when rows are due.
     due_known_at: Option<Header>,
+    /// Pages of the file after the last transaction, and how many of them hold nothing. Only with limits.
+    pages: (u32, u32),
 }
 
 /// One shard of a stash.
@@ -197,6 +206,8 @@ pub(crate) struct Shard {
     descriptors: Arc<Descriptors>,
     /// Whether `descriptors` has it in its list.
     listed: AtomicBool,
+    /// The limits that are to be kept, if any.
+    bounds: Option<Arc<Bounds>>,
     /// Taken with the first connection to the file, given up with the last.
     guard: Mutex<Option<Box<Guarded>>>,
     /// Locks that the kernel keeps for the next commit.
@@ -218,7 +229,7 @@ impl Shard {
     }
 
     fn new(id: ShardId, members: Weak<ShardGroup>, member: Member, common: Common) -> Self {
-        let Member { settings, journal, hub, group, cached } = member;
+        let Member { settings, journal, hub, bounds, group, cached } = member;
         let Common { cache, workers, syncs, descriptors, expiring } = common;
         let writable = settings.writable();
         let view = Arc::new(cache.view(
@@ -227,6 +238,7 @@ impl Shard {
             Arc::clone(journal.view()),
             cached && settings.directory.is_some(),
         ));
+        let frames_max = bounds.as_ref().and_then(|bounds| Some(bounds.budget?.frames));
         Self {
             id,
             members,
@@ -239,7 +251,7 @@ impl Shard {
             pending: Pending::default(),
             writer: Mutex::new(Writer::Idle),
             readers: Mutex::new(Readers::default()),
-            log: Log::default(),
+            log: Log::new(frames_max),
             workers,
             asked: Default::default(),
             syncs,
@@ -249,6 +261,7 @@ impl Shard {
             expiring,
             due: Due::new(),
             hub,
+            bounds,
             guard: Mutex::new(None),
             held: Mutex::new(None),
         }
@@ -280,6 +293,11 @@ impl Shard {
         &self.asked[worker]
     }
 
+    /// The limits that are to be kept, if any.
+    pub(super) fn bounds(&self) -> Option<&Bounds> {
+        self.bounds.as_deref()
+    }
+
     /// The shard as the cache sees it.
     pub(crate) fn view(&self) -> &ShardView {
         &self.view
@@ -304,10 +322,15 @@ impl Shard {
         if self.is_in_bucket() {
             self.journal.leave_if_replaced(&self.cache);
         }
-        let timeout = self.settings.busy_timeout;
-        let wanted =
-            Wanted { shard: self.id, stash: self.settings.format.stash_id(), access, creates, timeout };
-        let opened = connect(directory, wanted, |database| {
+        let wanted = Wanted {
+            shard: self.id,
+            stash: self.settings.format.stash_id(),
+            access,
+            creates,
+            counted: self.bounds.is_some(),
+            timeout: self.settings.busy_timeout,
+        };
+        let guarded = |database: &Database| {
             if !database.shares_index() {
                 return Ok(());
             }
@@ -322,11 +345,27 @@ impl Shard {
                 *guard = Some(Box::new(Guarded { guard: taken, _counted: counted }));
             }
             Ok(())
-        })?;
+        };
+        let mut opened = match connect(directory, wanted, guarded) {
+            Err(error) if self.bounds.as_ref().is_some_and(|bounds| bounds.give_up_reserve(error.kind())) => {
+                connect(directory, wanted, guarded)?
+            }
+            opened => opened?,
+        };
+        if let Some(database) = &mut opened
+            && let Some(budget) = self.bounds.as_ref().and_then(|bounds| bounds.budget)
+        {
+            database.keep_below(budget.frames / 2);
+            if access == Access::Write {
+                connection::limit_log(database.connection(), &budget)?;
+            }
+        }
         Ok(opened.map(|mut database| {
             database.set_counted(self.descriptors.count(descriptors::OF_CONNECTION));
             self.view.touch();
-            self.workers.rests.want(self, When::Later);
+            if self.expiring.in_background {
+                self.workers.rests.want(self, When::Later);
+            }
             database
         }))
     }

@@ -188,7 +188,10 @@ impl Shard {
     }
 
     /// Runs `f` on a reader from the pool, and again while SQLite is busy. `None` if the shard does not exist.
-    pub(super) fn read_with<T>(&self, mut f: impl FnMut(&mut Database) -> Result<T>) -> Result<Option<T>> {
+    pub(in crate::storage) fn read_with<T>(
+        &self,
+        mut f: impl FnMut(&mut Database) -> Result<T>,
+    ) -> Result<Option<T>> {
         if self.path.is_none() {
             return self.read_in_memory(f);
         }

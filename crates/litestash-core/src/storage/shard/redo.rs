@@ -28,6 +28,8 @@ impl Shard {
             return Ok(false);
         };
         let mut txn = self.txn(transaction.0, self.effects(begun));
+        // What was committed already is done, whatever the limits say.
+        txn.room = None;
         for journal::Intent { id, changes } in &intents {
             for change in intent::decode(*id, self.id, changes)? {
                 txn.redo(&change)?;

@@ -65,7 +65,7 @@ impl Shard {
     pub(crate) fn submit<T, F>(
         &self,
         submission: Submission,
-        here: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
+        here: impl FnMut(&mut WriteTxn<'_>) -> Result<T>,
         elsewhere: impl FnOnce() -> F,
     ) -> Result<Option<T>>
     where
@@ -186,7 +186,10 @@ impl Shard {
             Err(Broken::Group(error)) => {
                 for job in jobs {
                     // What a job was told for itself is still the better answer.
-                    if !matches!(job.end, Some(End::Failed(_))) {
+                    if error.kind() == ErrorKind::LimitReached && !job.creates {
+                        // No room for a shard that is not there; this one needs none.
+                        job.end = Some(End::Missing);
+                    } else if !matches!(job.end, Some(End::Failed(_))) {
                         job.end = Some(End::Failed(error.duplicate()));
                     }
                 }
@@ -205,6 +208,8 @@ impl Shard {
         let creates = jobs.iter().any(|job| job.creates);
         let mut broken = None;
         let committed = self.with_open(creates, |shard, open| {
+            // In a second try, after room was made on a full disk, nothing is broken yet.
+            broken = None;
             shard.transact(open, level, &[], |txn| {
                 for (index, job) in jobs.iter_mut().enumerate() {
                     job.end = Some(match catch_unwind(AssertUnwindSafe(|| (job.run)(txn))) {

@@ -208,10 +208,11 @@ impl Shard {
         time: Option<Duration>,
     ) -> Result<Option<Step>> {
         let is_first = position.is_none();
-        let Position { from_us, mut last } = position.unwrap_or_else(|| Position::beginning(from_us));
+        let Position { from_us, last: begin } = position.unwrap_or_else(|| Position::beginning(from_us));
         let due = &self.due;
         let step = self.write_existing(Durability::Normal, |txn| {
             let began = Instant::now();
+            let mut last = begin.clone();
             // What is known of the next deadline changes under the writer's lock, so that none is lost that is
             // written meanwhile.
             if is_first {

@@ -1,0 +1,100 @@
+//! What a damaged stash's journal still has to do, done in the stash that its rows were salvaged into.
+
+use super::repair::{Lost, RepairReport};
+use super::transfer::Parsed;
+use crate::contract::format::Format;
+use crate::contract::intent;
+use crate::contract::interchange::EncodedLine;
+use crate::contract::route::{Place, Route, ShardId};
+use crate::contract::schema::META_APPLIED;
+use crate::error::Result;
+use crate::stash::LiteStash;
+use crate::storage::Durability;
+use crate::storage::directory::Directory;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::path::Path;
+
+/// Does the intents of shards that lack them. What cannot be read is listed as lost.
+pub(super) fn finish(
+    source: &Directory,
+    format: &Format,
+    target: &LiteStash,
+    bucket: Option<&str>,
+    report: &mut RepairReport,
+) -> Result<()> {
+    let path = source.journal_path();
+    if !path.try_exists()? {
+        return Ok(());
+    }
+    for shard in ShardId::all() {
+        let applied = applied(&source.shard_path(shard));
+        match intents(&path, shard, applied) {
+            Ok(intents) => {
+                for (id, changes) in intents {
+                    if let Err(error) = finish_one(format, target, (shard, id), &changes, report) {
+                        report.lost.push(lost(bucket, shard, error.message()));
+                    }
+                }
+            }
+            Err(error) => report.lost.push(lost(bucket, shard, &error.to_string())),
+        }
+    }
+    Ok(())
+}
+
+fn lost(bucket: Option<&str>, shard: ShardId, reason: &str) -> Lost {
+    let reason = format!("a transaction in the journal cannot be finished: {reason}");
+    Lost {
+        bucket: bucket.map(str::to_owned),
+        shard: shard.number(),
+        slot: None,
+        key_hash: None,
+        key: None,
+        reason,
+    }
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
+}
+
+/// How far a shard is. One that cannot be read has nothing.
+fn applied(path: &Path) -> i64 {
+    let read = open(path).and_then(|shard| {
+        let query = "SELECT value FROM meta WHERE name = ?1";
+        shard.query_row(query, [META_APPLIED], |row| row.get(0)).optional()
+    });
+    read.ok().flatten().unwrap_or(0)
+}
+
+fn intents(path: &Path, shard: ShardId, applied: i64) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+    let journal = open(path)?;
+    let mut statement =
+        journal.prepare("SELECT id, changes FROM intents WHERE shard = ?1 AND id > ?2 ORDER BY id")?;
+    let rows = statement.query_map((shard.number(), applied), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+fn finish_one(
+    format: &Format,
+    target: &LiteStash,
+    (shard, id): (ShardId, i64),
+    changes: &[u8],
+    report: &mut RepairReport,
+) -> Result<()> {
+    for intent::Change { slot, hash, key, after } in intent::decode(id, shard, changes)? {
+        let found = Place { hash, route: Route { shard, slot } };
+        let key = format.decode_key(&found, key)?;
+        // Nothing in the salvaged rows is newer, whatever the versions say.
+        target.delete(&key)?;
+        if let Some((version, stored)) = after {
+            let record = format.decode(&found, version, stored)?;
+            let (expiry, body) = (record.expiry, record.body.into_owned());
+            let place = target.inner.place(key.as_ref());
+            let row = Parsed { place, row: EncodedLine { key, body, expiry, version: Some(version) } };
+            report.rows += target.inner.store(Durability::Normal, vec![row], true)?.0;
+        }
+    }
+    Ok(())
+}
