@@ -289,7 +289,8 @@ typedef struct litestash_options {
   uint64_t value_bytes_max;
   // Bytes of rows kept in memory, over the whole stash. Default: 16 MiB; 0 keeps none.
   uint64_t cache_bytes;
-  // Where versions and deadlines are taken from. Default: NULL, the system's clock. For tests.
+  // Where versions and deadlines are taken from. Default: NULL, the system's clock. For tests:
+  // with a clock of the program, nothing is done in the background, so that the files depend on the calls alone.
   litestash_clock clock;
   // Given to the clock as it is. The clock must be good until the stash was closed.
   void *clock_context;

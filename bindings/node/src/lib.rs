@@ -1,8 +1,8 @@
 //! The native part of the npm package `litestash`, on Node-API.
 //!
 //! JavaScript encodes and decodes values and keeps promises; everything else is decided by the engine. Both
-//! sides speak in [`frame`]s: bytes in, bytes out, one call each. What may wait runs on threads of its own
-//! ([`pool`], [`lanes`], [`task`]) and answers through the [`mailbox`] of the JavaScript thread that asked.
+//! sides speak in `frame`s: bytes in, bytes out, one call each. What may wait runs on threads of its own
+//! (`pool`, `lanes`, `task`) and answers through the `mailbox` of the JavaScript thread that asked.
 
 mod answer;
 pub mod error;

@@ -78,7 +78,8 @@ fn open_handle(directory: Option<String>, given: OpenOptions) -> litestash_core:
     let clock = crate::testing::clock(given.clock.as_deref())?;
     #[cfg(feature = "testing")]
     if let Some(clock) = &clock {
-        options = options.clock(clock.clone());
+        // What the background removes, and when, would make the files depend on more than the calls.
+        options = options.clock(clock.clone()).background(false);
     }
     #[cfg(not(feature = "testing"))]
     if given.clock.is_some() {

@@ -13,6 +13,9 @@ USAGE = "usage: runner.py script FILE DIR | dump DIR [KEY]"
 # Exit codes of the program: all went well; some operations were refused.
 DONE, REFUSED = 0, 3
 
+# The limits of a script as flags of the program.
+LIMITS = {"bytes": "--max-bytes", "rows": "--max-rows", "eviction": "--eviction"}
+
 
 def main(arguments: list[str]) -> int:
     match arguments:

@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::request::{Arguments, Members, malformed};
-use litestash_core::contract::msgpack::{self, write};
+use litestash_core::contract::msgpack::write;
 use litestash_core::{
     Action, Condition, Deadline, Entry, LiteStash, Op, Outcome, Result, SetOptions, Value, Version,
 };

@@ -35,7 +35,8 @@ pub struct litestash_options {
     pub value_bytes_max: u64,
     /// Bytes of rows kept in memory, over the whole stash. Default: 16 MiB; 0 keeps none.
     pub cache_bytes: u64,
-    /// Where versions and deadlines are taken from. Default: NULL, the system's clock. For tests.
+    /// Where versions and deadlines are taken from. Default: NULL, the system's clock. For tests:
+    /// with a clock of the program, nothing is done in the background, so that the files depend on the calls alone.
     pub clock: litestash_clock,
     /// Given to the clock as it is. The clock must be good until the stash was closed.
     pub clock_context: *mut c_void,
@@ -136,7 +137,7 @@ impl litestash_options {
             .immutable(self.immutable != 0)
             .allow_network_file_system(self.allow_network_file_system != 0);
         Ok(match self.clock {
-            Some(now) => options.clock(ForeignClock { now, context: self.clock_context }),
+            Some(now) => options.clock(ForeignClock { now, context: self.clock_context }).background(false),
             None => options,
         })
     }

@@ -83,7 +83,8 @@ fn the_help_has_examples_and_exit_codes() {
     for name in
         help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty())
     {
-        if let Some(name) = name.strip_prefix("  ").and_then(|line| line.split(char::is_whitespace).next())
+        // A line that begins further to the right goes on with the description above it.
+        if let Some(name) = name.strip_prefix("  ").and_then(|line| line.split(' ').next())
             && !name.is_empty()
             && name != "help"
             && !name.starts_with(char::is_uppercase)

@@ -38,9 +38,13 @@ impl Script {
         assert!(!operations.is_empty() && operations.len() == results.len(), "{:?}", self.path);
         let place = Place::new();
         let mut command = place.command(&["apply"]);
-        if let Some(ttl) = self.member("options") {
-            let ttl = ttl.strip_prefix("{\"default_ttl_us\":").and_then(|ttl| ttl.strip_suffix('}')).unwrap();
+        let options: Value = serde_json::from_str(self.member("options").unwrap_or("{}")).unwrap();
+        if let Some(ttl) = options.get("default_ttl_us") {
             command.args(["--default-ttl", &format!("{ttl}us")]);
+        }
+        if let Some(limits) = options.get("limits") {
+            command.args(["--max-rows", &limits["rows"].to_string()]);
+            command.args(["--eviction", limits["eviction"].as_str().unwrap()]);
         }
         if let Some(clock) = clock {
             command.env("LITESTASH_CONFORMANCE_CLOCK", clock);

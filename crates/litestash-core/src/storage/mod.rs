@@ -30,6 +30,7 @@ mod hints;
 pub(crate) mod journal;
 pub(crate) mod keyring;
 pub(crate) mod leases;
+pub(crate) mod library;
 mod names;
 mod pending;
 pub(crate) mod permits;
