@@ -185,7 +185,7 @@ def _transaction(stash: Stash, operations: list) -> dict:
     jobs, makers = [], []
     for operation in operations:
         members = {name: content for name, content in operation.items() if name not in ("op", "key")}
-        key = make_key(key_from_json(operation["key"]))
+        key = stash.key(key_from_json(operation["key"]))
         work, to_json = SINGLE[operation["op"]](stash, **members)
         jobs.append((key, work, _refuses(operation)))
         makers.append(to_json)

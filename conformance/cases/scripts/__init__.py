@@ -30,7 +30,7 @@ DEADLINES = [
     deadlines.default_ttl, deadlines.never, deadlines.expire_older_than, deadlines.deadlines_mixed,
 ]  # fmt: skip
 
-LIMITS = [limits.counted, limits.reached, limits.expired_rows_count, limits.limited_batches]
+LIMITS = [limits.counted, limits.reached, limits.expired_rows_count, limits.limited_batches, limits.counted_and_encrypted]
 
 BUCKETS = [
     buckets.buckets, buckets.bucket_names, buckets.bucket_drops, buckets.bucket_operations, buckets.bucket_errors,
@@ -45,8 +45,6 @@ TRANSACTIONS = [
 
 # The number of the first of each group.
 GROUPS = [(1, TOPICS), (60, ENCRYPTION), (70, DEADLINES), (80, LIMITS), (90, BUCKETS), (95, WATCHED), (100, TRANSACTIONS)]
-
-
 
 
 def all_scripts() -> list[dict]:

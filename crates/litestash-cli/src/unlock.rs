@@ -3,11 +3,8 @@
 
 use crate::failure::Failure;
 use clap::Args;
-use litestash_core::{Error, ErrorKind, Options};
-use std::path::{Path, PathBuf};
-
-/// Bytes of a key.
-const KEY_BYTES: usize = 32;
+use litestash_core::{Options, Zeroizing, parse_key, read_key_file, read_passphrase_file};
+use std::path::PathBuf;
 
 /// Where the key or passphrase is.
 #[derive(Debug, Args)]
@@ -28,8 +25,8 @@ pub(crate) struct Unlock {
 
 /// A key or a passphrase.
 pub(crate) enum Secret {
-    Key(Vec<u8>),
-    Passphrase(String),
+    Key(Zeroizing<Vec<u8>>),
+    Passphrase(Zeroizing<String>),
 }
 
 impl Unlock {
@@ -37,22 +34,23 @@ impl Unlock {
     pub(crate) fn apply(&self, options: Options) -> Result<Options, Failure> {
         Ok(match self.secret()? {
             None => options,
-            Some(Secret::Key(key)) => options.encryption_key(key),
-            Some(Secret::Passphrase(passphrase)) => options.passphrase(passphrase),
+            Some(Secret::Key(key)) => options.encryption_key(&*key),
+            Some(Secret::Passphrase(passphrase)) => options.passphrase(&*passphrase),
         })
     }
 
     fn secret(&self) -> Result<Option<Secret>, Failure> {
-        let given = [
-            self.key_file.as_deref().map(|file| read_key(file).map(Secret::Key)),
-            self.passphrase_file.as_deref().map(|file| read_passphrase(file).map(Secret::Passphrase)),
-            self.key_env.as_deref().map(|name| parse_key(variable(name)?.as_bytes()).map(Secret::Key)),
-            self.passphrase_env.as_deref().map(|name| variable(name).map(Secret::Passphrase)),
-        ];
+        let key = |name: &String| Ok(Secret::Key(parse_key(&variable(name)?)?));
+        let passphrase = |name: &String| Ok(Secret::Passphrase(variable(name)?));
+        let mut given = of_files(self.key_file.clone(), self.passphrase_file.clone());
+        given.extend([self.key_env.as_ref().map(key), self.passphrase_env.as_ref().map(passphrase)]);
         // Options count more than what the environment says.
-        let found = if given.iter().all(Option::is_none) { from_environment() } else { given.into() };
-        let mut found = found.into_iter().flatten();
-        match (found.next(), found.next()) {
+        if given.iter().all(Option::is_none) {
+            let file = |name| std::env::var_os(name).filter(|file| !file.is_empty()).map(PathBuf::from);
+            given = of_files(file("LITESTASH_KEY_FILE"), file("LITESTASH_PASSPHRASE_FILE"));
+        }
+        let mut given = given.into_iter().flatten();
+        match (given.next(), given.next()) {
             (Some(_), Some(_)) => {
                 Err(Failure::Usage("give one key or one passphrase, not several".to_owned()))
             }
@@ -61,49 +59,13 @@ impl Unlock {
     }
 }
 
-/// What the environment names.
-fn from_environment() -> Vec<Option<Result<Secret, Failure>>> {
-    let file = |name| std::env::var_os(name).filter(|file| !file.is_empty()).map(PathBuf::from);
-    vec![
-        file("LITESTASH_KEY_FILE").map(|file| read_key(&file).map(Secret::Key)),
-        file("LITESTASH_PASSPHRASE_FILE").map(|file| read_passphrase(&file).map(Secret::Passphrase)),
-    ]
+fn of_files(key: Option<PathBuf>, passphrase: Option<PathBuf>) -> Vec<Option<Result<Secret, Failure>>> {
+    let key = key.map(|file| Ok(Secret::Key(read_key_file(file)?)));
+    vec![key, passphrase.map(|file| Ok(Secret::Passphrase(read_passphrase_file(file)?)))]
 }
 
-/// The key in a file.
-pub(crate) fn read_key(file: &Path) -> Result<Vec<u8>, Failure> {
-    parse_key(&read(file)?)
-}
-
-/// The passphrase in a file: its first line.
-pub(crate) fn read_passphrase(file: &Path) -> Result<String, Failure> {
-    let text = String::from_utf8(read(file)?)
-        .map_err(|_| Failure::from(invalid("the passphrase's file is not UTF-8")))?;
-    Ok(text.lines().next().unwrap_or("").to_owned())
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    Ok(std::fs::read(file).map_err(|error| Error::from(error).context(file.display()))?)
-}
-
-fn variable(name: &str) -> Result<String, Failure> {
-    std::env::var(name).map_err(|_| {
+fn variable(name: &str) -> Result<Zeroizing<String>, Failure> {
+    std::env::var(name).map(Zeroizing::new).map_err(|_| {
         Failure::Usage(format!("the environment variable {name} is not set, or its value is not UTF-8"))
     })
-}
-
-fn parse_key(bytes: &[u8]) -> Result<Vec<u8>, Failure> {
-    if bytes.len() == KEY_BYTES {
-        return Ok(bytes.to_vec());
-    }
-    let digits = bytes.trim_ascii();
-    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let key: Option<Vec<u8>> =
-        digits.chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect();
-    let key = key.filter(|key| key.len() == KEY_BYTES);
-    Ok(key.ok_or_else(|| invalid("a key is 32 bytes, or 64 hexadecimal digits"))?)
-}
-
-fn invalid(message: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidArgument, message)
 }

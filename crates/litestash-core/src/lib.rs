@@ -49,12 +49,15 @@ pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
     Action, BucketOptions, ComputeOptions, Condition, Cursor, Deadline, EncodedItems, Entry, Items, Keys,
     LiteStash, Op, Options, Outcome, Peek, ScanOptions, SetOptions, Subscriber, Subscription, SweepReport,
-    TransactionOutcome, Values,
+    TransactionOutcome, Values, parse_key, read_key_file, read_passphrase_file,
 };
 pub use storage::{
     CacheStats, Durability, Event, EventKind, Eviction, ExpiryStats, Filter, KeyFilter, LimitStats, Limits,
     Origin, Scope,
 };
+
+/// What overwrites a key in memory when it is dropped.
+pub use zeroize::Zeroizing;
 
 /// Switches for measurements. No part of the interface.
 #[cfg(feature = "testing")]

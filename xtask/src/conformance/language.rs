@@ -73,7 +73,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "engine",
         identity: Identity::Files,
-        lacks: ENCRYPTION,
+        lacks: &[],
         vectors: false,
         knows_later_scripts: true,
         is_measure: false,

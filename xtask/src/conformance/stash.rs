@@ -42,7 +42,11 @@ fn add_digests(directory: &Path, prefix: &str, digests: &mut BTreeMap<String, St
 
 /// What is there beside data and locks, where nothing else should be: the stash was closed.
 pub(super) fn extra_files(digests: &BTreeMap<String, String>) -> Vec<&str> {
-    digests.keys().map(String::as_str).filter(|name| !is_data(name) && ![KEYRING_LOCK, JOURNAL].contains(name)).collect()
+    digests
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !is_data(name) && ![KEYRING_LOCK, JOURNAL].contains(name))
+        .collect()
 }
 
 /// The shard files, and the keyring of an encrypted stash.

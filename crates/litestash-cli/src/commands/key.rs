@@ -4,9 +4,8 @@ use crate::app::App;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::units;
-use crate::unlock;
 use clap::{Args, Subcommand};
-use litestash_core::{Error, Random, SystemRandom};
+use litestash_core::{Error, Random, SystemRandom, Zeroizing, read_key_file, read_passphrase_file};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
@@ -76,16 +75,21 @@ impl Key {
 
 impl New {
     fn run(&self, app: &mut App) -> Done {
-        let mut key = [0; 32];
-        SystemRandom.fill(&mut key)?;
-        let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut key = Zeroizing::new([0; 32]);
+        SystemRandom.fill(&mut *key)?;
+        let mut digits = Zeroizing::new(String::with_capacity(2 * key.len() + 1));
+        for byte in key.iter() {
+            let nibbles = [byte >> 4, byte & 0xf].into_iter();
+            digits.extend(nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)));
+        }
+        digits.push('\n');
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let named = |error: std::io::Error| Failure::from(Error::from(error).context(self.file.display()));
         let mut file = options.open(&self.file).map_err(named)?;
-        file.write_all(format!("{digits}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(named)?;
+        file.write_all(digits.as_bytes()).and_then(|()| file.sync_all()).map_err(named)?;
         app.say(format_args!("wrote a key to {}; keep a copy in a safe place", self.file.display()));
         Ok(Exit::Success)
     }
@@ -115,9 +119,9 @@ impl Change {
     fn run(&self, app: &mut App) -> Done {
         let stash = app.open_existing()?;
         if let Some(file) = &self.new_key_file {
-            stash.change_key(unlock::read_key(file)?)?;
+            stash.change_key(&*read_key_file(file)?)?;
         } else if let Some(file) = &self.new_passphrase_file {
-            stash.change_passphrase(&unlock::read_passphrase(file)?)?;
+            stash.change_passphrase(&read_passphrase_file(file)?)?;
         }
         stash.close()?;
         app.say("the stash has its new key; the old one opens it no more");

@@ -2,7 +2,7 @@
 
 use super::members::Members;
 use super::{invalid, run_named};
-use litestash_core::{Compression, CountingRandom, Limits, LiteStash, Options, Result};
+use litestash_core::{Compression, CountingRandom, Limits, LiteStash, Options, Result, parse_key};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -61,14 +61,7 @@ impl ScriptOptions {
 /// Options with a key of hexadecimal digits.
 pub fn with_key(options: Options, key: Option<&str>) -> Result<Options> {
     let Some(key) = key else { return Ok(options) };
-    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let bytes: Option<Vec<u8>> = key
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?))
-        .collect();
-    let bytes = bytes.ok_or_else(|| invalid("a key is hexadecimal"))?;
-    Ok(options.random(CountingRandom::default()).encryption_key(bytes))
+    Ok(options.random(CountingRandom::default()).encryption_key(&*parse_key(key)?))
 }
 
 /// [`run_op`](super::run_op) with the operations on keys, which belong to scripts.

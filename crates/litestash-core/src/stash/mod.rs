@@ -10,6 +10,7 @@ mod open;
 mod options;
 mod read;
 mod scan;
+mod secrets;
 mod spread;
 mod subscribe;
 mod transaction;
@@ -24,6 +25,7 @@ pub use open::LiteStash;
 pub use options::Options;
 pub use read::Peek;
 pub use scan::{Cursor, EncodedItems, Items, Keys, ScanOptions, Values};
+pub use secrets::{parse_key, read_key_file, read_passphrase_file};
 pub use subscribe::{Subscriber, Subscription};
 pub use transaction::TransactionOutcome;
 

@@ -106,7 +106,9 @@ impl WriteTxn<'_> {
         }
         if !bounds.evicts() {
             let old = stored_bytes(self.database, row.slot, row.hash)?;
-            if old.is_some_and(|old| old.unsigned_abs() + self.shard.format().record_overhead_bytes() as u64 >= bytes) {
+            if old.is_some_and(|old| {
+                old.unsigned_abs() + self.shard.format().record_overhead_bytes() as u64 >= bytes
+            }) {
                 return Ok(());
             }
             // Pages that hold nothing are given back to the file system after the commit.

@@ -130,7 +130,8 @@ impl Bounds {
                 (Some(used_at), Some(count)) => Some(Uses { used_at, count }),
                 _ => None,
             };
-            let decoded = || shard.format().decode_key(&shard.place(slot, &hash), key_column(row.get_ref(1)?)?);
+            let decoded =
+                || shard.format().decode_key(&shard.place(slot, &hash), key_column(row.get_ref(1)?)?);
             let mut key = None;
             let uses = match self.uses() {
                 Some(uses) => {
@@ -205,7 +206,8 @@ impl WriteTxn<'_> {
             hash[0] = self.shard.id().number() << 4 | slot.number() << 2 | (hash[0] & 3);
             looked_at += bounds.look_at(self.shard, self.database, slot, &hash, SAMPLE - looked_at, pool)?;
             if looked_at < SAMPLE {
-                looked_at += bounds.look_at(self.shard, self.database, slot, &[], SAMPLE - looked_at, pool)?;
+                looked_at +=
+                    bounds.look_at(self.shard, self.database, slot, &[], SAMPLE - looked_at, pool)?;
             }
             if looked_at >= SAMPLE {
                 break;
