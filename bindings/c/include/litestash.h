@@ -117,6 +117,8 @@ enum {
   LITESTASH_COMPUTE_FAILED = 23,
   /* The caller stopped the operation, or a callback asked for it. */
   LITESTASH_CANCELLED = 24,
+  /* The stash is encrypted and no key or the wrong one was given, or a key was given for a stash that is not encrypted. */
+  LITESTASH_WRONG_KEY = 25,
   /* The write would take the stash beyond its limits, and nothing is evicted to make room; or the value is too large to fit at all. Nothing was written. */
   LITESTASH_LIMIT_REACHED = 26
 };

@@ -44,8 +44,8 @@ fn in_pool(
     });
 }
 
-/// Looks for a value in the background. The answer is the value, that somebody else computes, or that `takeTurn` has the
-/// turn.
+/// Looks for a value in the background. The answer is the value, that somebody else computes, or that `takeTurn`
+/// has the turn.
 #[napi_derive::napi(catch_unwind)]
 pub fn start_get_or_set(
     handle: &External<Handle>,

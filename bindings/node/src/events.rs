@@ -12,7 +12,8 @@ use napi::bindgen_prelude::{Buffer, External};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 
-/// Events that JavaScript has not dealt with. More wait in the engine's queue, which drops and counts them once it is full.
+/// Events that JavaScript has not dealt with. More wait in the engine's queue, which drops and counts them once it
+/// is full.
 const UNDER_WAY_MAX: usize = 1024;
 
 /// What a subscription hears of.

@@ -113,8 +113,8 @@ impl<'a> Reader<'a> {
         Ok(SetOptions { condition, keep_ttl, deadline: self.deadline()? })
     }
 
-    /// How a missing value is computed: how it is stored, whether processes leave it to one of them, and, where they are
-    /// not left out, the lease and the time that a value may be stale.
+    /// How a missing value is computed: how it is stored, whether processes leave it to one of them, and, where they
+    /// are not left out, the lease and the time that a value may be stale.
     pub(crate) fn compute_options(&mut self) -> Result<ComputeOptions> {
         let mut options = ComputeOptions::from(self.set_options()?);
         options.across_processes = self.u8()? != 0;

@@ -3,7 +3,7 @@
 use crate::support::{check_kind, keys_of_one_shard, stash, stash_at_now};
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::intent;
-use litestash_core::contract::key::{Key, KeyRef};
+use litestash_core::contract::key::{Key, KeyRef, StoredKey};
 use litestash_core::contract::record::{self, Expiry};
 use litestash_core::contract::route::{Route, ShardId};
 use litestash_core::{
@@ -158,7 +158,8 @@ impl Undone<'_> {
                     record::encode(&hash, version, Expiry::NEVER, &body, &mut stored);
                 }
                 let after = value.map(|_| (version, stored.as_slice()));
-                intent::push(&mut images, Route::of(&hash).slot, &hash, KeyRef::Text(key), after);
+                let column = StoredKey::Text(key.as_bytes());
+                intent::push(&mut images, Route::of(&hash).slot, &hash, column, after);
             }
             if images.is_empty() {
                 continue;

@@ -157,9 +157,9 @@ impl Shard {
                 continue;
             }
             let body = txn.get(access.slot, hash, |row| {
-                let record = row.record(hash)?;
+                let record = row.record(self.format(), &self.place(access.slot, hash))?;
                 let unchanged = row.version == access.version && record.expiry == access.expiry;
-                Ok(unchanged.then(|| record.body.to_owned()))
+                Ok(unchanged.then(|| record.body.into_owned()))
             });
             match body {
                 Ok(Some(Some(body))) => {

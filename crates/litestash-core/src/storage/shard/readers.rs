@@ -1,10 +1,9 @@
 //! Reading a shard: the pool of connections, and what the cache learns from it.
 
 use super::{Shard, Transaction, closed};
-use crate::contract::hash::KeyHash;
 use crate::contract::key::KeyRef;
 use crate::contract::record::Record;
-use crate::contract::route::Slot;
+use crate::contract::route::Place;
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
 use crate::storage::cache::{Content, Entry};
@@ -110,9 +109,8 @@ impl Shard {
     pub(crate) fn read_row<T>(
         &self,
         key: KeyRef<'_>,
-        slot: Slot,
-        hash: &KeyHash,
-        mut f: impl FnMut(Version, Record<'_>) -> Result<T>,
+        place: &Place,
+        mut f: impl FnMut(Version, &Record<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         self.catch_up();
         let found = self.read_with(|database| {
@@ -120,9 +118,9 @@ impl Shard {
             let before = database.header().filter(|_| self.view.keeps());
             let mut content = None;
             let (found, keeps) = database.read_keeping(|database| {
-                row::get(database, slot, hash, |row| {
-                    let record = row.record(hash)?;
-                    let answer = f(row.version, record)?;
+                row::get(database, place.route.slot, &place.hash, |row| {
+                    let record = row.record(&self.settings.format, place)?;
+                    let answer = f(row.version, &record)?;
                     content = before.map(|_| Content::of(row.version, &record));
                     Ok(answer)
                 })
