@@ -118,6 +118,8 @@ class Watch extends EventEmitter {
     const isHeard = [CHANGE, ...KINDS].some((name) => this.listenerCount(name) > 0);
     const count = isHeard ? queue.length : Math.min(queue.length, this.#waiting.length);
     for (const event of queue.splice(0, count)) {
+      // A listener may have closed it.
+      if (this.#ended) return;
       this.#deal();
       if (isHeard) {
         this.#emit(event.kind, event);

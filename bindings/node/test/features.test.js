@@ -167,6 +167,15 @@ test('events of an emitter', async (t) => {
   assert.deepEqual(sets, [version]);
   assert.deepEqual(seen.slice(0, 2), [['set', 'user:1', true, 0], ['delete', 'user:1', true, 0]]);
   assert.ok(seen.slice(2).every(([kind, key]) => kind === 'clear' && key === undefined) && seen.length > 2);
+  const once = stash.watchSync();
+  const heard = [];
+  once.on('set', ({ key }) => {
+    heard.push(key);
+    once.close();
+  });
+  await Promise.all(Array.from({ length: 50 }, (_, i) => stash.set(i, i)));
+  await sleep(50);
+  assert.equal(heard.length, 1);
   let last = 0;
   watch.on('end', () => last++);
   await stash.close();
@@ -296,6 +305,23 @@ test('a worker that ends in the middle of events takes nothing with it', async (
     await Promise.all(writes);
   }
   assert.deepEqual((await stash.verify()).problems, []);
+});
+
+test('a worker that ends while it computes holds nobody up for longer than its lease', async (t) => {
+  const stash = await opened(t);
+  const code = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    const { LiteStash } = require(workerData.package);
+    const stash = LiteStash.openSync(workerData.path);
+    const never = () => { parentPort.postMessage(1); return new Promise(() => {}); };
+    for (let i = 0; i < 20; i++) stash.getOrSet(i, never, { lease: 100 });
+    setInterval(() => {}, 1000);`;
+  const worker = new Worker(code, { eval: true, workerData: { package: join(__dirname, '..'), path: stash.path } });
+  await new Promise((resolve) => worker.once('message', resolve));
+  await sleep(50);
+  await worker.terminate();
+  const values = await Promise.all(Array.from({ length: 20 }, (_, i) => stash.getOrSet(i, () => i, { lease: 100 })));
+  assert.deepEqual(values, Array.from({ length: 20 }, (_, i) => i));
 });
 
 test('waiting for a value', async (t) => {
