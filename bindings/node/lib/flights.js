@@ -6,7 +6,7 @@ const native = require('./native.js');
 const { ELSEWHERE, MINE } = require('./answer.js');
 const { decode } = require('./decode.js');
 const { encode } = require('./encode.js');
-const { LiteStashError, fail, invalid, translated } = require('./errors.js');
+const { fail, invalid, translated } = require('./errors.js');
 const { ask, mailbox } = require('./mailbox.js');
 const { writeCompute } = require('./request.js');
 const { acquire, release } = require('./writer.js');
@@ -99,32 +99,25 @@ class Flights {
   }
 
   async #compute(turn, name, compute) {
-    const finish = (value) =>
-      ask(
-        (id) =>
-          written(
-            (writer) => encode(writer, value),
-            (bytes, length) => native.finishTurn(turn, mailbox(), id, bytes, length),
-          ),
-        undefined,
-        this.#wrapFloats,
-      );
     const done = this.#enter(name);
-    let value;
+    let isHandedOver = false;
+    const finish = (value) => (id) =>
+      written(
+        (writer) => encode(writer, value),
+        (bytes, length) => {
+          isHandedOver = true;
+          native.finishTurn(turn, mailbox(), id, bytes, length);
+        },
+      );
     try {
-      value = await this.#call(name, compute);
-    } catch (cause) {
-      native.failTurn(turn);
-      throw failed(cause);
+      const value = await this.#call(name, compute);
+      return await ask(finish(value), undefined, this.#wrapFloats);
+    } catch (error) {
+      // Before anybody hears of it, so that who asks again then has a turn.
+      if (!isHandedOver) await ask((id) => native.failTurn(turn, mailbox(), id));
+      throw error;
     } finally {
       done();
-    }
-    try {
-      return await finish(value);
-    } catch (error) {
-      // A value that cannot be stored; what was handed over has ended by itself.
-      if (error.code === 'InvalidValue' || error.code === 'TooLarge') abandon(turn);
-      throw error;
     }
   }
 
@@ -146,20 +139,19 @@ class Flights {
 
   #computeSync(turn, name, compute) {
     const done = this.#enter(name);
+    let isHandedOver = false;
     try {
-      let value;
-      try {
-        value = this.#call(name, compute);
-      } catch (cause) {
-        throw failed(cause);
-      }
+      const value = this.#callSync(name, compute);
       const stored = written(
         (writer) => encode(writer, value),
-        (bytes, length) => native.finishTurnNow(turn, bytes, length),
+        (bytes, length) => {
+          isHandedOver = true;
+          return native.finishTurnNow(turn, bytes, length);
+        },
       );
       return decode(stored, 0, this.#wrapFloats);
     } catch (error) {
-      abandon(turn);
+      if (!isHandedOver) native.failTurnNow(turn);
       throw error;
     } finally {
       done();
@@ -171,12 +163,7 @@ class Flights {
     const stash = this.#stash;
     const found = stash.getSync(key);
     if (found !== undefined) return found;
-    let value;
-    try {
-      value = this.#call(name, compute);
-    } catch (cause) {
-      throw failed(cause);
-    }
+    const value = this.#callSync(name, compute);
     stash.setSync(key, value, { ttl, idle, expiresAt, ifAbsent: true });
     const stored = stash.getSync(key);
     return stored === undefined ? value : stored;
@@ -198,22 +185,32 @@ class Flights {
     if (this.#calling.has(nameOf(key))) throw invalid('the computation of a key asks for the same key');
   }
 
-  #call(name, compute) {
+  async #call(name, compute) {
     this.#calling.add(name);
+    let computed;
     try {
-      return compute();
+      computed = compute();
+    } catch (cause) {
+      throw failed(cause);
     } finally {
       this.#calling.delete(name);
     }
+    try {
+      return await computed;
+    } catch (cause) {
+      throw failed(cause);
+    }
   }
-}
 
-/** Gives a turn to compute up, unless it has ended. */
-function abandon(turn) {
-  try {
-    native.failTurn(turn);
-  } catch (error) {
-    if (!(translated(error) instanceof LiteStashError)) throw error;
+  #callSync(name, compute) {
+    this.#calling.add(name);
+    try {
+      return compute();
+    } catch (cause) {
+      throw failed(cause);
+    } finally {
+      this.#calling.delete(name);
+    }
   }
 }
 

@@ -17,16 +17,39 @@ let box;
 /** Holds the process open while somebody waits, and only then. */
 let keeper;
 
-/** Notes who waits for an answer: `settle(bytes, start, end)` is called once. Answers with its number. */
-function register(settle) {
-  hold();
-  return listen(settle);
+/** Who waits: `settle(bytes, start, end)` is called with the answer. */
+class Waiter {
+  constructor(settle) {
+    if (settle !== undefined) this.settle = settle;
+  }
+
+  /** Whether there may be more before the answer. */
+  get hearsEvents() {
+    return false;
+  }
 }
 
-/** Notes who hears of events, which hold no process open: `settle` is called for each, and once more at their end. */
+/** Who hears of events: `settle` is called for each, and once more at their end. */
+class Hearer extends Waiter {
+  get hearsEvents() {
+    return true;
+  }
+}
+
+/** Notes who waits for an answer. Answers with its number. */
+function register(waiter) {
+  hold();
+  return enlist(waiter);
+}
+
+/** Notes who hears of events, which hold no process open. */
 function listen(settle) {
+  return enlist(new Hearer(settle));
+}
+
+function enlist(waiter) {
   const id = free.length > 0 ? free.pop() : waiting.length;
-  waiting[id] = settle;
+  waiting[id] = waiter;
   return id;
 }
 
@@ -69,18 +92,18 @@ function giveOut(bytes, start) {
     const id = bytes.readUInt32LE(at);
     const begin = at + 8;
     at = begin + bytes.readUInt32LE(at + 4);
-    const settle = waiting[id];
-    if (settle.hearsEvents) {
+    const waiter = waiting[id];
+    if (waiter.hearsEvents) {
       if (bytes[begin] !== EVENT) unlist(id);
     } else forget(id);
-    settle(bytes, begin, at);
+    waiter.settle(bytes, begin, at);
   }
 }
 
 /** A promise of what `start(id)` brings about; `take` makes something of the answer. */
 function ask(start, take = (answer) => answer, wrapFloats = false) {
   return new Promise((resolve, reject) => {
-    const id = register((bytes, begin, end) => {
+    const settle = (bytes, begin, end) => {
       try {
         const answer = read(bytes, begin, end, wrapFloats);
         if (answer instanceof LiteStashError) reject(answer);
@@ -88,7 +111,8 @@ function ask(start, take = (answer) => answer, wrapFloats = false) {
       } catch (error) {
         reject(translated(error));
       }
-    });
+    };
+    const id = register(new Waiter(settle));
     try {
       start(id);
     } catch (error) {
@@ -98,4 +122,4 @@ function ask(start, take = (answer) => answer, wrapFloats = false) {
   });
 }
 
-module.exports = { mailbox, register, listen, hold, release, ask };
+module.exports = { Waiter, mailbox, register, listen, hold, release, ask };

@@ -4,7 +4,7 @@ const timers = require('node:timers');
 const native = require('./native.js');
 const { read } = require('./answer.js');
 const { LiteStashError, translated } = require('./errors.js');
-const { mailbox, register } = require('./mailbox.js');
+const { Waiter, mailbox, register } = require('./mailbox.js');
 const { PLACES } = require('./request.js');
 const { Writer } = require('./writer.js');
 
@@ -25,6 +25,40 @@ class Ledger {
     this.group = { left: 0, resolve: undefined };
     this.#older = Promise.all([this.#older, done]).then(() => undefined);
     return this.#older;
+  }
+}
+
+/** The parts of the promise that is being made. One function for all promises, which are many. */
+let resolvePromise;
+let rejectPromise;
+const keepParts = (resolve, reject) => {
+  resolvePromise = resolve;
+  rejectPromise = reject;
+};
+
+/** A request that waits for its answer. One object and no closures, for the same reason. */
+class Request extends Waiter {
+  constructor(outbox, group, places, take) {
+    super();
+    this.resolve = resolvePromise;
+    this.reject = rejectPromise;
+    this.outbox = outbox;
+    this.group = group;
+    this.places = places;
+    this.take = take;
+  }
+
+  settle(bytes, start, end) {
+    const { outbox, group, take } = this;
+    outbox.count(this.places, -1);
+    if (--group.left === 0) group.resolve?.();
+    try {
+      const answer = read(bytes, start, end, outbox.wrapFloats);
+      if (answer instanceof LiteStashError) this.reject(answer);
+      else this.resolve(take === undefined ? answer : take(answer));
+    } catch (error) {
+      this.reject(translated(error));
+    }
   }
 }
 
@@ -55,41 +89,37 @@ class Outbox {
    * it must wait for writes. `take` makes something of the answer.
    */
   add(request, places, inOrder, take) {
-    return new Promise((resolve, reject) => {
-      const { group } = this.#ledger;
-      group.left++;
-      this.#count(places, 1);
-      const id = register((bytes, start, end) => {
-        this.#count(places, -1);
-        if (--group.left === 0) group.resolve?.();
-        try {
-          const answer = read(bytes, start, end, this.#wrapFloats);
-          if (answer instanceof LiteStashError) reject(answer);
-          else resolve(take === undefined ? answer : take(answer));
-        } catch (error) {
-          reject(translated(error));
-        }
+    const promise = new Promise(keepParts);
+    const { group } = this.#ledger;
+    group.left++;
+    this.count(places, 1);
+    const id = register(new Request(this, group, places, take));
+    const writer = this.#writer;
+    const length = request.at;
+    writer.reserve(length + 9);
+    const { bytes, view, at } = writer;
+    view.setUint32(at, id, true);
+    bytes[at + 4] = inOrder ? 1 : 0;
+    view.setUint32(at + 5, length, true);
+    request.bytes.copy(bytes, at + 9, 0, length);
+    writer.at += length + 9;
+    if (++this.#requests >= REQUESTS_MAX || writer.at >= BYTES_MAX) this.#handOver();
+    else if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      timers.setImmediate(() => {
+        this.#isScheduled = false;
+        this.#handOver();
       });
-      const writer = this.#writer;
-      const length = request.at;
-      writer.reserve(length + 9);
-      writer.view.setUint32(writer.at, id, true);
-      writer.bytes[writer.at + 4] = inOrder ? 1 : 0;
-      writer.view.setUint32(writer.at + 5, length, true);
-      request.bytes.copy(writer.bytes, writer.at + 9, 0, length);
-      writer.at += length + 9;
-      if (++this.#requests >= REQUESTS_MAX || writer.at >= BYTES_MAX) this.#handOver();
-      else if (!this.#isScheduled) {
-        this.#isScheduled = true;
-        timers.setImmediate(() => {
-          this.#isScheduled = false;
-          this.#handOver();
-        });
-      }
-    });
+    }
+    return promise;
   }
 
-  #count(places, by) {
+  get wrapFloats() {
+    return this.#wrapFloats;
+  }
+
+  /** Counts writes that begin or have ended. */
+  count(places, by) {
     if (typeof places === 'number') {
       if (places >= 0) this.#writing[places] += by;
     } else for (let i = 0; i < places.length; i++) this.#writing[places[i]] += by;

@@ -4,7 +4,7 @@ const native = require('./native.js');
 const { read, readKey } = require('./answer.js');
 const { decode } = require('./decode.js');
 const { byNumber, fail, invalid, translated } = require('./errors.js');
-const { register, mailbox } = require('./mailbox.js');
+const { Waiter, register, mailbox } = require('./mailbox.js');
 
 const ERROR = 255;
 
@@ -170,12 +170,12 @@ function page(scan, signal) {
   return new Promise((resolve, reject) => {
     const stop = () => reject(cancelled(signal));
     signal?.addEventListener('abort', stop, { once: true });
-    const id = register((bytes, start, end) => {
+    const settle = (bytes, start, end) => {
       signal?.removeEventListener('abort', stop);
       if (bytes[start] === ERROR) reject(read(bytes, start, end, false));
       else resolve(Buffer.from(bytes.subarray(start + 1, end)));
-    });
-    native.sendScanPage(scan, mailbox(), id);
+    };
+    native.sendScanPage(scan, mailbox(), register(new Waiter(settle)));
   });
 }
 

@@ -100,15 +100,13 @@ class Watch extends EventEmitter {
   }
 
   #listen() {
-    const hear = (bytes, start, end) => {
+    return listen((bytes, start, end) => {
       if (bytes[start] !== EVENT) return this.#end();
       if (!this.#ended) {
         this.#queue.push(readEvent(bytes, start, end));
         this.#giveOut();
       }
-    };
-    hear.hearsEvents = true;
-    return listen(hear);
+    });
   }
 
   /** Gives events to listeners, and where there are none to those who wait for them. */

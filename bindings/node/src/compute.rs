@@ -14,10 +14,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// A turn to compute that JavaScript has.
-pub struct Turn(Mutex<Option<Computation>>);
+pub struct Turn(Mutex<Option<Box<Computation>>>);
 
 thread_local! {
-    static TURN: RefCell<Option<Computation>> = const { RefCell::new(None) };
+    static TURN: RefCell<Option<Box<Computation>>> = const { RefCell::new(None) };
 }
 
 /// The key and the options that a request has.
@@ -101,7 +101,7 @@ pub fn take_turn_now() -> External<Turn> {
 }
 
 impl Turn {
-    fn take(&self) -> litestash_core::Result<Computation> {
+    fn take(&self) -> litestash_core::Result<Box<Computation>> {
         self.0.lock().take().ok_or_else(malformed)
     }
 }
@@ -118,7 +118,7 @@ pub fn finish_turn(
     let encoded = encoded.get(..length as usize).ok_or_else(|| thrown(malformed()))?.to_vec();
     let computation = turn.take().map_err(thrown)?;
     in_pool(mailbox, id, move |_, out| {
-        answer::value(out, &*computation.finish(Ok(encoded))?);
+        answer::value(out, &computation.finish(Ok(encoded))?);
         Ok(())
     });
     Ok(())
@@ -132,14 +132,26 @@ pub fn finish_turn_now(turn: &External<Turn>, encoded: Buffer, length: u32) -> R
     Ok(Buffer::from(stored.to_vec()))
 }
 
-/// Says that the computation failed. Who waits in this process is told.
+/// Tells those of this process who wait that the computation failed. JavaScript has its own error.
+fn fail(computation: Box<Computation>) {
+    let error = Error::new(ErrorKind::ComputeFailed, "the computation of the value failed");
+    let _ = computation.finish(Err(error));
+}
+
+/// Gives a turn back whose computation failed, in the background; answered when that is done.
 #[napi_derive::napi(catch_unwind)]
-pub fn fail_turn(turn: &External<Turn>) -> Result<()> {
+pub fn fail_turn(turn: &External<Turn>, mailbox: &External<Arc<Mailbox>>, id: u32) -> Result<()> {
     let computation = turn.take().map_err(thrown)?;
-    WRITES.run(move || {
-        let error = Error::new(ErrorKind::ComputeFailed, "the computation of the value failed");
-        // The error is for those who wait; JavaScript has its own.
-        let _ = computation.finish(Err(error));
+    in_pool(mailbox, id, move |_, out| {
+        fail(computation);
+        answer::done(out);
+        Ok(())
     });
     Ok(())
+}
+
+/// Gives a turn back whose computation failed, here and now.
+#[napi_derive::napi(catch_unwind)]
+pub fn fail_turn_now(turn: &External<Turn>) -> Result<()> {
+    turn.take().map(fail).map_err(thrown)
 }

@@ -112,7 +112,7 @@ impl Teller {
 
 impl Drop for Teller {
     fn drop(&mut self) {
-        self.mailbox.post(self.id, |out| answer::done(out));
+        self.mailbox.post(self.id, answer::done);
     }
 }
 

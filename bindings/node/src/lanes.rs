@@ -58,8 +58,17 @@ struct HandOver {
 
 /// What waits in a lane.
 enum Job {
+    One(One),
     Part(Part),
     Crossing(Arc<Crossing>),
+}
+
+/// A request on one key.
+struct One {
+    mailbox: Arc<Mailbox>,
+    id: u32,
+    opcode: u8,
+    op: Op,
 }
 
 /// A transaction, which is in several lanes.
@@ -73,57 +82,62 @@ struct Crossing {
     left: AtomicUsize,
 }
 
-/// Operations of one request on one shard.
+/// Operations of one request on one shard, and their places in the list of its answers.
 struct Part {
     opcodes: Vec<u8>,
     ops: Vec<Op>,
-    reply: Reply,
+    list: Arc<Gathered>,
+    places: Vec<usize>,
 }
 
-impl Part {
-    fn bytes(&self) -> usize {
-        let size = |op: &Op| match op.action() {
+impl Job {
+    /// Operations, and bytes as in a batch. What is alone in its batch has too many.
+    fn size(&self) -> (usize, usize) {
+        let bytes = |op: &Op| match op.action() {
             litestash_core::Action::Set { encoded, .. }
-            | litestash_core::Action::CompareAndSet { encoded, .. } => encoded.len(),
-            _ => 0,
+            | litestash_core::Action::CompareAndSet { encoded, .. } => encoded.len() + limits::KEY_BYTES_MAX,
+            _ => limits::KEY_BYTES_MAX,
         };
-        self.ops.iter().map(|op| size(op) + limits::KEY_BYTES_MAX).sum()
+        match self {
+            Self::One(one) => (1, bytes(&one.op)),
+            Self::Part(part) => (part.ops.len(), part.ops.iter().map(bytes).sum()),
+            Self::Crossing(_) => (limits::BATCH_OPERATIONS_MAX + 1, 0),
+        }
     }
 }
 
 /// Who waits for a job.
 enum Reply {
-    One {
-        mailbox: Arc<Mailbox>,
-        id: u32,
-    },
-    /// A part of many: the places of this job's operations in the list.
-    Part {
-        list: Arc<Gathered>,
-        places: Vec<usize>,
-    },
+    One { mailbox: Arc<Mailbox>, id: u32, opcode: u8 },
+    Part { list: Arc<Gathered>, places: Vec<usize>, opcodes: Vec<u8> },
 }
 
-impl Reply {
-    fn send(&self, opcodes: &[u8], outcomes: Vec<litestash_core::Result<Outcome>>) {
-        match self {
-            Self::One { mailbox, id } => {
-                let outcome = outcomes.into_iter().next().unwrap_or_else(|| Err(malformed()));
-                mailbox
-                    .post(*id, |out| answer::outcome(out, opcodes.first().copied().unwrap_or(0), &outcome));
+/// Tells everybody who waits what came of the operations, in their order. Who shares a mailbox is told at once.
+fn tell(replies: Vec<Reply>, mut outcomes: impl Iterator<Item = litestash_core::Result<Outcome>>) {
+    let write = |out: &mut Vec<u8>, (opcode, outcome): &_| answer::outcome(out, *opcode, outcome);
+    let mut letters = Vec::with_capacity(replies.len());
+    let mut to: Option<Arc<Mailbox>> = None;
+    let mut next = || outcomes.next().unwrap_or_else(|| Err(malformed()));
+    for reply in replies {
+        match reply {
+            Reply::One { mailbox, id, opcode } => {
+                if let Some(other) = to.filter(|to| !Arc::ptr_eq(to, &mailbox)) {
+                    other.post_all(letters.drain(..), write);
+                }
+                letters.push((id, (opcode, next())));
+                to = Some(mailbox);
             }
-            Self::Part { list, places } => {
-                for ((place, outcome), opcode) in places.iter().zip(outcomes).zip(opcodes) {
+            Reply::Part { list, places, opcodes } => {
+                for (place, opcode) in places.into_iter().zip(opcodes) {
                     let mut answer = Vec::new();
-                    answer::outcome(&mut answer, *opcode, &outcome);
-                    list.set(*place, answer);
+                    answer::outcome(&mut answer, opcode, &next());
+                    list.set(place, answer);
                 }
             }
         }
     }
-
-    fn refuse(&self, opcodes: &[u8], error: impl Fn() -> Error) {
-        self.send(opcodes, opcodes.iter().map(|_| Err(error())).collect());
+    if let Some(to) = to {
+        to.post_all(letters.into_iter(), write);
     }
 }
 
@@ -202,11 +216,10 @@ impl Lanes {
                         reads.push((id, request));
                         return Ok(());
                     }
-                    let reply = Reply::One { mailbox: Arc::clone(mailbox), id };
                     let Request { opcode, op } = request;
                     self.enqueue(
                         self.shard_of(&op)?,
-                        Job::Part(Part { opcodes: vec![opcode], ops: vec![op], reply }),
+                        Job::One(One { mailbox: Arc::clone(mailbox), id, opcode, op }),
                         &mut started,
                     );
                     Ok(())
@@ -285,8 +298,8 @@ impl Lanes {
         let list = Arc::new(Gathered { mailbox, id, answers: Mutex::new((answers, left)) });
         for (shard, (opcodes, ops, places)) in parts.into_iter().enumerate() {
             if !ops.is_empty() {
-                let reply = Reply::Part { list: Arc::clone(&list), places };
-                self.enqueue(shard, Job::Part(Part { opcodes, ops, reply }), started);
+                let list = Arc::clone(&list);
+                self.enqueue(shard, Job::Part(Part { opcodes, ops, list, places }), started);
             }
         }
         Ok(())
@@ -321,28 +334,23 @@ impl Lanes {
     fn work(self: &Arc<Self>, shard: usize) {
         loop {
             let (mut operations, mut bytes) = (0, 0);
-            let jobs = self.shards[shard].lock().next(|job| match job {
-                Job::Part(part) => {
-                    operations += part.ops.len();
-                    bytes += part.bytes();
-                    operations <= limits::BATCH_OPERATIONS_MAX && bytes <= limits::BATCH_BYTES_MAX
-                }
-                Job::Crossing(_) => false,
+            let mut jobs = self.shards[shard].lock().next(|job| {
+                let size = job.size();
+                (operations, bytes) = (operations + size.0, bytes + size.1);
+                operations <= limits::BATCH_OPERATIONS_MAX && bytes <= limits::BATCH_BYTES_MAX
             });
-            if jobs.is_empty() {
-                return;
-            }
-            let mut parts = Vec::with_capacity(jobs.len());
-            for job in jobs {
-                match job {
-                    Job::Part(part) => parts.push(part),
-                    // It is alone.
-                    Job::Crossing(crossing) if self.cross(shard, &crossing) => {}
-                    Job::Crossing(_) => return,
+            match jobs.pop() {
+                None => return,
+                // It is alone.
+                Some(Job::Crossing(crossing)) => {
+                    if !self.cross(shard, &crossing) {
+                        return;
+                    }
                 }
-            }
-            if !parts.is_empty() {
-                self.commit(parts);
+                Some(last) => {
+                    jobs.push(last);
+                    self.commit(jobs);
+                }
             }
         }
     }
@@ -365,24 +373,31 @@ impl Lanes {
         true
     }
 
-    fn commit(&self, mut jobs: Vec<Part>) {
-        let counts: Vec<_> = jobs.iter().map(|job| job.ops.len()).collect();
-        let mut ops: Vec<_> = jobs.iter_mut().flat_map(|job| std::mem::take(&mut job.ops)).collect();
-        let done = catch_unwind(AssertUnwindSafe(|| match ops.len() {
-            1 => Ok(vec![self.stash.perform(&ops.remove(0))]),
+    fn commit(&self, jobs: Vec<Job>) {
+        let mut ops = Vec::with_capacity(jobs.len());
+        let mut replies = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match job {
+                Job::One(One { mailbox, id, opcode, op }) => {
+                    ops.push(op);
+                    replies.push(Reply::One { mailbox, id, opcode });
+                }
+                Job::Part(Part { opcodes, ops: more, list, places }) => {
+                    ops.extend(more);
+                    replies.push(Reply::Part { list, places, opcodes });
+                }
+                Job::Crossing(_) => {}
+            }
+        }
+        let done = catch_unwind(AssertUnwindSafe(|| match &*ops {
+            [op] => Ok(vec![self.stash.perform(op)]),
             _ => self.stash.apply(&ops),
         }));
         match done.unwrap_or_else(|_| Err(panicked())) {
-            Ok(outcomes) => {
-                let mut outcomes = outcomes.into_iter();
-                for (job, count) in jobs.iter().zip(counts) {
-                    job.reply.send(&job.opcodes, outcomes.by_ref().take(count).collect());
-                }
-            }
+            Ok(outcomes) => tell(replies, outcomes.into_iter()),
             Err(error) => {
-                for job in &jobs {
-                    job.reply.refuse(&job.opcodes, || Error::new(error.kind(), error.message().to_owned()));
-                }
+                let same = || Err(Error::new(error.kind(), error.message().to_owned()));
+                tell(replies, std::iter::repeat_with(same));
             }
         }
     }

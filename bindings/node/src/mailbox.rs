@@ -28,21 +28,32 @@ pub struct Mailbox {
 pub(crate) enum Made {
     Stash(Handle),
     Watch(Arc<Watch>),
-    Turn(Computation),
+    Turn(Box<Computation>),
 }
 
 impl Mailbox {
     /// Answers a request. Once the JavaScript thread has ended, nobody hears it.
     pub(crate) fn post(&self, id: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        add(&mut self.answers.lock(), id, write);
+        self.call();
+    }
+
+    /// Answers many requests at once: `write` writes the answer to each.
+    pub(crate) fn post_all<T>(
+        &self,
+        answers: impl Iterator<Item = (u32, T)>,
+        write: impl Fn(&mut Vec<u8>, &T),
+    ) {
         {
-            let mut answers = self.answers.lock();
-            answers.extend_from_slice(&id.to_le_bytes());
-            let length_at = answers.len();
-            answers.extend_from_slice(&[0; 4]);
-            write(&mut answers);
-            let length = (answers.len() - length_at - 4) as u32;
-            answers[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+            let mut posted = self.answers.lock();
+            for (id, answer) in answers {
+                add(&mut posted, id, |out| write(out, &answer));
+            }
         }
+        self.call();
+    }
+
+    fn call(&self) {
         if !self.is_called.swap(true, Ordering::AcqRel) {
             self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
@@ -60,6 +71,15 @@ impl Mailbox {
     pub(crate) fn refuse(&self, id: u32, error: &Error) {
         self.post(id, |out| answer::error(out, error));
     }
+}
+
+fn add(answers: &mut Vec<u8>, id: u32, write: impl FnOnce(&mut Vec<u8>)) {
+    answers.extend_from_slice(&id.to_le_bytes());
+    let length_at = answers.len();
+    answers.extend_from_slice(&[0; 4]);
+    write(answers);
+    let length = (answers.len() - length_at - 4) as u32;
+    answers[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
 }
 
 /// The mailbox of this JavaScript thread; `wake` is called, without arguments, when there is something in it.

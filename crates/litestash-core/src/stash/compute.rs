@@ -254,7 +254,7 @@ pub enum Begun {
     /// The canonical encoding of what is stored.
     Found(Arc<Vec<u8>>),
     /// The caller is to compute.
-    Mine(Computation),
+    Mine(Box<Computation>),
     /// Somebody else computes.
     Elsewhere,
 }
@@ -338,7 +338,8 @@ fn lead(
         }
         Ok(Turn::Here(lease, stale)) => {
             let (stash, key, place) = (stash.clone(), key.to_owned(), *place);
-            Ok(Begun::Mine(Computation { lease, stash, key, place, plan, stale, pilot }))
+            let computation = Computation { lease, stash, key, place, plan, stale, pilot };
+            Ok(Begun::Mine(Box::new(computation)))
         }
         Ok(Turn::Elsewhere) => Ok(Begun::Elsewhere),
         Err(error) => {
