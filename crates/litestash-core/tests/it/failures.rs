@@ -155,9 +155,11 @@ fn no_permission_is_said() {
             std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
         }
     }
-    // The program itself may lie where another user cannot look.
+    // The program itself may lie where another user cannot look. Copied by another process: a child that another
+    // test forks meanwhile would keep it open for writing, and it could not be started.
     let program = dir.path().join("program");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
+    assert!(copied.unwrap().success());
     let child = Command::new(&program)
         .args(["--exact", "failures::no_permission_is_said", "--nocapture"])
         .env(DIRECTORY, dir.path())
