@@ -465,7 +465,9 @@ fn a_touch_is_in_the_journal_and_is_done_again() {
                 )
                 .unwrap();
             let file = rusqlite::Connection::open(dir.path().join(number.file_name())).unwrap();
-            (0..4).for_each(|slot| drop(file.execute(&format!("DELETE FROM slot_{slot}"), []).unwrap()));
+            for slot in 0..4 {
+                file.execute(&format!("DELETE FROM slot_{slot}"), []).unwrap();
+            }
             file.execute("UPDATE meta SET value = 0 WHERE name = 'applied'", []).unwrap();
         }
         drop(journal);
