@@ -10,7 +10,8 @@ pub(super) struct Language {
     pub(super) name: &'static str,
     /// Whether the contract promises equal files, or equal rows only (`docs/CONTRACT.md` 13).
     pub(super) identity: Identity,
-    /// Options and operations of scripts that its runner does not know: scripts with one of them are not for it.
+    /// Options and operations of scripts, and kinds of vectors, that its runner does not know: scripts with one of
+    /// them are not for it.
     pub(super) lacks: &'static [&'static str],
     /// Whether the runner answers vectors.
     pub(super) vectors: bool,
@@ -111,7 +112,7 @@ pub(super) const LANGUAGES: &[Language] = &[
 ];
 
 /// What bindings without keys and compression lack.
-const ENCRYPTION: &[&str] = &["encryption_key", "compression", "try_open", "rotate_key"];
+const ENCRYPTION: &[&str] = &["encryption_key", "compression", "try_open", "rotate_key", "sealed"];
 
 /// The language that also checks the stashes of all others.
 pub(super) const REFERENCE: &str = "python-reference";

@@ -87,6 +87,8 @@ pub struct Record<'a> {
     pub expiry: Expiry,
     /// The body: canonical MessagePack.
     pub body: Cow<'a, [u8]>,
+    /// Whether somebody has made sure that the body is canonical.
+    pub is_canonical: bool,
 }
 
 /// How a body is compressed: the field of [`flags::CODEC`].

@@ -36,14 +36,19 @@ impl LiteStash {
 
     /// [`LiteStash::get`] as any `Deserialize`. `TypeMismatch` if something else is stored.
     pub fn get_as<T: DeserializeOwned>(&self, key: impl ToKey) -> Result<Option<T>> {
-        key.with_key(|key| self.inner.use_row(key, |record| typed::from_bytes(&record.body)))
+        key.with_key(|key| {
+            self.inner.use_row(key, |record| {
+                validate(record)?;
+                typed::from_valid_bytes(&record.body)
+            })
+        })
     }
 
     /// [`LiteStash::get`] as canonical MessagePack.
     pub fn get_encoded(&self, key: impl ToKey) -> Result<Option<Vec<u8>>> {
         key.with_key(|key| {
             self.inner.use_row(key, |record| {
-                msgpack::validate(&record.body)?;
+                validate(record)?;
                 Ok(record.body.to_vec())
             })
         })
@@ -54,7 +59,7 @@ impl LiteStash {
     pub fn with_encoded<T>(&self, key: impl ToKey, f: impl Fn(&[u8]) -> Result<T>) -> Result<Option<T>> {
         key.with_key(|key| {
             self.inner.use_row(key, |record| {
-                msgpack::validate(&record.body)?;
+                validate(record)?;
                 f(&record.body)
             })
         })
@@ -118,6 +123,12 @@ impl LiteStash {
         };
         Ok(self.expires_at(key)?.map(|deadline| deadline.map(left)))
     }
+}
+
+/// Refuses a body that is not canonical, unless that is known.
+#[inline]
+fn validate(record: &Record<'_>) -> Result<()> {
+    if record.is_canonical { Ok(()) } else { msgpack::validate(&record.body) }
 }
 
 impl Inner {

@@ -13,6 +13,7 @@ use crate::contract::format::{Format, KeyColumn};
 use crate::contract::hash::KeyHash;
 use crate::contract::intent;
 use crate::contract::key::{Key, KeyRef, StoredKey};
+use crate::contract::msgpack;
 use crate::contract::record::{self, Expiry, Record};
 use crate::contract::route::{Place, Route, Slot};
 use crate::contract::schema;
@@ -469,6 +470,10 @@ impl<'a> WriteTxn<'a> {
         };
         // Encrypted anew, with the key that new rows get.
         let Record { expiry, body, .. } = format.decode(&place, version, record)?;
+        if msgpack::validate(&body).is_err() {
+            // It is stored as it is, for its readers to refuse; the cache is to hold none of that.
+            self.effects.changes = self.effects.changes.take().map(|_| Changes::All);
+        }
         let row = NewRow { slot: *slot, hash, key: key.as_ref(), expiry, body: &body };
         if !self.put_if_newer(&row, version)? {
             // After a power cut the shard may be as it was before a deletion, when the clock was ahead.

@@ -2,8 +2,8 @@
 
 use crate::support::{again, check_kind};
 use litestash_core::{
-    Compression, CountingRandom, Deadline, Durability, ErrorKind, ImportOptions, Key, LiteStash, Op, Options,
-    ScanOptions, SetOptions, Value, repair, repair_with,
+    Compression, CountingRandom, Deadline, Durability, ErrorKind, FixedClock, ImportOptions, Key, LiteStash,
+    Op, Options, ScanOptions, SetOptions, Value, repair, repair_with,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -302,11 +302,8 @@ fn two_processes_begin_one_stash() {
 fn a_fixed_source_of_random_bytes_makes_equal_files() {
     let make = || {
         let dir = tempfile::tempdir().unwrap();
-        let stash = options()
-            .random(CountingRandom::default())
-            .clock(litestash_core::FixedClock::new(1))
-            .open(dir.path())
-            .unwrap();
+        let stash =
+            options().random(CountingRandom::default()).clock(FixedClock::new(1)).open(dir.path()).unwrap();
         (0..50).for_each(|key| assert!(stash.add(key, &key).unwrap()));
         stash.close().unwrap();
         files(dir.path())
@@ -333,4 +330,32 @@ fn values_are_compressed_where_that_helps_and_read_without_the_option() {
         Options::new().compression(Compression { level: 20, min_bytes: 0 }).open(dir.path()),
         ErrorKind::InvalidArgument,
     );
+}
+
+#[test]
+fn a_row_that_is_prolonged_keeps_its_compressed_body() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = FixedClock::new(1_767_323_045_000_000);
+    let open = |compression: Option<Compression>| {
+        options().compression(compression).clock(clock.clone()).background(false).open(dir.path()).unwrap()
+    };
+    let stash = open(Some(Compression::default()));
+    let text = "abc".repeat(10_000);
+    stash.set_with("long", &text, SetOptions::idle(Duration::from_secs(80))).unwrap();
+    let before = stash.stats().unwrap().record_bytes;
+    assert!(before < 1000);
+    stash.close().unwrap();
+    // This handle compresses nothing of its own.
+    let stash = open(None);
+    clock.advance(20_000_000);
+    assert!(stash.touch("long").unwrap());
+    clock.advance(70_000_000);
+    assert_eq!(stash.get_as("long").unwrap(), Some(text.clone()));
+    assert_eq!(stash.stats().unwrap().record_bytes, before);
+    // What was only noted is written by a sync.
+    stash.sync().unwrap();
+    clock.advance(70_000_000);
+    assert_eq!(stash.get_as("long").unwrap(), Some(text));
+    assert_eq!(stash.stats().unwrap().record_bytes, before);
+    assert!(stash.verify().unwrap().is_sound());
 }

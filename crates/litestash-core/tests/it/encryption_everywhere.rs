@@ -2,8 +2,9 @@
 
 use crate::support::check_kind;
 use litestash_core::{
-    Action, ComputeOptions, Deadline, ErrorKind, EventKind, Filter, FixedClock, Key, LiteStash, Op, Options,
-    ScanOptions, Scope, SetOptions, TransactionOutcome, Value, repair_with,
+    Action, BucketOptions, Compression, ComputeOptions, Deadline, Durability, ErrorKind, EventKind, Eviction,
+    Filter, FixedClock, ImportOptions, Key, Limits, LiteStash, Op, Options, ScanOptions, Scope, SetOptions,
+    TransactionOutcome, Value, repair_with,
 };
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -127,6 +128,67 @@ fn nothing_that_is_stored_besides_rows_tells_a_key_or_a_value() {
         assert_eq!(stash.get("SECRETKEY40").unwrap(), None);
         assert_eq!(stash.len().unwrap(), rows);
     }
+}
+
+/// Evicting, uses, expired rows, relaxed writes, uncompressed and compressed ones, rotation, copies.
+#[test]
+fn limits_deadlines_and_copies_tell_no_key_and_no_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let copies = tempfile::tempdir().unwrap();
+    let clock = FixedClock::new(1_767_323_045_000_000);
+    for compression in [None, Some(Compression { min_bytes: 16, level: 1 })] {
+        // Uses are written by the background only.
+        let options = Options::new().encryption_key(KEY).compression(compression);
+        let limits = Limits { rows: Some(150), eviction: Eviction::LeastFrequentlyUsed, bytes: None };
+        let root = options.clone().limits(limits).open(dir.path()).unwrap();
+        let bucket = root.bucket_with("inner", BucketOptions::new().limits(limits)).unwrap();
+        for stash in [&root, &bucket] {
+            let watch = Filter::new().scope(Scope::AllProcesses);
+            let heard = stash.subscribe(watch).unwrap();
+            for number in 0..200 {
+                let key = format!("SECRETKEY{number}");
+                stash.set(&key, &"SECRETVALUE".repeat(number % 9 + 1)).unwrap();
+                stash.get(&key).unwrap();
+            }
+            assert!(stash.len().unwrap() <= 150);
+            let stats = stash.stats().unwrap();
+            assert_eq!(stats.limits.counted_bytes, Some(stats.key_bytes + stats.record_bytes));
+            let soon = SetOptions::ttl(Duration::from_millis(1));
+            stash.set_with("SECRETKEYsoon", &"SECRETVALUE", soon).unwrap();
+            let relaxed = stash.with_durability(Durability::Relaxed);
+            relaxed.set("SECRETKEYrelaxed", &"SECRETVALUE").unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+            stash.sync().unwrap();
+            stash.sweep().unwrap();
+            stash.expire_older_than(Duration::from_secs(600), Some("SECRETKEY")).unwrap();
+            let evicted = std::iter::from_fn(|| heard.recv_timeout(Duration::from_secs(60)))
+                .find(|event| event.kind == EventKind::Evict);
+            let key = evicted.and_then(|event| event.key).unwrap();
+            assert!(key.as_text().unwrap().starts_with("SECRETKEY"));
+            look(dir.path(), "with limits, while it is open");
+        }
+        assert!(root.rotate_key(|_| true).unwrap().finished);
+        root.backup(copies.path().join(format!("{}", compression.is_some()))).unwrap();
+        assert!(root.verify().unwrap().is_sound());
+        root.close().unwrap();
+        let used = (0..16).filter(|number| {
+            let shard = dir.path().join(format!("shard-{number:x}.db"));
+            count(&shard, "SELECT count(*) FROM sqlite_schema WHERE name = 'access'") > 0
+        });
+        assert!(used.count() > 0, "no uses were written");
+        look(dir.path(), "with limits, after it was closed");
+    }
+    look(copies.path(), "in a backup");
+    let stash = options().clock(clock).open(dir.path()).unwrap();
+    let other = options().open(copies.path().join("imported")).unwrap();
+    let mut lines = Vec::new();
+    stash.export(&mut lines, ScanOptions::default()).unwrap();
+    assert!(other.import(lines.as_slice(), ImportOptions::default()).unwrap().rows > 100);
+    other.compact().unwrap();
+    look(copies.path(), "after an import");
+    stash.clear().unwrap();
+    stash.close().unwrap();
+    look(dir.path(), "after clearing");
 }
 
 #[test]

@@ -146,7 +146,7 @@ impl Format {
         let stored = record::decode(&place.hash, version, stored)?;
         if self.cipher.is_none() && stored.flags & (flags::CODEC | flags::ENCRYPTED) == 0 {
             let Stored { flags, expiry, body, .. } = stored;
-            return Ok(Record { flags, expiry, body: Cow::Borrowed(body) });
+            return Ok(Record { flags, expiry, body: Cow::Borrowed(body), is_canonical: false });
         }
         self.decode_changed(place, version, &stored)
     }
@@ -163,7 +163,7 @@ impl Format {
         if let Some(codec) = stored.codec() {
             body = Cow::Owned(codec::decompress(codec, &body)?);
         }
-        Ok(Record { flags: stored.flags, expiry: stored.expiry, body })
+        Ok(Record { flags: stored.flags, expiry: stored.expiry, body, is_canonical: false })
     }
 
     /// The cipher that a record needs, if the stash and the record agree on that.

@@ -45,6 +45,7 @@ impl Content {
 
     /// The row as if it had just been read.
     pub(crate) fn record(&self) -> Record<'_> {
-        Record { flags: self.expiry.flags(), expiry: self.expiry, body: Cow::Borrowed(&self.body) }
+        let body = Cow::Borrowed(&*self.body);
+        Record { flags: self.expiry.flags(), expiry: self.expiry, body, is_canonical: true }
     }
 }
