@@ -67,6 +67,22 @@ export interface Limits {
   eviction?: Eviction;
 }
 
+/** How values are compressed when they are written. Compressed ones are read whatever is said here. */
+export interface Compression {
+  /** Shorter values are stored as they are. Default: 1024 bytes. */
+  minBytes?: number;
+  /** Zstandard's level, 1 to 19: higher ones are slower to write and often smaller. Default: 3. */
+  level?: number;
+}
+
+/** What opens an encrypted stash: one of the two. */
+export interface Secret {
+  /** 32 bytes that nobody can guess. */
+  encryptionKey?: Uint8Array;
+  /** A passphrase instead, of which a key is made: with 64 MiB of memory and a tenth of a second for each opening. */
+  passphrase?: string;
+}
+
 /** How a bucket is opened. */
 export interface BucketOptions {
   /** What an acknowledged write has reached. Default: as through the handle that was asked for the bucket. */
@@ -81,8 +97,11 @@ export interface BucketOptions {
   limits?: Limits;
 }
 
-/** How a stash is opened. */
-export interface OpenOptions {
+/**
+ * How a stash is opened. With a key or a passphrase a directory without a stash becomes an encrypted one; `WrongKey` where it is
+ * not that of the stash, or the stash is not encrypted, or is and none is given.
+ */
+export interface OpenOptions extends Secret {
   /** Whether a missing stash is created. Default: true. */
   create?: boolean;
   /** Whether every write is refused with `ReadOnly`. Default: false. */
@@ -105,6 +124,8 @@ export interface OpenOptions {
   background?: boolean;
   /** What the stash may take, and what happens then. Default: no limits. */
   limits?: Limits;
+  /** Whether values are compressed when they are written, and how. Default: false. */
+  compression?: boolean | Compression;
   /** Whether a stored float that is whole is read as a {@link Float}, so that it stays one when it is written. Default: false. */
   wrapFloats?: boolean;
 }
@@ -382,6 +403,24 @@ export interface SweepReport {
   postponed: boolean;
 }
 
+/** What {@link LiteStash.rotateKey} did. */
+export interface RotateReport {
+  /** The number of the new key. */
+  epoch: number;
+  /** Whether an earlier rotation was taken up that had not been finished. */
+  resumed: boolean;
+  /** Tables looked through. */
+  tables: number;
+  /** Rows looked at. */
+  rows: number;
+  /** Rows encrypted anew. */
+  resealed: number;
+  /** Rows that cannot be decrypted. While there are any, the old key is kept. */
+  damaged: number;
+  /** Whether the old key was dropped. */
+  finished: boolean;
+}
+
 /** Figures of a stash, its buckets left out. */
 export interface Stats {
   /** Rows, expired ones left out. */
@@ -591,9 +630,9 @@ export class LiteStash<V = any> {
   /** Opens a stash in memory, which ends when it is closed. */
   static memory<V = any>(options?: OpenOptions): LiteStash<V>;
   /** Writes every row of a damaged stash that proves sound into a new stash. The source must not be open in this process. */
-  static repair(source: string | URL, destination: string | URL): Promise<RepairReport>;
+  static repair(source: string | URL, destination: string | URL, secret?: Secret): Promise<RepairReport>;
   /** {@link LiteStash.repair}, here and now. */
-  static repairSync(source: string | URL, destination: string | URL): RepairReport;
+  static repairSync(source: string | URL, destination: string | URL, secret?: Secret): RepairReport;
 
   /** The directory as an absolute path; undefined for a stash in memory. */
   readonly path: string | undefined;
@@ -603,6 +642,8 @@ export class LiteStash<V = any> {
   readonly readOnly: boolean;
   /** Whether the stash was closed. */
   readonly closed: boolean;
+  /** Whether the stash is encrypted. */
+  readonly encrypted: boolean;
   /** The name of the bucket; undefined of a stash. */
   readonly bucketName: string | undefined;
   /** What this process did about deadlines since it opened the stash. Costs nothing. */
@@ -805,6 +846,21 @@ export class LiteStash<V = any> {
   verify(options?: Stoppable): Promise<VerifyReport>;
   /** {@link LiteStash.verify}, here and now. */
   verifySync(): VerifyReport;
+  /**
+   * Gives an encrypted stash a new data key, encrypts every row with it, and drops the old one, while others go on. One that was
+   * stopped is taken up by the next.
+   */
+  rotateKey(options?: Stoppable): Promise<RotateReport>;
+  /** {@link LiteStash.rotateKey}, here and now. */
+  rotateKeySync(): RotateReport;
+  /** Gives an encrypted stash another key instead of its key or passphrase; no row is touched. */
+  changeKey(key: Uint8Array): Promise<void>;
+  /** {@link LiteStash.changeKey}, here and now. */
+  changeKeySync(key: Uint8Array): void;
+  /** {@link LiteStash.changeKey} to a passphrase. */
+  changePassphrase(passphrase: string): Promise<void>;
+  /** {@link LiteStash.changePassphrase}, here and now. */
+  changePassphraseSync(passphrase: string): void;
   /** Gives the space of deleted rows back to the file system. */
   compact(): Promise<CompactReport>;
   /** {@link LiteStash.compact}, here and now. */

@@ -169,6 +169,13 @@ const SEVERAL = {
     const prefix = given.has('prefix') ? asIs(given.get('prefix')) : undefined;
     return String(await stash.expireOlderThan(micros(given.get('age_us')), { prefix }));
   },
+  rotate_key: async (stash) => String((await stash.rotateKey()).resealed),
+  try_open: async (stash, given) => {
+    const key = given.has('encryption_key') ? Buffer.from(asIs(given.get('encryption_key')), 'hex') : undefined;
+    const second = await LiteStash.open(stash.path, { readOnly: true, encryptionKey: key });
+    await second.close();
+    return 'null';
+  },
   buckets: async (stash) => JSON.stringify(await stash.buckets()),
   watch: async (stash, given) => {
     await stash._logChanges(micros(given.get('us')));
@@ -204,6 +211,11 @@ function scriptOptions(given) {
   const options = {};
   if (given.has('default_ttl_us')) options.defaultTtl = micros(given.get('default_ttl_us'));
   if (given.has('limits')) options.limits = asIs(given.get('limits'));
+  if (given.has('encryption_key')) options.encryptionKey = Buffer.from(asIs(given.get('encryption_key')), 'hex');
+  if (given.has('compression')) {
+    const { min_bytes: minBytes, level } = asIs(given.get('compression'));
+    options.compression = { minBytes, level };
+  }
   return options;
 }
 

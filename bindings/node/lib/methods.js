@@ -5,7 +5,7 @@
 const request = require('./request.js');
 const { LiteStash, all, each } = require('./stash.js');
 const { invalid } = require('./errors.js');
-const { pathOf } = require('./task.js');
+const { keyBytes, passphraseText, pathOf } = require('./task.js');
 
 function define(name, method) {
   Object.defineProperty(method, 'name', { value: name });
@@ -88,6 +88,9 @@ const TASKS = {
   isEmpty: () => ({ name: 'is_empty' }),
   sweep: () => ({}),
   expireOlderThan: (age, options) => ({ ...options, name: 'expire_older_than', micros: request.micros(age, 'the age') }),
+  rotateKey: (options) => ({ ...options, name: 'rotate_key' }),
+  changeKey: (key) => ({ name: 'change_key', encryptionKey: keyBytes(key) }),
+  changePassphrase: (passphrase) => ({ name: 'change_passphrase', passphrase: passphraseText(passphrase) }),
   buckets: () => ({}),
   dropBucket: (bucket) => ({ name: 'drop_bucket', bucket: nameOf(bucket) }),
   _logChanges: (time) => ({ name: 'log_changes', micros: request.micros(time, 'the time') }),

@@ -11,7 +11,7 @@ const { memoize } = require('./memoize.js');
 const { Ledger, Outbox } = require('./outbox.js');
 const request = require('./request.js');
 const { AsyncScan, SyncScan } = require('./scan.js');
-const { pathOf, runTask, startTask } = require('./task.js');
+const { keyBytes, passphraseText, pathOf, runTask, startTask } = require('./task.js');
 const { Watch, waitFor } = require('./watch.js');
 const { acquire, release } = require('./writer.js');
 
@@ -27,12 +27,25 @@ function openOptions(given) {
   if (options.clock !== undefined) options.clock = String(options.clock);
   if (options.defaultTtl !== undefined) options.defaultTtl = request.micros(options.defaultTtl, 'defaultTtl');
   checkLimits(options);
+  if (options.encryptionKey !== undefined) options.encryptionKey = keyBytes(options.encryptionKey);
+  if (options.passphrase !== undefined) options.passphrase = passphraseText(options.passphrase);
+  options.compression = compressionOf(options.compression);
   return { wrapFloats, options };
 }
 
 /** Node-API takes everything for an object. */
 function checkLimits({ limits }) {
   if (limits !== undefined && (typeof limits !== 'object' || limits === null)) throw invalid('limits is an object');
+}
+
+/** True stands for the defaults, false for none. */
+function compressionOf(given = false) {
+  if (typeof given === 'boolean') return given ? {} : undefined;
+  if (typeof given !== 'object' || given === null) throw invalid('compression is true, or its options');
+  const { level } = given;
+  // Node-API makes an integer of every number.
+  if (level !== undefined && !Number.isInteger(level)) throw invalid('the level of compression is 1 to 19');
+  return given;
 }
 
 /** What is given of a bucket; a `defaultTtl` of null is that of none. */
@@ -105,12 +118,12 @@ class LiteStash {
     }
   }
 
-  static repair(source, destination) {
-    return startTask(undefined, repairTask(source, destination));
+  static async repair(source, destination, options) {
+    return startTask(undefined, repairTask(source, destination, options));
   }
 
-  static repairSync(source, destination) {
-    return runTask(undefined, repairTask(source, destination));
+  static repairSync(source, destination, options) {
+    return runTask(undefined, repairTask(source, destination, options));
   }
 
   withDurability(level) {
@@ -130,6 +143,10 @@ class LiteStash {
     } catch (error) {
       throw translated(error);
     }
+  }
+
+  get encrypted() {
+    return native.facts(this.#handle).encrypted;
   }
 
   get bucketName() {
@@ -376,11 +393,15 @@ class LiteStash {
   }
 }
 
-const repairTask = (source, destination) => ({
-  name: 'repair',
-  path: pathOf(source, 'the source'),
-  destination: pathOf(destination, 'the destination'),
-});
+function repairTask(source, destination, { encryptionKey, passphrase } = {}) {
+  return {
+    name: 'repair',
+    path: pathOf(source, 'the source'),
+    destination: pathOf(destination, 'the destination'),
+    encryptionKey: encryptionKey === undefined ? undefined : keyBytes(encryptionKey),
+    passphrase: passphrase === undefined ? undefined : passphraseText(passphrase),
+  };
+}
 
 /** Whole milliseconds from now to a deadline in microseconds. */
 function left(deadline) {

@@ -1,6 +1,7 @@
 'use strict';
 
 const { fileURLToPath } = require('node:url');
+const { types } = require('node:util');
 const native = require('./native.js');
 const { read } = require('./answer.js');
 const { LiteStashError, fail, invalid, translated } = require('./errors.js');
@@ -15,6 +16,17 @@ function pathOf(given, name) {
   if (typeof given !== 'string' || given === '' || given.includes('\0') || !given.isWellFormed()) {
     throw invalid(`${name} is a path or a file: URL`);
   }
+  return given;
+}
+
+/** A key as Node-API takes it. Whether it is one is for the engine to say. */
+function keyBytes(given) {
+  if (!types.isUint8Array(given)) throw invalid('a key is a Uint8Array of 32 bytes');
+  return Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+}
+
+function passphraseText(given) {
+  if (typeof given !== 'string' || !given.isWellFormed()) throw invalid('a passphrase is a string of valid Unicode');
   return given;
 }
 
@@ -61,4 +73,4 @@ async function startTask(handle, task, signal, ready) {
   }
 }
 
-module.exports = { pathOf, runTask, startTask };
+module.exports = { keyBytes, passphraseText, pathOf, runTask, startTask };

@@ -5,9 +5,11 @@ use crate::error::{Result, panicked, thrown};
 use crate::mailbox::{Made, Mailbox};
 use crate::stash::Handle;
 use crate::task::{background, span};
-use litestash_core::{BucketOptions, Durability, Error, ErrorKind, Eviction, Limits, LiteStash, Options};
+use litestash_core::{
+    BucketOptions, Compression, Durability, Error, ErrorKind, Eviction, Limits, LiteStash, Options,
+};
 use napi::Env;
-use napi::bindgen_prelude::{BigInt, External};
+use napi::bindgen_prelude::{BigInt, Buffer, External};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +40,44 @@ pub struct OpenOptions {
     pub background: Option<bool>,
     /// What the stash may take.
     pub limits: Option<LimitOptions>,
+    /// How values are compressed, if they are.
+    pub compression: Option<CompressionGiven>,
+    /// The key of an encrypted stash.
+    pub encryption_key: Option<Buffer>,
+    /// A passphrase instead.
+    pub passphrase: Option<String>,
     /// The fixed clock of tests, in microseconds, as decimal text.
     pub clock: Option<String>,
+}
+
+/// How values are compressed; what is left out has the engine's default.
+#[napi_derive::napi(object)]
+pub struct CompressionGiven {
+    /// Shorter values are stored as they are.
+    pub min_bytes: Option<f64>,
+    /// Zstandard's level.
+    pub level: Option<i32>,
+}
+
+impl CompressionGiven {
+    fn compression(&self) -> litestash_core::Result<Compression> {
+        let default = Compression::default();
+        Ok(Compression {
+            min_bytes: self.min_bytes.map_or(Ok(default.min_bytes), bytes)?,
+            level: self.level.unwrap_or(default.level),
+        })
+    }
+}
+
+/// What opens an encrypted stash.
+pub(crate) fn unlock(mut options: Options, key: Option<&[u8]>, passphrase: Option<&str>) -> Options {
+    if let Some(key) = key {
+        options = options.encryption_key(key);
+    }
+    if let Some(passphrase) = passphrase {
+        options = options.passphrase(passphrase);
+    }
+    options
 }
 
 /// What a stash or a bucket may take.
@@ -133,7 +171,16 @@ fn bytes(number: f64) -> litestash_core::Result<usize> {
     }
 }
 
-fn open_handle(directory: Option<String>, given: OpenOptions) -> litestash_core::Result<Handle> {
+/// What a stash is opened with.
+struct Opening {
+    directory: Option<String>,
+    options: Options,
+    #[cfg(feature = "testing")]
+    clock: Option<litestash_core::FixedClock>,
+}
+
+/// Reads options on JavaScript's thread, whose buffers do not leave it.
+fn opening(directory: Option<String>, given: &OpenOptions) -> litestash_core::Result<Opening> {
     let mut options = Options::new()
         .create(given.create.unwrap_or(true))
         .read_only(given.read_only.unwrap_or(false))
@@ -162,25 +209,40 @@ fn open_handle(directory: Option<String>, given: OpenOptions) -> litestash_core:
     if let Some(limits) = &given.limits {
         options = options.limits(limits.limits()?);
     }
+    if let Some(compression) = &given.compression {
+        options = options.compression(compression.compression()?);
+    }
+    options = unlock(options, given.encryption_key.as_deref(), given.passphrase.as_deref());
     #[cfg(feature = "testing")]
     let clock = crate::testing::clock(given.clock.as_deref())?;
     #[cfg(feature = "testing")]
     if let Some(clock) = &clock {
         // What the background removes, and when, would make the files depend on more than the calls.
-        options = options.clock(clock.clone()).background(false).origin(1);
+        options = options.clock(clock.clone()).background(false).origin(1).random(crate::testing::random());
     }
     #[cfg(not(feature = "testing"))]
     if given.clock.is_some() {
         return Err(invalid("this build has no other clock than the system's"));
     }
-    let stash = match directory {
-        Some(directory) => options.open(directory)?,
-        None => options.memory()?,
-    };
-    let handle = Handle::new(stash);
-    #[cfg(feature = "testing")]
-    let handle = Handle { clock, ..handle };
-    Ok(handle)
+    Ok(Opening {
+        directory,
+        options,
+        #[cfg(feature = "testing")]
+        clock,
+    })
+}
+
+impl Opening {
+    fn open(self) -> litestash_core::Result<Handle> {
+        let stash = match self.directory {
+            Some(directory) => self.options.open(directory)?,
+            None => self.options.memory()?,
+        };
+        let handle = Handle::new(stash);
+        #[cfg(feature = "testing")]
+        let handle = Handle { clock: self.clock, ..handle };
+        Ok(handle)
+    }
 }
 
 thread_local! {
@@ -211,7 +273,7 @@ fn watch(env: Env, handle: Handle) -> Result<External<Handle>> {
 /// Opens a stash, in memory if there is no directory.
 #[napi_derive::napi(catch_unwind)]
 pub fn open_stash(env: Env, directory: Option<String>, options: OpenOptions) -> Result<External<Handle>> {
-    watch(env, open_handle(directory, options).map_err(thrown)?)
+    watch(env, opening(directory, &options).and_then(Opening::open).map_err(thrown)?)
 }
 
 /// Opens a stash in the background; `takeOpened` has it when `id` was answered.
@@ -221,14 +283,16 @@ pub fn start_opening(
     id: u32,
     directory: Option<String>,
     options: OpenOptions,
-) {
+) -> Result<()> {
+    let opening = opening(directory, &options).map_err(thrown)?;
     let opened = Arc::clone(mailbox);
     background(mailbox, id, move || {
-        opened.keep(id, Made::Stash(open_handle(directory, options)?));
+        opened.keep(id, Made::Stash(opening.open()?));
         let mut out = Vec::new();
         answer::done(&mut out);
         Ok(out)
     });
+    Ok(())
 }
 
 /// The stash that was opened by that request.
@@ -278,6 +342,8 @@ pub struct Facts {
     pub read_only: bool,
     /// Whether the stash was closed.
     pub closed: bool,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
 }
 
 /// What is known of a handle.
@@ -294,5 +360,6 @@ pub fn facts(handle: &External<Handle>) -> Facts {
         durability: durability.to_owned(),
         read_only: stash.is_read_only(),
         closed: stash.is_closed(),
+        encrypted: stash.is_encrypted(),
     }
 }

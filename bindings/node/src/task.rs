@@ -3,12 +3,14 @@
 use crate::answer;
 use crate::error::{Result, panicked, thrown};
 use crate::mailbox::Mailbox;
+use crate::open::unlock;
 use crate::stash::Handle;
 use litestash_core::contract::typed;
-use litestash_core::{Error, ErrorKind, ImportOptions, LiteStash, ScanOptions};
+use litestash_core::{Error, ErrorKind, ImportOptions, LiteStash, Options, ScanOptions, Zeroizing};
 use napi::bindgen_prelude::{BigInt, Buffer, External};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +20,8 @@ use std::time::Duration;
 #[napi_derive::napi(object)]
 pub struct Task {
     /// `len`, `clear`, `sync`, `stats`, `verify`, `compact`, `backup`, `export`, `import`, `repair`, `sweep`,
-    /// `expire_older_than`, `expiry_stats`, `is_empty`, `buckets`, `drop_bucket`, `log_changes` or `close`.
+    /// `expire_older_than`, `expiry_stats`, `is_empty`, `buckets`, `drop_bucket`, `log_changes`, `rotate_key`,
+    /// `change_key`, `change_passphrase` or `close`.
     pub name: String,
     /// The destination of a backup, the file of an export or import, the source of a repair.
     pub path: Option<String>,
@@ -30,8 +33,33 @@ pub struct Task {
     pub bucket: Option<String>,
     /// An age or a time, in microseconds.
     pub micros: Option<BigInt>,
+    /// The key of an encrypted stash: that of what is repaired, or another one.
+    pub encryption_key: Option<Buffer>,
+    /// A passphrase instead.
+    pub passphrase: Option<String>,
     /// Whether an import keeps the versions of its lines.
     pub keep_versions: Option<bool>,
+}
+
+/// A task with its key taken out of JavaScript's memory, for buffers do not leave its thread.
+struct Work {
+    task: Task,
+    key: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl From<Task> for Work {
+    fn from(mut task: Task) -> Self {
+        let key = task.encryption_key.take().map(|key| Zeroizing::new(key.to_vec()));
+        Self { task, key }
+    }
+}
+
+impl Deref for Work {
+    type Target = Task;
+
+    fn deref(&self) -> &Task {
+        &self.task
+    }
 }
 
 /// Set when the caller does not want a task to go on.
@@ -105,7 +133,9 @@ impl Task {
     fn span(&self) -> litestash_core::Result<Duration> {
         self.micros.as_ref().ok_or_else(crate::error::malformed).and_then(span)
     }
+}
 
+impl Work {
     /// The answer: a number, nothing, or a report as a value.
     fn run(&self, stash: Option<&LiteStash>, stop: &Stop) -> litestash_core::Result<Vec<u8>> {
         let mut out = Vec::new();
@@ -114,7 +144,9 @@ impl Task {
         };
         let Some(stash) = stash else {
             let destination = self.destination.as_deref().ok_or_else(missing_path)?;
-            report(typed::to_bytes(&litestash_core::repair(self.path()?, destination)?))?;
+            let key = self.key.as_ref().map(|key| key.as_slice());
+            let options = unlock(Options::new(), key, self.passphrase.as_deref());
+            report(typed::to_bytes(&litestash_core::repair_with(self.path()?, destination, options)?))?;
             return Ok(out);
         };
         match self.name.as_str() {
@@ -136,6 +168,15 @@ impl Task {
                 let options = ImportOptions { keep_versions, progress: Some(&mut progress) };
                 let done = stash.import(file, options).map_err(|error| stop.explain(error))?;
                 report(typed::to_bytes(&done))?;
+            }
+            "rotate_key" => report(typed::to_bytes(&stash.rotate_key(|_| stop.goes_on())?))?,
+            "change_key" => {
+                let key = self.key.as_ref().ok_or_else(crate::error::malformed)?;
+                stash.change_key(key).map(|()| answer::done(&mut out))?;
+            }
+            "change_passphrase" => {
+                let passphrase = self.passphrase.as_deref().ok_or_else(crate::error::malformed)?;
+                stash.change_passphrase(passphrase).map(|()| answer::done(&mut out))?;
             }
             "len" => answer::int(&mut out, i64::try_from(stash.len()?).unwrap_or(i64::MAX)),
             "sweep" => report(typed::to_bytes(&stash.sweep()?))?,
@@ -180,7 +221,7 @@ pub(crate) fn background(
 #[napi_derive::napi(catch_unwind)]
 pub fn run_task(handle: Option<&External<Handle>>, task: Task) -> Result<Buffer> {
     let stop = Stop(AtomicBool::new(false));
-    task.run(handle.map(|handle| &handle.stash), &stop).map(Buffer::from).map_err(thrown)
+    Work::from(task).run(handle.map(|handle| &handle.stash), &stop).map(Buffer::from).map_err(thrown)
 }
 
 /// Does a task in the background. What is returned stops it.
@@ -193,7 +234,8 @@ pub fn start_task(
 ) -> External<Arc<Stop>> {
     let stop = Arc::new(Stop(AtomicBool::new(false)));
     let (stash, watched) = (handle.map(|handle| handle.stash.clone()), Arc::clone(&stop));
-    background(mailbox, id, move || task.run(stash.as_ref(), &watched));
+    let work = Work::from(task);
+    background(mailbox, id, move || work.run(stash.as_ref(), &watched));
     External::new(stop)
 }
 

@@ -68,6 +68,11 @@ await stash.check('a', {});
 await stash.set('a', { name: 'Ada', age: 36 }, { idle: 5n });
 await stash.expire('a', { expiresAt: null });
 await stash.getOrSet('a', () => ({ name: 'Ada', age: 36 }), { ttl: 5, lease: 500, staleWhileRevalidate: 5 });
+const sealed = await LiteStash.open('data', { encryptionKey: new Uint8Array(32), compression: { level: 9 } });
+const rotated = await sealed.rotateKey({ signal: AbortSignal.timeout(5) });
+same<typeof rotated.finished, boolean>(true);
+// @ts-expect-error: bytes
+await sealed.changeKey('text');
 // @ts-expect-error: no eviction
 LiteStash.memory({ limits: { eviction: 'most' } });
 
