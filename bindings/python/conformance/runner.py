@@ -232,7 +232,7 @@ def get_many(stash: LiteStash, members: dict[str, Any]) -> Any:
 
 def scan(stash: LiteStash, members: dict[str, Any]) -> Any:
     name, prefix, limit = members["op"], members.get("prefix"), members.get("limit")
-    rows = getattr(stash, name)(prefix, limit=limit)
+    rows = getattr(stash, name)(prefix=prefix, limit=limit)
     show = {"keys": shown_key, "values": shown, "items": lambda row: [shown_key(row[0]), shown(row[1])]}[name]
     return [show(row) for row in rows]
 

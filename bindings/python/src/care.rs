@@ -3,11 +3,12 @@
 use crate::compute::interruptible;
 use crate::deadline::duration;
 use crate::decode;
+use crate::encode::encoded;
 use crate::error::Raise;
 use crate::stash::Stash;
 use crate::wait::detached;
-use litestash_core::contract::typed;
-use litestash_core::{ImportOptions, ImportReport, ScanOptions};
+use litestash_core::contract::{msgpack, typed};
+use litestash_core::{Expiry, ImportOptions, ImportReport, Line, ScanOptions, Version};
 use pyo3::prelude::*;
 use serde::Serialize;
 use std::fs::File;
@@ -93,6 +94,29 @@ impl Stash {
             handle.ready()?.import(BufReader::new(File::open(path)?), options)
         })?;
         report(py, &done)
+    }
+
+    /// Stores rows from elsewhere: key, value, deadline and time of the last write in microseconds.
+    fn _import_rows<'py>(
+        &self,
+        py: Python<'py>,
+        rows: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>, Option<i64>, Option<i64>)>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut lines = Vec::with_capacity(rows.len());
+        for (key, value, expires_at, version) in rows {
+            lines.push(Line {
+                key: crate::key::owned(&key)?,
+                value: msgpack::decode(&encoded(&value)?).raise(py)?,
+                expiry: Expiry { expires_at, idle_us: None },
+                version: version.map(Version::from_micros),
+            });
+        }
+        let handle = self.handle(py)?;
+        let done = detached(py, || {
+            let numbered = lines.into_iter().zip(1..).map(|(line, number)| Ok((number, 0, Some(Ok(line)))));
+            handle.ready()?.import_rows(numbered, ImportOptions { keep_versions: true, progress: None })
+        });
+        report(py, &done.raise(py)?)
     }
 
     fn buckets(&self, py: Python<'_>) -> PyResult<Vec<String>> {

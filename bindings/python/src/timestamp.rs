@@ -49,9 +49,8 @@ impl Timestamp {
 
     /// Microseconds since 1970, if it has no finer part and they fit.
     pub(crate) fn micros(self) -> Option<i64> {
-        let whole = self.nanoseconds % 1000 == 0;
-        let micros = self.seconds.checked_mul(1_000_000)?.checked_add(i64::from(self.nanoseconds / 1000))?;
-        whole.then_some(micros)
+        let micros = i128::from(self.seconds) * 1_000_000 + i128::from(self.nanoseconds / 1000);
+        if self.nanoseconds % 1000 == 0 { i64::try_from(micros).ok() } else { None }
     }
 }
 

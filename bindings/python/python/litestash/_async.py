@@ -356,15 +356,15 @@ class AsyncLiteStash:
             for row in rows:
                 yield row
 
-    def keys(self, prefix: str | None = None, *, limit: int | None = None) -> AsyncIterator[Key]:
+    def keys(self, *, prefix: str | None = None, limit: int | None = None) -> AsyncIterator[Key]:
         """The keys, lazily: `async for`."""
         return self._pages(self._stash._scan("keys", prefix, limit))
 
-    def values(self, prefix: str | None = None, *, limit: int | None = None) -> AsyncIterator[Any]:
+    def values(self, *, prefix: str | None = None, limit: int | None = None) -> AsyncIterator[Any]:
         """The values, lazily."""
         return self._pages(self._stash._scan("values", prefix, limit))
 
-    def items(self, prefix: str | None = None, *, limit: int | None = None) -> AsyncIterator[tuple[Key, Any]]:
+    def items(self, *, prefix: str | None = None, limit: int | None = None) -> AsyncIterator[tuple[Key, Any]]:
         """The keys with their values, lazily."""
         return self._pages(self._stash._scan("items", prefix, limit))
 

@@ -112,19 +112,19 @@ class LiteStash(Stash, MutableMapping[Key, Any]):
     __reversed__ = None
 
     def keys(
-        self, prefix: str | None = None, *, limit: int | None = None, cursor: str | None = None
+        self, *, prefix: str | None = None, limit: int | None = None, cursor: str | None = None
     ) -> StashKeys:
         """The keys, lazily; with a prefix only text keys that begin with it."""
         return StashKeys(self, prefix, limit, cursor)
 
     def values(
-        self, prefix: str | None = None, *, limit: int | None = None, cursor: str | None = None, type: Any = None
+        self, *, prefix: str | None = None, limit: int | None = None, cursor: str | None = None, type: Any = None
     ) -> StashValues:
         """The values, lazily."""
         return StashValues(self, prefix, limit, cursor, type)
 
     def items(
-        self, prefix: str | None = None, *, limit: int | None = None, cursor: str | None = None, type: Any = None
+        self, *, prefix: str | None = None, limit: int | None = None, cursor: str | None = None, type: Any = None
     ) -> StashItems:
         """The keys with their values, lazily."""
         return StashItems(self, prefix, limit, cursor, type)

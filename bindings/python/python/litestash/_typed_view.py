@@ -46,8 +46,8 @@ class TypedStash(MutableMapping[str, _T], Generic[_T]):
         return isinstance(key, str) and self._prefix + key in self._stash
 
     def __iter__(self) -> Iterator[str]:
-        for key in self._stash.keys(self._prefix):
+        for key in self._stash.keys(prefix=self._prefix):
             yield str(key)[len(self._prefix) :]
 
     def __len__(self) -> int:
-        return len(self._stash.keys(self._prefix))
+        return len(self._stash.keys(prefix=self._prefix))
