@@ -4,6 +4,7 @@ use crate::deadline::{condition, deadline};
 use crate::encode::encoded;
 use crate::error::{Raise, invalid, raised};
 use crate::stash::{Stash, entry};
+use crate::wait::detached;
 use crate::{decode, key};
 use litestash_core::{
     Action, Condition, Op as CoreOp, Outcome as Answer, SetOptions, TransactionOutcome, Version,
@@ -212,6 +213,18 @@ pub(crate) fn object(py: Python<'_>, answer: Answer) -> PyResult<Bound<'_, PyAny
     })
 }
 
+/// What operations answered, and the exceptions of those that were refused.
+fn objects(py: Python<'_>, answers: Vec<litestash_core::Result<Answer>>) -> PyResult<Bound<'_, PyList>> {
+    let list = PyList::empty(py);
+    for answer in answers {
+        match answer {
+            Ok(answer) => list.append(object(py, answer)?)?,
+            Err(error) => list.append(raised(py, &error).into_value(py))?,
+        }
+    }
+    Ok(list)
+}
+
 fn ops(given: &Bound<'_, PyAny>) -> PyResult<Vec<CoreOp>> {
     given.try_iter()?.map(|one| Ok(one?.cast::<Op>()?.get().0.clone())).collect()
 }
@@ -232,14 +245,18 @@ impl Stash {
     fn apply<'py>(&self, py: Python<'py>, ops: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let ops = self::ops(ops)?;
         let answers = self.run(py, |stash| stash.apply(&ops))?;
-        let list = PyList::empty(py);
-        for answer in answers {
-            match answer {
-                Ok(answer) => list.append(object(py, answer)?)?,
-                Err(error) => list.append(raised(py, &error).into_value(py))?,
-            }
-        }
-        Ok(list)
+        objects(py, answers)
+    }
+
+    /// Operations one by one, as the methods of their names do them: what is read so is in memory afterwards.
+    fn _perform<'py>(&self, py: Python<'py>, ops: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let ops = self::ops(ops)?;
+        let handle = self.handle(py)?;
+        let answers = detached(py, || {
+            let stash = handle.ready()?;
+            Ok(ops.iter().map(|op| stash.perform(op)).collect::<Vec<_>>())
+        });
+        objects(py, answers.raise(py)?)
     }
 
     fn transaction<'py>(&self, py: Python<'py>, ops: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

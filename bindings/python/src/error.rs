@@ -13,6 +13,9 @@ static CLASSES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 /// The exception of an error.
 #[cold]
 pub(crate) fn raised(py: Python<'_>, error: &Error) -> PyErr {
+    if error.kind() == ErrorKind::Closed {
+        crate::wait::hold_if_left_behind(py);
+    }
     exception(py, error).unwrap_or_else(|failed| failed)
 }
 

@@ -51,6 +51,8 @@ fn memo_key(
         part(&mut out, &argument, 0)?;
     }
     if let Some(kwargs) = kwargs.filter(|kwargs| !kwargs.is_empty()) {
+        // Another mark than that of a dictionary among the arguments.
+        out.extend_from_slice(&[OTHER, b'k']);
         part(&mut out, kwargs.as_any(), 0)?;
     }
     if out.len() > KEY_BYTES_MAX {

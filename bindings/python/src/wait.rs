@@ -21,14 +21,30 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, f: impl FnOnce() -> T + Send) ->
     py.detach(|| {
         DETACHED.fetch_add(1, Ordering::SeqCst);
         let done = f();
-        if EXITING.load(Ordering::SeqCst) && !is_main_thread() {
-            loop {
-                std::thread::park();
-            }
+        if is_left_behind() {
+            park();
         }
         DETACHED.fetch_sub(1, Ordering::SeqCst);
         done
     })
+}
+
+/// Whether this is a daemon thread, and the interpreter ends.
+fn is_left_behind() -> bool {
+    EXITING.load(Ordering::SeqCst) && !is_main_thread()
+}
+
+fn park() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Keeps a daemon thread that learns of a closed stash while the interpreter ends from telling anybody.
+pub(crate) fn hold_if_left_behind(py: Python<'_>) {
+    if is_left_behind() {
+        py.detach(|| park());
+    }
 }
 
 /// The thread that imported the package, which is the one that ends the interpreter in every usual program.

@@ -70,8 +70,9 @@ if hasattr(os, "register_at_fork"):
 class _Turn:
     """Operations that are handed over together."""
 
-    def __init__(self, stash: LiteStash) -> None:
-        self.stash = stash
+    def __init__(self, stash: LiteStash, reads: bool) -> None:
+        # Reads go one by one, so that what they find stays in memory for the next.
+        self.perform = stash._perform if reads else stash.apply
         self.ops: list[Op] = []
         self.futures: list[asyncio.Future[Any]] = []
         #: Of the operations of a turn of writes.
@@ -81,7 +82,7 @@ class _Turn:
         """On a thread of the pool."""
         answers: list[Any]
         try:
-            answers = self.stash.apply(self.ops)
+            answers = self.perform(self.ops)
         except BaseException as error:
             # The batch as a whole was refused: one too large, or a stash that is closed.
             answers = [error] if len(self.ops) == 1 else self._one_by_one()
@@ -94,7 +95,7 @@ class _Turn:
         answers: list[Any] = []
         for op in self.ops:
             try:
-                answers += self.stash.apply([op])
+                answers += self.perform([op])
             except LiteStashError as error:
                 answers.append(error)
         return answers
@@ -131,9 +132,9 @@ class _Lanes:
 
     def submit(self, op: Op, key: Key, reads: bool) -> asyncio.Future[Any]:
         if reads and key not in self.keys:
-            turn = self.reads = self.reads or _Turn(self.stash)
+            turn = self.reads = self.reads or _Turn(self.stash, True)
         else:
-            turn = self.writes = self.writes or _Turn(self.stash)
+            turn = self.writes = self.writes or _Turn(self.stash, False)
             turn.keys.append(key)
             self.keys[key] = self.keys.get(key, 0) + 1
         future: asyncio.Future[Any] = self.loop.create_future()
@@ -152,7 +153,7 @@ class _Lanes:
         if self.writes is not None and not self.writing:
             turn, self.writes = self.writes, None
             if len(turn.ops) > _HANDED_OVER:
-                rest = self.writes = _Turn(self.stash)
+                rest = self.writes = _Turn(self.stash, False)
                 rest.ops, turn.ops = turn.ops[_HANDED_OVER:], turn.ops[:_HANDED_OVER]
                 rest.futures, turn.futures = turn.futures[_HANDED_OVER:], turn.futures[:_HANDED_OVER]
                 rest.keys, turn.keys = turn.keys[_HANDED_OVER:], turn.keys[:_HANDED_OVER]

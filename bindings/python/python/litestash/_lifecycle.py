@@ -30,14 +30,19 @@ def subscribed(subscriber: _Closable) -> None:
 
 
 def _end() -> None:
-    # Callbacks first, which may use a stash; then what waits to be written is written.
-    for closables in (_subscribers, _stashes):
-        for closable in list(closables.values()):
-            try:
-                closable.close()
-            except LiteStashError:  # Nobody is left to hear of it; what was acknowledged is in the log.
-                pass
+    # Callbacks first, which may use a stash. Daemon threads stay where they are from then on, and what waits to be
+    # written is written.
+    _close(_subscribers)
     begin_exit()
+    _close(_stashes)
+
+
+def _close(closables: weakref.WeakValueDictionary[int, _Closable]) -> None:
+    for closable in list(closables.values()):
+        try:
+            closable.close()
+        except LiteStashError:  # Nobody is left to hear of it; what was acknowledged is in the log.
+            pass
 
 
 def begin() -> None:
