@@ -30,12 +30,10 @@ def rows(path: Path, pickled: Pickled, *, table: str | None, keys: list[bytes] |
 
 def _cache(database: Path, pickled: Pickled) -> Iterator[Row | Refusal]:
     with opened(database) as connection:
-        settings = dict(connection.execute("SELECT key, value FROM Settings"))
-        is_json = "disk_compress_level" in settings
         for rowid, key, raw, stored, expires, mode, name, value in connection.execute(f"SELECT {_COLUMNS} FROM Cache"):
             where = f"{database.parent.name}/cache.db row {rowid}"
             try:
-                if is_json:
+                if raw and _is_json(key):
                     yield Row(where, _json_key(key), _json(_read(database, mode, name, value)), us(expires), us(stored))
                     continue
                 given = key if raw else pickled.key(bytes(key))
@@ -59,6 +57,17 @@ def _read(database: Path, mode: int, name: str | None, value: Any) -> Any:
     if mode in (_RAW, _BINARY, _PICKLE):
         return data
     raise Refused("the value is stored in an unknown mode")
+
+
+def _is_json(key: Any) -> bool:
+    """Whether the key is one of `JSONDisk`, which leaves no other trace: compressed JSON."""
+    if not isinstance(key, bytes) or key[:1] != b"\x78":
+        return False
+    try:
+        _json(key)
+    except (ValueError, zlib.error, Refused):
+        return False
+    return True
 
 
 def _json(data: bytes) -> Any:

@@ -35,17 +35,17 @@ class LiteStashBackend(CacheBackend):
         return _Mutex(self.stash, f"_lock:{key}", self._lock_timeout) if self._has_lock else None
 
     def get(self, key: str) -> Any:
-        return _cached(self.stash.get(key))
+        return _cached(self.stash.get(key, NO_VALUE))
 
     def get_multi(self, keys: Sequence[str]) -> list[Any]:
         found = self.stash.get_many(keys)
-        return [_cached(found.get(key)) for key in keys]
+        return [_cached(found.get(key, NO_VALUE)) for key in keys]
 
     def set(self, key: str, value: Any) -> None:
-        self.stash.set(key, list(value), ttl=self._ttl)
+        self.stash.set(key, _stored(value), ttl=self._ttl)
 
     def set_multi(self, mapping: Mapping[str, Any]) -> None:
-        self.stash.set_many({key: list(value) for key, value in mapping.items()}, ttl=self._ttl)
+        self.stash.set_many({key: _stored(value) for key, value in mapping.items()}, ttl=self._ttl)
 
     def delete(self, key: str) -> None:
         self.stash.delete(key)
@@ -54,8 +54,15 @@ class LiteStashBackend(CacheBackend):
         self.stash.delete_many(keys)
 
 
+def _stored(value: Any) -> Any:
+    """A value with its facts as a map of its own; what a serializer made, as it is."""
+    return {"payload": value.payload, "metadata": value.metadata} if isinstance(value, CachedValue) else value
+
+
 def _cached(stored: Any) -> Any:
-    return CachedValue(*stored) if isinstance(stored, list) and len(stored) == 2 else NO_VALUE
+    if isinstance(stored, dict) and stored.keys() == {"payload", "metadata"}:
+        return CachedValue(stored["payload"], stored["metadata"])
+    return stored
 
 
 class _Mutex(CacheMutex):

@@ -25,6 +25,7 @@ class LiteStashCache(_Cache, BaseCache):
     @classmethod
     def factory(cls, app: Any, config: Any, args: list[Any], kwargs: dict[str, Any]) -> LiteStashCache:
         """Made from an app's configuration."""
-        options = {name: it for name, it in kwargs.items() if name != "default_timeout"}
-        timeout = kwargs.get("default_timeout", config.get("CACHE_DEFAULT_TIMEOUT", 300))
+        options = dict(kwargs)
+        timeout = options.pop("default_timeout", config.get("CACHE_DEFAULT_TIMEOUT", 300))
+        options.pop("ignore_delete_many_errors", None)
         return cls(shared(config["CACHE_DIR"], options), timeout)
