@@ -16,6 +16,7 @@ mod instructions;
 mod node;
 mod powercut;
 mod process;
+mod python;
 mod setup;
 mod soak;
 mod table;

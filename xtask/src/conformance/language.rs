@@ -1,7 +1,7 @@
 //! The languages of the suite: one row of a table each.
 
 use crate::dist::capi::Build;
-use crate::{capi, node, process, setup};
+use crate::{capi, node, process, python, setup};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -96,6 +96,16 @@ pub(super) const LANGUAGES: &[Language] = &[
         unavailable: setup::node_problem,
         build: node::build_for_tests,
         command: node::runner,
+    },
+    Language {
+        name: "python",
+        identity: Identity::Files,
+        vectors: true,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: setup::python_problem,
+        build: python::build_for_tests,
+        command: python::runner,
     },
     Language {
         name: REFERENCE,
