@@ -50,7 +50,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: ENCRYPTION,
         vectors: true,
-        knows_later_scripts: false,
+        knows_later_scripts: true,
         is_measure: false,
         unavailable: || (!setup::on_path("cc")).then_some("needs a C compiler"),
         build: build_c,
@@ -176,8 +176,8 @@ fn cargo_build(package: &str, arguments: &[&str]) -> Result<()> {
 
 fn build_c() -> Result<()> {
     let prefix = capi::install(Build::Debug)?;
-    let sources =
-        ["runner", "operations", "vectors", "json"].map(|part| format!("conformance/runners/c/{part}.c"));
+    let sources = ["runner", "operations", "single", "vectors", "json"]
+        .map(|part| format!("conformance/runners/c/{part}.c"));
     let program =
         capi::Program { compiler: capi::Compiler::C, flags: &[], sources: &sources, prefix: &prefix };
     program.compile(&process::target().join(C_RUNNER)).map(drop)
