@@ -1,5 +1,6 @@
 //! `cargo xtask codegen`: every file that is generated and committed. With `--check` nothing is written.
 
+mod elixir_errors;
 mod error_codes;
 mod errors;
 mod golden;
@@ -28,8 +29,14 @@ enum Mode {
 type Generator = fn(Mode) -> Result<Vec<String>>;
 
 // The golden digests follow from the scripts, so they come last.
-const GENERATORS: &[Generator] =
-    &[errors::generate, error_codes::generate, header::generate, vectors::generate, golden::generate];
+const GENERATORS: &[Generator] = &[
+    errors::generate,
+    error_codes::generate,
+    elixir_errors::generate,
+    header::generate,
+    vectors::generate,
+    golden::generate,
+];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mode = if arguments.check { Mode::Check } else { Mode::Write };
