@@ -133,7 +133,7 @@ defmodule LiteStash.MixProject do
     ]
   end
 
-  def application, do: [extra_applications: [:logger]]
+  def application, do: [extra_applications: [:logger, :crypto]]
 
   defp package do
     [

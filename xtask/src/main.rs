@@ -8,6 +8,7 @@ mod coherence;
 mod conformance;
 mod crash;
 mod dist;
+mod elixir;
 mod evict;
 mod expiry;
 mod fairness;

@@ -465,6 +465,10 @@ defmodule LiteStash do
   @spec sync(t()) :: :ok | failure()
   def sync(stash), do: done(Call.run(stash, "sync", []))
 
+  @doc "Answers once everything that was handed over before it has been done."
+  @spec ping(t()) :: :ok | failure()
+  def ping(stash), do: done(Call.run(stash, "ping", []))
+
   @doc "Figures of the stash."
   @spec stats(t()) :: {:ok, map()} | failure()
   def stats(stash), do: Call.run(stash, "stats", [])

@@ -160,7 +160,7 @@ defmodule LiteStash.OperationsTest do
     assert LiteStash.exists(stash, "z") == {:ok, false}
     assert {:error, %Error{kind: :invalid_argument}} = LiteStash.batch(stash, [{:jump, "n"}])
     assert {:error, %Error{kind: :invalid_argument}} = LiteStash.batch(stash, [:get])
-    assert {:error, %Error{kind: :invalid_key}} = LiteStash.batch(stash, [{:get, nil}])
+    assert {:error, %Error{kind: :invalid_key}} = LiteStash.batch(stash, [{:get, [1]}])
   end
 
   test "buckets", %{stash: stash} do

@@ -1,7 +1,7 @@
 //! The languages of the suite: one row of a table each.
 
 use crate::dist::capi::Build;
-use crate::{capi, node, process, setup};
+use crate::{capi, elixir, node, process, setup};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -88,6 +88,26 @@ pub(super) const LANGUAGES: &[Language] = &[
         unavailable: setup::node_problem,
         build: node::build_for_tests,
         command: node::runner,
+    },
+    Language {
+        name: "elixir",
+        identity: Identity::Files,
+        vectors: true,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: elixir::problem,
+        build: elixir::build_for_tests,
+        command: || elixir::runner(elixir::Mode::Nif),
+    },
+    Language {
+        name: "elixir-port",
+        identity: Identity::Files,
+        vectors: false,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: elixir::problem,
+        build: elixir::build_for_tests,
+        command: || elixir::runner(elixir::Mode::Port),
     },
     Language {
         name: REFERENCE,

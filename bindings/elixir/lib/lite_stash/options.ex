@@ -6,19 +6,19 @@ defmodule LiteStash.Options do
 
   @durabilities [:relaxed, :normal, :full]
   @evictions [:none, :least_recently_stored, :least_recently_used, :least_frequently_used, :random]
-  @open [
-          :name,
-          :data_dir,
-          :mode,
-          :engine,
-          :testing,
-          :create,
-          :read_only,
-          :durability,
-          :busy_timeout,
-          :cache_bytes
-        ] ++
-          [:value_bytes_max, :default_ttl, :max_bytes, :max_rows, :eviction, :background]
+  # Those that the protocol has under the same name.
+  @same [
+    :create,
+    :read_only,
+    :durability,
+    :cache_bytes,
+    :value_bytes_max,
+    :max_bytes,
+    :max_rows,
+    :eviction,
+    :background
+  ]
+  @open [:name, :data_dir, :mode, :engine, :testing, :busy_timeout, :default_ttl] ++ @same
 
   @doc "The hello that opens a stash."
   @spec hello(keyword()) :: map()
@@ -33,13 +33,7 @@ defmodule LiteStash.Options do
     one_of(options, :eviction, @evictions)
 
     same =
-      for name <-
-            [:create, :read_only, :durability, :cache_bytes, :value_bytes_max] ++
-              [:max_bytes, :max_rows, :eviction, :background],
-          value = options[name],
-          value != nil or Keyword.has_key?(options, name),
-          into: %{},
-          do: {Atom.to_string(name), value}
+      for {name, value} <- options, name in @same, value != nil, into: %{}, do: {Atom.to_string(name), value}
 
     same
     |> Map.merge(%{"protocol" => 1, "client" => "elixir", "dir" => Path.expand(to_string(data_dir))})
