@@ -10,6 +10,21 @@ const FOLDER: &str = "bindings/elixir";
 /// Seconds after which a run of the tests is ended.
 const SECONDS_MAX: &str = "600";
 
+/// Run the tests of the Elixir binding
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Measure it against its peers instead
+    #[arg(long)]
+    bench: bool,
+    /// With --bench: only show that everything runs; the numbers mean nothing
+    #[arg(long, requires = "bench")]
+    quick: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.bench { bench(arguments.quick) } else { test(true) }
+}
+
 /// Where a stash runs: in the virtual machine, or in a process beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -59,9 +74,10 @@ pub(crate) fn test(require_all: bool) -> Result<()> {
 }
 
 /// Measures the package against its peers, optimised.
-pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+fn bench(quick: bool) -> Result<()> {
     let mut mix = mix(Mode::Nif);
-    mix.env("MIX_ENV", "bench").args(["run", "bench/bench.exs"]).args(arguments);
+    mix.env("MIX_ENV", "bench").args(["run", "bench/bench.exs"]);
+    mix.args(quick.then_some("--short"));
     process::run(&mut mix)
 }
 
