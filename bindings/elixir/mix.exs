@@ -39,7 +39,14 @@ defmodule Mix.Tasks.Compile.LitestashNative do
     end
   end
 
-  defp target, do: to_string(:erlang.system_info(:system_architecture))
+  # Without the vendor, which differs between builds of one platform.
+  defp target do
+    case :system_architecture |> :erlang.system_info() |> to_string() |> String.split("-") do
+      [cpu, _vendor, "linux", libc] -> "#{cpu}-linux-#{libc}"
+      [cpu, _vendor, "darwin" <> _] -> "#{cpu}-macos-gnu"
+      parts -> Enum.join(parts, "-")
+    end
+  end
 
   defp build do
     root = Path.expand("../..", __DIR__)

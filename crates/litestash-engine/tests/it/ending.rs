@@ -64,11 +64,17 @@ fn an_engine_whose_parent_is_killed_ends_and_closes_the_stash() {
     let script = r#"mkfifo "$1/pipe" && { "$0" --dir "$1/stash" <"$1/pipe" >/dev/null & } &&
         exec 3>"$1/pipe" && echo $! && printf "$2" >&3 && read forever"#;
     let hello_and_set = concat!(
-        r"\000\000\000\022\223\001\245hello\201\250protocol\001",
+        r"\000\000\000\023\223\001\245hello\201\250protocol\001",
         r"\000\000\000\011\224\002\243set\241k\005"
     );
     let mut parent = Command::new("sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_litestash-engine"), dir.path().to_str().unwrap(), hello_and_set])
+        .args([
+            "-c",
+            script,
+            env!("CARGO_BIN_EXE_litestash-engine"),
+            dir.path().to_str().unwrap(),
+            hello_and_set,
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
