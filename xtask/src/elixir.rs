@@ -7,9 +7,6 @@ use std::process::Command;
 
 const FOLDER: &str = "bindings/elixir";
 
-/// Seconds after which a run of the tests is ended.
-const SECONDS_MAX: &str = "600";
-
 /// Run the tests of the Elixir binding
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -87,8 +84,8 @@ pub(crate) fn problem() -> Option<&'static str> {
 }
 
 fn mix(mode: Mode) -> Command {
-    let mut mix = Command::new("timeout");
-    mix.args([SECONDS_MAX, "mix"]).current_dir(FOLDER).env("MIX_ENV", "test");
+    let mut mix = Command::new("mix");
+    mix.current_dir(FOLDER).env("MIX_ENV", "test");
     environment(&mut mix, mode);
     mix
 }
