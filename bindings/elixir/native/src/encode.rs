@@ -208,7 +208,7 @@ fn date_time(term: Term<'_>) -> Result<Timestamp, Fault> {
     let microsecond = member(atoms::microsecond()).and_then(|pair| pair.decode::<(u32, u32)>());
     let (microsecond, _) = microsecond.map_err(|_| refused("a DateTime that is none"))?;
     let seconds = civil.to_seconds() - number(atoms::utc_offset())? - number(atoms::std_offset())?;
-    let nanoseconds = microsecond.checked_mul(1000).unwrap_or(u32::MAX);
+    let nanoseconds = microsecond.saturating_mul(1000);
     Timestamp::new(seconds, nanoseconds).ok_or_else(|| refused("a DateTime that is none"))
 }
 
