@@ -1,5 +1,6 @@
 //! `cargo xtask codegen`: every file that is generated and committed. With `--check` nothing is written.
 
+mod elixir_errors;
 mod error_codes;
 mod errors;
 mod golden;
@@ -33,6 +34,7 @@ const GENERATORS: &[Generator] = &[
     errors::generate,
     error_codes::generate,
     python_errors::generate,
+    elixir_errors::generate,
     header::generate,
     vectors::generate,
     golden::generate,

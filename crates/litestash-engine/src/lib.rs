@@ -1,10 +1,12 @@
 //! The engine as a process: MessagePack frames in, MessagePack frames out (`docs/ENGINE.md`).
 //!
 //! One direction of dependencies: `frame`, `loose`, `request`, `answer` (bytes) ← `single`, `many`, `whole`, `task`
-//! (operations) ← `session` (order and state) ← `serve` (the streams and signals) ← `args`.
+//! (operations) ← `session` (order and state) ← `serve` (the streams and signals) ← `args`; `embedded` is the engine
+//! without streams, for bindings.
 
 mod answer;
 mod args;
+pub mod embedded;
 mod events;
 pub mod frame;
 pub mod loose;

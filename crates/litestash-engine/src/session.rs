@@ -363,6 +363,11 @@ impl Session {
         }
     }
 
+    /// The stash, once a hello has opened it and until it is closed.
+    pub(crate) fn stash(&self) -> Option<LiteStash> {
+        self.stash.clone()
+    }
+
     /// Whether there was a hello.
     pub(crate) fn has_begun(&self) -> bool {
         self.stash.is_some()

@@ -72,6 +72,14 @@ impl Single {
         self.telling.answer(outcome)
     }
 
+    /// The answer of the operation, by itself.
+    pub(crate) fn perform(self, stash: &LiteStash) -> Answer {
+        if self.only_reads() {
+            return self.read(stash);
+        }
+        self.telling.answer(stash.perform(&self.op))
+    }
+
     /// The operation, and how its outcome is told.
     pub(crate) fn into_parts(self) -> (Op, Telling) {
         (self.op, self.telling)

@@ -1,7 +1,7 @@
 //! The languages of the suite: one row of a table each.
 
 use crate::dist::capi::Build;
-use crate::{capi, node, process, python, setup};
+use crate::{capi, elixir, node, process, python, setup};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -100,12 +100,35 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "python",
         identity: Identity::Files,
+        lacks: ENCRYPTION,
         vectors: true,
         knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::python_problem,
         build: python::build_for_tests,
         command: python::runner,
+    },
+    Language {
+        name: "elixir",
+        identity: Identity::Files,
+        lacks: ENCRYPTION,
+        vectors: true,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: elixir::problem,
+        build: elixir::build_for_tests,
+        command: || elixir::runner(elixir::Mode::Nif),
+    },
+    Language {
+        name: "elixir-port",
+        identity: Identity::Files,
+        lacks: ENCRYPTION,
+        vectors: false,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: elixir::problem,
+        build: elixir::build_for_tests,
+        command: || elixir::runner(elixir::Mode::Port),
     },
     Language {
         name: REFERENCE,
