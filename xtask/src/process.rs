@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The cargo that runs this program.
@@ -30,13 +31,50 @@ pub(crate) fn example(name: &str, arguments: &[&str]) -> Result<()> {
     run(cargo().args(build).args(arguments))
 }
 
+static LIMIT: OnceLock<Duration> = OnceLock::new();
+
+/// From now on, [`run`] ends a program that takes longer, with all it has started: a run that nobody watches
+/// fails and names what hung.
+pub(crate) fn limit_each(limit: Duration) {
+    let _ = LIMIT.set(limit);
+}
+
 /// Runs a program whose output goes to the terminal; fails if it does.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot start {}", text(command)))?;
+    // Somebody at a terminal interrupts by hand, which reaches only the terminal's own group of processes.
+    let limit = LIMIT.get().filter(|_| !std::io::stdin().is_terminal());
+    let status = match limit {
+        None => command.status().with_context(|| format!("cannot start {}", text(command)))?,
+        Some(limit) => run_within(command, *limit)?,
+    };
     if !status.success() {
         bail!("{}: {status}", text(command));
     }
     Ok(())
+}
+
+#[cfg(unix)]
+fn run_within(command: &mut Command, limit: Duration) -> Result<ExitStatus> {
+    use std::os::unix::process::CommandExt;
+    let mut child =
+        command.process_group(0).spawn().with_context(|| format!("cannot start {}", text(command)))?;
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if started.elapsed() > limit {
+            run(Command::new("kill").args(["-s", "KILL", "--", &format!("-{}", child.id())]))?;
+            child.wait()?;
+            bail!("{}: killed after {} s", text(command), limit.as_secs_f64());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[cfg(not(unix))]
+fn run_within(command: &mut Command, _limit: Duration) -> Result<ExitStatus> {
+    command.status().with_context(|| format!("cannot start {}", text(command)))
 }
 
 /// Whether a program can be started and succeeds; its output is dropped.
@@ -121,5 +159,17 @@ mod tests {
         assert_eq!(done.complaint(), "why");
         assert!(output(&mut shell("exec sleep 20"), Duration::from_millis(50)).is_err());
         assert!(run(&mut shell("exit 1")).is_err());
+    }
+    #[cfg(unix)]
+    #[test]
+    fn what_takes_too_long_ends_with_all_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut shell = Command::new("sh");
+        // The inner shell would write the file after the outer one is gone.
+        shell.args(["-c", "sh -c 'sleep 2; touch late' & wait"]).current_dir(dir.path());
+        let error = run_within(&mut shell, Duration::from_millis(200)).unwrap_err();
+        assert!(error.to_string().contains("killed after 0.2 s"), "{error}");
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(!dir.path().join("late").exists());
     }
 }

@@ -34,7 +34,10 @@ const STEPS: &[Step] = &[
     Step::new("lints", |_| cargo("clippy", &["--workspace", "--all-targets", "--", "-D", "warnings"])),
     Step::new("tidy", |_| tidy::run(&tidy::Arguments {})),
     Step::new("generated files", |_| codegen::run(&codegen::Arguments { check: true })),
-    Step::new("tests", |_| cargo("test", &["--workspace"])),
+    Step::new("tests", |_| {
+        // Many tests wait for other processes and for time to pass.
+        process::run(process::cargo().env("RUST_TEST_THREADS", "6").args(["test", "--workspace"]))
+    }),
     Step::new("tests of the command line's conformance feature", |_| {
         cargo("test", &["--package", "litestash-cli", "--features", "conformance"])
     }),
@@ -65,7 +68,11 @@ const STEPS: &[Step] = &[
     }),
 ];
 
+/// What no program of a run takes, not even on a slow machine.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    process::limit_each(LIMIT);
     let missing = setup::prepare()?;
     for problem in &missing {
         println!("MISSING: {problem}");

@@ -22,6 +22,7 @@ use crate::storage::events::{Hub, Watcher};
 use crate::storage::expiring::Expiring;
 use crate::storage::fork;
 use crate::storage::journal::Journal;
+use crate::storage::library;
 use crate::storage::permits::Permits;
 use crate::storage::row::NewRow;
 use crate::storage::shard::{Common, Member, SYNCS_MAX, Settings, Shard, ShardGroup, Workers};
@@ -121,6 +122,7 @@ impl LiteStash {
 
     pub(super) fn open_with(path: Option<&Path>, options: &Options) -> Result<Self> {
         connection::check_sqlite_version()?;
+        library::settle();
         armour::install();
         let read_only = options.read_only || options.immutable;
         let create = options.create && !read_only;

@@ -29,6 +29,7 @@ mod handle;
 mod hints;
 pub(crate) mod journal;
 pub(crate) mod leases;
+pub(crate) mod library;
 mod names;
 mod pending;
 pub(crate) mod permits;

@@ -155,9 +155,11 @@ fn no_permission_is_said() {
             std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
         }
     }
-    // The program itself may lie where another user cannot look.
+    // The program itself may lie where another user cannot look. Copied by another process: a child that another
+    // test forks meanwhile would keep it open for writing, and it could not be started.
     let program = dir.path().join("program");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
+    assert!(copied.unwrap().success());
     let child = Command::new(&program)
         .args(["--exact", "failures::no_permission_is_said", "--nocapture"])
         .env(DIRECTORY, dir.path())
@@ -198,6 +200,55 @@ fn a_forked_child_is_told_and_the_parent_unhurt() {
     assert_eq!(stash.get_as("k").unwrap(), Some(3));
     let other = LiteStash::open(dir.path()).unwrap();
     assert_eq!(other.get_as("k").unwrap(), Some(3));
+}
+
+/// A child forked in any moment, also while other threads are in SQLite and hold its locks, can open the stash
+/// anew and use it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_child_forked_among_busy_threads_can_open_the_stash_anew() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let dir = tempfile::tempdir().unwrap();
+    let stash = LiteStash::open(dir.path()).unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for thread in 0..3 {
+            let (stash, stop, path) = (&stash, &stop, dir.path());
+            scope.spawn(move || {
+                for round in 0_u64.. {
+                    stash.set(format!("{thread}"), &round).unwrap();
+                    if round % 16 == 0 {
+                        LiteStash::open(path).unwrap().get("child").unwrap();
+                    }
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+        }
+        let ended: Vec<_> = (0_i32..40).map(|number| forked_child_sets(dir.path(), number)).collect();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(ended, [0; 40]);
+    });
+    assert_eq!(stash.get_as("child").unwrap(), Some(39));
+}
+
+/// The status with which a forked child ends that writes this number. One that hangs is ended by a signal.
+#[cfg(target_os = "linux")]
+fn forked_child_sets(path: &std::path::Path, number: i32) -> i32 {
+    #[expect(unsafe_code, reason = "fork has no safe form")]
+    // SAFETY: the child only calls into LiteStash, which must cope with exactly this, and leaves by _exit.
+    unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            libc::alarm(20);
+            let written = LiteStash::open(path).and_then(|anew| anew.set("child", &number));
+            libc::_exit(i32::from(written.is_err()));
+        }
+        let mut status = 0;
+        assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
+        status
+    }
 }
 
 /// A disk that fails while a commit is written: the outcome is unknown, and the shard goes on afterwards.
