@@ -3,9 +3,7 @@
 use crate::answer::Answer;
 use crate::request::{Arguments, Members, malformed};
 use litestash_core::contract::msgpack::write;
-use litestash_core::{
-    Action, Condition, Deadline, Entry, LiteStash, Op, Outcome, Result, SetOptions, Value, Version,
-};
+use litestash_core::{Action, Condition, Deadline, Entry, Op, Outcome, Result, SetOptions, Value, Version};
 use std::time::Duration;
 
 /// How an outcome is told.
@@ -57,12 +55,14 @@ impl Single {
     }
 
     /// Whether it reads one key and nothing else, so that it can be answered from memory.
+    #[cfg(feature = "program")]
     pub(crate) fn only_reads(&self) -> bool {
         matches!(self.op.action(), Action::Get | Action::Exists | Action::Entry)
     }
 
     /// The answer of an operation that only reads.
-    pub(crate) fn read(&self, stash: &LiteStash) -> Answer {
+    #[cfg(feature = "program")]
+    pub(crate) fn read(&self, stash: &litestash_core::LiteStash) -> Answer {
         let key = self.op.key();
         let outcome = match self.op.action() {
             Action::Get => stash.get_encoded(key).map(Outcome::Value),
@@ -78,6 +78,7 @@ impl Single {
     }
 
     /// Bytes of key and value, as a batch counts them.
+    #[cfg(feature = "program")]
     pub(crate) fn size_bytes(&self) -> usize {
         let value = match self.op.action() {
             Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } => encoded.len(),
