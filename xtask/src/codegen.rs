@@ -5,7 +5,9 @@ mod error_codes;
 mod errors;
 mod golden;
 mod header;
+mod kotlin;
 mod python_errors;
+mod swift;
 mod vectors;
 
 use anyhow::{Result, bail};
@@ -36,6 +38,8 @@ const GENERATORS: &[Generator] = &[
     python_errors::generate,
     elixir_errors::generate,
     header::generate,
+    kotlin::generate,
+    swift::generate,
     vectors::generate,
     golden::generate,
 ];

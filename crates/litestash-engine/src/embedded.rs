@@ -1,7 +1,8 @@
 //! The engine within another process: the requests and answers of `docs/ENGINE.md`, without pipes.
 
-use crate::answer::{Answer, Frames};
+use crate::answer::Answer;
 use crate::frame::HEAD_BYTES;
+use crate::frames::Frames;
 use crate::outlet::Outlet;
 use crate::request::Request;
 use crate::session::{Next, Session};
