@@ -653,7 +653,7 @@ export class LiteStash<V = any> {
 
   /**
    * A bucket: a stash of its own inside this one, with keys, limits and events of its own. No file is opened, and it is there
-   * from its first write on. `InvalidArgument` if other handles of it were opened with other options. Closing the stash
+   * from its first write on. Asked for again it is the same handle. `InvalidArgument` if other handles of it were opened with other options. Closing the stash
    * closes its buckets.
    */
   bucket<B = V>(name: string, options?: BucketOptions): LiteStash<B>;

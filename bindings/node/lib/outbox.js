@@ -73,7 +73,9 @@ class Outbox {
   #writing = new Uint32Array(PLACES);
   #ledger;
 
-  constructor(handle, wrapFloats, ledger) {
+  /** `owner` is kept as long as somebody waits for an answer. */
+  constructor(owner, handle, { wrapFloats, ledger }) {
+    this.owner = owner;
     this.#handle = handle;
     this.#wrapFloats = wrapFloats;
     this.#ledger = ledger;

@@ -64,10 +64,22 @@ let stashesInMemory = 0;
 /** What handles of one stash and its buckets share. */
 class Family {
   ledger = new Ledger();
+  /** Handles of buckets, by durability and name: whoever asks for one again gets the same, so that order by key is kept. */
+  #buckets = new Map();
 
   constructor(handle, wrapFloats) {
     this.wrapFloats = wrapFloats;
     this.name = native.facts(handle).path ?? `in memory ${stashesInMemory++}`;
+  }
+
+  bucket(durability, name) {
+    const known = this.#buckets.get(`${durability} ${name}`)?.deref();
+    return known === undefined || known.closed ? undefined : known;
+  }
+
+  remember(bucket) {
+    this.#buckets.set(`${bucket.durability} ${bucket.bucketName}`, new WeakRef(bucket));
+    return bucket;
   }
 }
 
@@ -86,7 +98,7 @@ class LiteStash {
     this.#family = family;
     this.#bucket = bucket;
     this.#wrapFloats = family.wrapFloats;
-    this.#outbox = new Outbox(handle, family.wrapFloats, family.ledger);
+    this.#outbox = new Outbox(this, handle, family);
     this.#flights = new Flights(this, handle, family.wrapFloats, `${family.name}\0${bucket ?? ''}`);
   }
 
@@ -138,8 +150,13 @@ class LiteStash {
   bucket(name, options) {
     if (typeof name !== 'string' || !name.isWellFormed()) throw invalid('the name of a bucket is a string of valid Unicode');
     const given = bucketOptions(options);
+    const family = this.#family;
+    const known = given === undefined && this.#bucket === undefined ? family.bucket(this.durability, name) : undefined;
+    if (known !== undefined) return known;
     try {
-      return new LiteStash(PRIVATE, native.openBucket(this.#handle, name, given), this.#family, name);
+      const handle = native.openBucket(this.#handle, name, given);
+      const same = family.bucket(native.facts(handle).durability, name);
+      return same ?? family.remember(new LiteStash(PRIVATE, handle, family, name));
     } catch (error) {
       throw translated(error);
     }

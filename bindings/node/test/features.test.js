@@ -91,6 +91,23 @@ both('buckets', async (t, call, open) => {
   await assert.rejects(call(pages, 'get', 'k'), { code: 'Closed' });
 });
 
+test('a bucket that is asked for again is the same handle', async (t) => {
+  const stash = await opened(t);
+  const bucket = stash.bucket('b', { valueBytesMax: 1000 });
+  assert.equal(stash.bucket('b'), bucket);
+  assert.equal(stash.bucket('b', { valueBytesMax: 1000 }), bucket);
+  assert.notEqual(stash.bucket('b', { valueBytesMax: 1000, durability: 'full' }), bucket);
+  assert.equal(stash.withDurability('full').bucket('b').durability, 'full');
+  const done = [];
+  for (let i = 0; i < 100; i++) {
+    done.push(stash.bucket('b').set('k', i));
+    done.push(stash.bucket('b').get('k').then((value) => assert.equal(value, i)));
+  }
+  await Promise.all(done);
+  await stash.bucket('b').close();
+  assert.equal(await stash.bucket('b').get('k'), 99);
+});
+
 test('closing and dropping wait for what was asked of buckets before', async (t) => {
   const stash = await opened(t);
   const bucket = stash.bucket('b');
