@@ -90,8 +90,12 @@ pub(crate) fn test(require_all: bool) -> Result<()> {
         tool
     };
     process::run(&mut tool(&["-m", "pytest", "-q", "-p", "no:cacheprovider"]))?;
-    process::run(&mut tool(&["-m", "mypy", "--strict", "--cache-dir", CACHE, "tests/types"]))?;
-    process::run(&mut tool(&["-m", "mypy.stubtest", "litestash._litestash"]))?;
+    // The package's own types, what users see of them, and that the stubs say what the native part has.
+    let mypy = ["-m", "mypy", "--cache-dir", CACHE];
+    process::run(tool(&mypy).args(["--package", "litestash"]))?;
+    process::run(tool(&mypy).arg("tests/types"))?;
+    let stubs = ["-m", "mypy.stubtest", "litestash._litestash", "--allowlist", "tests/stubtest.txt"];
+    process::run(&mut tool(&stubs))?;
     source_distribution(&python)
 }
 
