@@ -5,6 +5,18 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Build and test the Python binding
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Fail if it cannot run here
+    #[arg(long)]
+    require_all: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    test(arguments.require_all)
+}
+
 const FOLDER: &str = "bindings/python";
 
 /// The packages that the tests need, with their versions.
