@@ -17,6 +17,11 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need { program: "git", package: "git", purpose: "tidy lists the files of the repository" },
     Need { program: "python3", package: "python3", purpose: "the conformance suite and its reference" },
+    Need {
+        program: ENSUREPIP,
+        package: "python3-venv",
+        purpose: "the packages that the Python binding plugs into",
+    },
     Need { program: "cc", package: "gcc", purpose: "the bundled SQLite, and C programs" },
     Need { program: "c++", package: "g++", purpose: "the fuzzer's library, and C++ programs" },
     Need {
@@ -36,6 +41,9 @@ const NEEDS: &[Need] = &[
     Need { program: "cmake", package: "cmake", purpose: "finding the installed C library" },
     Need { program: "make", package: "make", purpose: "what CMake writes" },
 ];
+
+/// A module of Python's, which Debian has in a package of its own.
+const ENSUREPIP: &str = "python3 -m ensurepip";
 
 /// Installs what is missing where that is possible without asking, and returns what is
 /// still missing, in words.
@@ -85,7 +93,11 @@ pub(crate) fn node_problem() -> Option<&'static str> {
 }
 
 fn is_there(program: &str) -> bool {
-    if program.contains(".so") { is_library(program) } else { on_path(program) }
+    match program {
+        ENSUREPIP => process::succeeds(process::python().args(["-c", "import ensurepip, venv"])),
+        library if library.contains(".so") => is_library(library),
+        program => on_path(program),
+    }
 }
 
 /// Whether a library lies in a folder where the dynamic linker looks, or one below, as Debian has them.

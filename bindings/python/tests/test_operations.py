@@ -225,5 +225,6 @@ def test_errors_have_the_facts_of_the_table() -> None:
     from litestash import _errors
 
     for number, error in _errors.BY_NUMBER.items():
-        assert error.number == number and error.__name__ == f"{error.kind}Error" and error.retry
+        assert error.number == number and error.retry and getattr(litestash, error.__name__) is error
+        assert error.__name__ == ("NumberOverflowError" if error.kind == "Overflow" else f"{error.kind}Error")
     assert issubclass(litestash.BusyError, TimeoutError) and issubclass(litestash.InvalidKeyError, ValueError)

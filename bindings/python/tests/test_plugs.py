@@ -17,6 +17,11 @@ from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from langchain_tests.integration_tests import BaseStoreAsyncTests, BaseStoreSyncTests
 
+from litestar import Litestar, get
+from litestar import Request as LitestarRequest
+from litestar.middleware.session.server_side import ServerSideSessionConfig
+from litestar.testing import TestClient as LitestarClient
+
 import litestash.plugs.dogpile
 from litestash import LiteStash
 from litestash.plugs import aiocache as aiocache_plug
@@ -210,11 +215,6 @@ async def test_litestar_store(stash: LiteStash) -> None:
 
 
 def test_litestar_sessions(stash: LiteStash) -> None:
-    from litestar import Litestar, get
-    from litestar import Request as LitestarRequest
-    from litestar.middleware.session.server_side import ServerSideSessionConfig
-    from litestar.testing import TestClient as LitestarClient
-
     @get("/")
     async def count(request: LitestarRequest[Any, Any, Any]) -> int:
         request.session["n"] = request.session.get("n", 0) + 1

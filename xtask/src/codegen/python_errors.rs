@@ -28,7 +28,11 @@ fn builtin(kind: ErrorKind) -> Option<&'static str> {
 }
 
 fn class_name(kind: ErrorKind) -> String {
-    format!("{}Error", kind.name())
+    match kind {
+        // Not the name of Python's own.
+        ErrorKind::Overflow => "NumberOverflowError".to_owned(),
+        _ => format!("{}Error", kind.name()),
+    }
 }
 
 fn module() -> String {
@@ -51,7 +55,13 @@ fn module() -> String {
     for kind in ErrorKind::ALL {
         let _ = writeln!(text, "    {}: {},", kind.number(), class_name(*kind));
     }
-    text.push_str("}\n");
+    text.push_str(
+        "}\n\n__all__ = [\n    \"ConflictError\",\n    \"LiteStashError\",\n    \"RefusedError\",\n",
+    );
+    for kind in ErrorKind::ALL {
+        let _ = writeln!(text, "    \"{}\",", class_name(*kind));
+    }
+    text.push_str("]\n");
     text
 }
 

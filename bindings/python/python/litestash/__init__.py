@@ -20,10 +20,9 @@ packages; `litestash.plugs` has adapters for frameworks.
 
 from __future__ import annotations
 
-from . import _lifecycle
+from . import _errors, _lifecycle
 from ._async import AsyncLiteStash
 from ._errors import *  # noqa: F403
-from ._errors import LiteStashError
 from ._litestash import Entry, Event, Op, Subscription, Timestamp, __version__, repair, sqlite_version
 from ._missing import MISSING, Missing
 from ._stash import LiteStash
@@ -38,7 +37,6 @@ __all__ = [
     "Event",
     "Key",
     "LiteStash",
-    "LiteStashError",
     "Missing",
     "Op",
     "Seconds",
@@ -50,5 +48,6 @@ __all__ = [
     "repair",
     "sqlite_version",
 ]
+__all__ += _errors.__all__
 
 _lifecycle.begin()

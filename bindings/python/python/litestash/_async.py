@@ -349,7 +349,7 @@ class AsyncLiteStash:
 
     # All keys
 
-    async def _pages(self, scan: Scan) -> AsyncIterator[Any]:
+    async def _pages(self, scan: Scan[Any]) -> AsyncIterator[Any]:
         def page() -> list[Any]:
             return [row for _, row in zip(range(_PAGE), scan, strict=False)]
 

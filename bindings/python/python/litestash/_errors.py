@@ -58,7 +58,7 @@ class TypeMismatchError(LiteStashError, TypeError):
     retry = "never"
 
 
-class OverflowError(LiteStashError, OverflowError):
+class NumberOverflowError(LiteStashError, OverflowError):
     """A number left its range: an increment past i64, or a float that became infinite. The row is unchanged."""
 
     kind = "Overflow"
@@ -248,7 +248,7 @@ BY_NUMBER: dict[int, type[LiteStashError]] = {
     3: InvalidValueError,
     4: TooLargeError,
     5: TypeMismatchError,
-    6: OverflowError,
+    6: NumberOverflowError,
     7: InvalidArgumentError,
     8: ReadOnlyError,
     9: ClosedError,
@@ -269,3 +269,34 @@ BY_NUMBER: dict[int, type[LiteStashError]] = {
     24: CancelledError,
     26: LimitReachedError,
 }
+
+__all__ = [
+    "ConflictError",
+    "LiteStashError",
+    "RefusedError",
+    "InternalError",
+    "InvalidKeyError",
+    "InvalidValueError",
+    "TooLargeError",
+    "TypeMismatchError",
+    "NumberOverflowError",
+    "InvalidArgumentError",
+    "ReadOnlyError",
+    "ClosedError",
+    "ForkedError",
+    "BusyError",
+    "IndeterminateError",
+    "CorruptError",
+    "NotAStashError",
+    "UnsupportedFormatError",
+    "DiskFullError",
+    "PermissionDeniedError",
+    "IoError",
+    "NetworkFileSystemError",
+    "NoStashError",
+    "OutOfMemoryError",
+    "SqliteTooOldError",
+    "ComputeFailedError",
+    "CancelledError",
+    "LimitReachedError",
+]

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from . import _async, _typed
 from ._errors import ComputeFailedError, InvalidArgumentError
@@ -16,6 +16,35 @@ from ._missing import MISSING
 if TYPE_CHECKING:
     from ._stash import LiteStash
     from ._typing import Key, Seconds
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R", covariant=True)
+_R2 = TypeVar("_R2")
+
+
+class Memoized(Protocol[_P, _R]):
+    """A decorated function."""
+
+    __wrapped__: Callable[..., Any]
+
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
+
+    def __get__(self, instance: Any, owner: Any = None) -> Callable[..., _R]: ...
+
+    def cache_key(self, *args: Any, **kwargs: Any) -> Key:
+        """The key of a call in the stash."""
+        ...
+
+    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+        """Forgets the result of a call. Returns whether there was one."""
+        ...
+
+
+class Decorator(Protocol):
+    """What `memoize` with options returns."""
+
+    def __call__(self, function: Callable[_P, _R2]) -> Memoized[_P, _R2]: ...
+
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 

@@ -69,6 +69,7 @@ def argument(value: Any) -> tuple[str, bool, Any]:
         return name, False, value.name
     if isinstance(value, functools.partial):
         raise _no_argument(value)
+    base: Any
     for base in (str, int, float, bytes, tuple, list, dict):
         if isinstance(value, base):
             return name, False, base(value)

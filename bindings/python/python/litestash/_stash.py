@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from . import _lifecycle, _memoize, _transaction
 from ._errors import ConflictError, InvalidArgumentError
@@ -18,6 +18,7 @@ from ._typing import Key, Seconds
 from ._views import StashItems, StashKeys, StashValues
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 _StashT = TypeVar("_StashT", bound="LiteStash")
 
 #: Rows that `update` hands over at a time.
@@ -247,6 +248,19 @@ class LiteStash(Stash, MutableMapping[Key, Any]):
 
     # Computations
 
+    @overload
+    def memoize(self, function: Callable[_P, _T], /) -> _memoize.Memoized[_P, _T]: ...
+    @overload
+    def memoize(
+        self,
+        function: None = None,
+        *,
+        ttl: Seconds | None = None,
+        key: Callable[..., Key] | None = None,
+        condition: str | Callable[..., Any] | None = None,
+        stale_while_revalidate: Seconds | None = None,
+        type: Any = None,
+    ) -> _memoize.Decorator: ...
     def memoize(
         self,
         function: Callable[..., Any] | None = None,
@@ -281,6 +295,28 @@ class LiteStash(Stash, MutableMapping[Key, Any]):
 
     # Events
 
+    @overload
+    def subscribe(
+        self,
+        function: None = None,
+        *,
+        kinds: Iterable[str] | None = None,
+        prefix: str | None = None,
+        key: Key | None = None,
+        all_processes: bool = False,
+        capacity: int | None = None,
+    ) -> Subscription: ...
+    @overload
+    def subscribe(
+        self,
+        function: Callable[[Event], object],
+        *,
+        kinds: Iterable[str] | None = None,
+        prefix: str | None = None,
+        key: Key | None = None,
+        all_processes: bool = False,
+        capacity: int | None = None,
+    ) -> Subscriber: ...
     def subscribe(
         self,
         function: Callable[[Event], object] | None = None,
@@ -290,7 +326,7 @@ class LiteStash(Stash, MutableMapping[Key, Any]):
         key: Key | None = None,
         all_processes: bool = False,
         capacity: int | None = None,
-    ) -> Any:
+    ) -> Subscription | Subscriber:
         """Hears of what happens to keys from now on.
 
         Without a function it returns a `Subscription`, whose events are iterated over; with one a `Subscriber`, which

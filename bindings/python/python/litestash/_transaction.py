@@ -9,8 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 from . import _typed
-from ._errors import ConflictError, InvalidArgumentError, OverflowError as StashOverflowError, RefusedError
-from ._errors import TypeMismatchError
+from ._errors import ConflictError, InvalidArgumentError, NumberOverflowError, RefusedError, TypeMismatchError
 from ._litestash import Op
 from ._missing import MISSING
 
@@ -137,7 +136,7 @@ class Transaction:
         if type(old) is not int:
             raise TypeMismatchError("the stored value is no integer")
         if not _MIN <= old + by <= _MAX:
-            raise StashOverflowError("the number would leave its range")
+            raise NumberOverflowError("the number would leave its range")
         self.set(key, old + by, keep_ttl=value is not MISSING)
         return old + by
 

@@ -86,7 +86,7 @@ def _simple(kind: type) -> _Loader:
     if kind is datetime.datetime:
         return lambda value: _exact(datetime.datetime, value)
     if kind in (datetime.date, datetime.time):
-        return _text(kind, kind.fromisoformat)  # type: ignore[attr-defined]
+        return _text(kind, kind.fromisoformat)
     if issubclass(kind, (uuid.UUID, decimal.Decimal, pathlib.PurePath)):
         return _text(kind, kind)
     numpy = sys.modules.get("numpy")

@@ -30,7 +30,7 @@ class _Scanned:
         self._which = (prefix, limit, cursor)
         self._load = None if type is None else _typed.loader(type)
 
-    def scan(self) -> Scan:
+    def scan(self) -> Scan[Any]:
         """An iterator whose `cursor` tells where it stands: `keys(cursor=...)` goes on from there later."""
         return self._mapping._scan(self._what, *self._which)
 

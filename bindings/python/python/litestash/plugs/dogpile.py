@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dogpile.cache.api import NO_VALUE, CacheBackend, CachedValue, CacheMutex
-from dogpile.cache.region import register_backend
+from dogpile.cache import register_backend
 
 from .. import LiteStash, Op, RefusedError
 from ._shared import shared
@@ -37,7 +37,8 @@ class LiteStashBackend(CacheBackend):
     def get(self, key: str) -> Any:
         return _cached(self.stash.get(key, NO_VALUE))
 
-    def get_multi(self, keys: Sequence[str]) -> list[Any]:
+    def get_multi(self, keys: Iterable[str]) -> list[Any]:
+        keys = list(keys)
         found = self.stash.get_many(keys)
         return [_cached(found.get(key, NO_VALUE)) for key in keys]
 
@@ -50,7 +51,7 @@ class LiteStashBackend(CacheBackend):
     def delete(self, key: str) -> None:
         self.stash.delete(key)
 
-    def delete_multi(self, keys: Sequence[str]) -> None:
+    def delete_multi(self, keys: Iterable[str]) -> None:
         self.stash.delete_many(keys)
 
 
@@ -95,4 +96,4 @@ class _Mutex(CacheMutex):
         return self._key in self._stash
 
 
-register_backend("litestash", "litestash.plugs.dogpile", "LiteStashBackend")
+register_backend("litestash", "litestash.plugs.dogpile", "LiteStashBackend")  # type: ignore[no-untyped-call]
