@@ -20,6 +20,8 @@ enum What {
         #[arg(long)]
         prefix: PathBuf,
     },
+    /// The Maven artifact, with the native library of this machine
+    Kotlin,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -27,6 +29,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         What::Capi { prefix } => {
             capi::install(prefix, capi::Build::Release)?;
             println!("installed into {}", prefix.display());
+            Ok(())
+        }
+        What::Kotlin => {
+            println!("built {}", crate::kotlin::package()?.display());
             Ok(())
         }
     }

@@ -13,6 +13,7 @@ mod expiry;
 mod fairness;
 mod fuzz;
 mod instructions;
+mod kotlin;
 mod node;
 mod powercut;
 mod process;
@@ -51,6 +52,7 @@ enum Command {
     Fuzz(fuzz::Arguments),
     Powercut(powercut::Arguments),
     Instructions(instructions::Arguments),
+    Kotlin(kotlin::Arguments),
     Soak(soak::Arguments),
     Test(test::Arguments),
     Tidy(tidy::Arguments),
@@ -84,6 +86,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Powercut(arguments) => powercut::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
+        Command::Kotlin(arguments) => kotlin::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),

@@ -1,7 +1,7 @@
 //! The languages of the suite: one row of a table each.
 
 use crate::dist::capi::Build;
-use crate::{capi, node, process, setup};
+use crate::{capi, kotlin, node, process, setup};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -78,6 +78,16 @@ pub(super) const LANGUAGES: &[Language] = &[
             runner.env("LITESTASH_ENGINE", process::target().join(ENGINE));
             runner
         },
+    },
+    Language {
+        name: "kotlin",
+        identity: Identity::Files,
+        vectors: true,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: setup::maven_problem,
+        build: kotlin::build_for_tests,
+        command: kotlin::runner,
     },
     Language {
         name: "node",
