@@ -27,6 +27,8 @@ enum What {
         #[arg(long)]
         prefix: PathBuf,
     },
+    /// The Maven artifact, with the native library of this machine
+    Kotlin,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -39,6 +41,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         What::Hex { prefix } => {
             hex::lay_out(prefix)?;
             println!("laid out in {}", prefix.display());
+            Ok(())
+        }
+        What::Kotlin => {
+            println!("built {}", crate::kotlin::package()?.display());
             Ok(())
         }
     }

@@ -14,6 +14,7 @@ mod expiry;
 mod fairness;
 mod fuzz;
 mod instructions;
+mod kotlin;
 mod node;
 mod powercut;
 mod process;
@@ -55,6 +56,7 @@ enum Command {
     Powercut(powercut::Arguments),
     Python(python::Arguments),
     Instructions(instructions::Arguments),
+    Kotlin(kotlin::Arguments),
     Soak(soak::Arguments),
     Test(test::Arguments),
     Tidy(tidy::Arguments),
@@ -90,6 +92,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Powercut(arguments) => powercut::run(&arguments),
         Command::Python(arguments) => python::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
+        Command::Kotlin(arguments) => kotlin::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),

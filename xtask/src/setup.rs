@@ -40,6 +40,8 @@ const NEEDS: &[Need] = &[
     Need { program: "pkg-config", package: "pkg-config", purpose: "finding the installed C library" },
     Need { program: "cmake", package: "cmake", purpose: "finding the installed C library" },
     Need { program: "make", package: "make", purpose: "what CMake writes" },
+    Need { program: "javac", package: "default-jdk-headless", purpose: "the Kotlin binding" },
+    Need { program: "mvn", package: "maven", purpose: "the Kotlin binding" },
 ];
 
 /// A module of Python's, which Debian has in a package of its own.
@@ -90,6 +92,11 @@ pub(crate) fn node_problem() -> Option<&'static str> {
     const CHECK: &str = "process.exit(Number(process.versions.node.split('.')[0]) < 20 ? 1 : 0)";
     let found = process::succeeds(Command::new("node").args(["--eval", CHECK]));
     (!found).then_some("needs Node 20 or newer")
+}
+
+/// Why Maven cannot build the Kotlin binding, if it cannot.
+pub(crate) fn maven_problem() -> Option<&'static str> {
+    (!on_path("mvn") || !on_path("javac")).then_some("needs Maven and a JDK of version 17 or newer")
 }
 
 fn is_there(program: &str) -> bool {

@@ -142,9 +142,10 @@ mod tests {
     #[test]
     fn what_is_no_request_is_refused() {
         let stash = stash();
-        for request in [&b""[..], b"\x92\0\xa5close", b"\x92\0\xa4ping", b"\x93\0\x92\xa1b\xa3get\xa1k"] {
+        for request in [&b"\x05"[..], b"\x92\0\xa5close", b"\x92\0\xa4ping", b"\x93\0\x92\xa1b\xa3get\xa1k"] {
             assert_eq!(ask(&stash, request).unwrap_err().kind(), ErrorKind::InvalidArgument);
         }
+        assert_eq!(ask(&stash, b"").unwrap_err().kind(), ErrorKind::InvalidValue);
         assert_eq!(ask(&stash, b"\x93\0\xa3get\xc0").unwrap_err().kind(), ErrorKind::InvalidKey);
         assert!(open(None, b"\x81\xa5creat\xc3").is_err());
         assert!(compute_options(b"\x81\xa2if\xa6absent").is_err());

@@ -1,7 +1,7 @@
 //! The languages of the suite: one row of a table each.
 
 use crate::dist::capi::Build;
-use crate::{capi, elixir, node, process, python, setup};
+use crate::{capi, elixir, kotlin, node, process, python, setup};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -85,6 +85,16 @@ pub(super) const LANGUAGES: &[Language] = &[
             runner.env("LITESTASH_ENGINE", process::target().join(ENGINE));
             runner
         },
+    },
+    Language {
+        name: "kotlin",
+        identity: Identity::Files,
+        vectors: true,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: setup::maven_problem,
+        build: kotlin::build_for_tests,
+        command: kotlin::runner,
     },
     Language {
         name: "node",
