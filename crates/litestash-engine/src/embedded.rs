@@ -11,6 +11,7 @@ use litestash_core::{Error, ErrorKind, LiteStash, Result};
 use std::collections::HashMap;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
 /// Payloads as long as a frame's head can say.
@@ -43,6 +44,8 @@ pub struct Embedded {
 struct Intake {
     state: Mutex<Waiting>,
     signal: Condvar,
+    /// Whether the thread has something to do. Changed with the state locked.
+    is_busy: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -81,9 +84,15 @@ impl Embedded {
             return false;
         }
         state.payloads.push(payload);
+        self.intake.is_busy.store(true, Ordering::Relaxed);
         drop(state);
         self.intake.signal.notify_one();
         true
+    }
+
+    /// Whether requests that were handed over are being performed: then one more is cheaper handed over as well.
+    pub fn is_busy(&self) -> bool {
+        self.intake.is_busy.load(Ordering::Relaxed)
     }
 
     /// Performs a request for an operation on one key on this thread, and returns the payload of its answer. Waits for
@@ -150,6 +159,7 @@ impl Intake {
             if !state.payloads.is_empty() {
                 return Some(std::mem::take(&mut state.payloads));
             }
+            self.is_busy.store(false, Ordering::Relaxed);
             if state.has_ended {
                 return None;
             }
@@ -270,6 +280,9 @@ mod tests {
         assert_eq!(stored[..3], [0x93, 7, 0]);
         assert!(embedded.submit(b"\x93\x08\xa3get\xa1k".to_vec()));
         assert_eq!(next(&answers), [0x93, 8, 0, 5]);
+        while embedded.is_busy() {
+            std::thread::yield_now();
+        }
         assert_eq!(embedded.perform(b"\x93\x09\x92\xa1b\xa3get\xa1k"), [0x93, 9, 2, 0xc0]);
         assert_eq!(embedded.perform(b"\x92\x0a\xa3len")[..3], [0x93, 10, 1]);
         assert_eq!(embedded.perform(b"\xc1")[..3], [0x93, 0xc0, 1]);

@@ -144,10 +144,10 @@ fn forget(handle: ResourceArc<Handle>, id: u64) -> rustler::Atom {
     atoms::ok()
 }
 
-/// The number of a turn to write in, or 0 if another process writes.
+/// The number of a turn to write in, or 0 if another process writes or the session does.
 #[rustler::nif]
 fn turn(handle: ResourceArc<Handle>) -> u64 {
-    handle.turn.take()
+    if handle.engine.is_busy() { FREE } else { handle.turn.take() }
 }
 
 /// Performs a request for an operation on one key, in a turn unless its number is 0; returns the answer's payload.
