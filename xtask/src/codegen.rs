@@ -4,6 +4,7 @@ mod error_codes;
 mod errors;
 mod golden;
 mod header;
+mod swift;
 mod vectors;
 
 use anyhow::{Result, bail};
@@ -28,8 +29,14 @@ enum Mode {
 type Generator = fn(Mode) -> Result<Vec<String>>;
 
 // The golden digests follow from the scripts, so they come last.
-const GENERATORS: &[Generator] =
-    &[errors::generate, error_codes::generate, header::generate, vectors::generate, golden::generate];
+const GENERATORS: &[Generator] = &[
+    errors::generate,
+    error_codes::generate,
+    header::generate,
+    swift::generate,
+    vectors::generate,
+    golden::generate,
+];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mode = if arguments.check { Mode::Check } else { Mode::Write };

@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: what is handed to users, as files.
 
 pub(crate) mod capi;
+pub(crate) mod swift;
 
 use anyhow::Result;
 use std::path::PathBuf;
@@ -20,6 +21,15 @@ enum What {
         #[arg(long)]
         prefix: PathBuf,
     },
+    /// The Swift package with an XCFramework
+    Swift {
+        /// Where to put it; must not be there
+        #[arg(long)]
+        folder: PathBuf,
+        /// A shared library that was built for one of Apple's systems, as TRIPLE=FILE; several times
+        #[arg(long, value_name = "TRIPLE=FILE")]
+        library: Vec<swift::Library>,
+    },
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -27,6 +37,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         What::Capi { prefix } => {
             capi::install(prefix, capi::Build::Release)?;
             println!("installed into {}", prefix.display());
+            Ok(())
+        }
+        What::Swift { folder, library } => {
+            swift::package(folder, library)?;
+            println!("packaged into {}", folder.display());
             Ok(())
         }
     }

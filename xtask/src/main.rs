@@ -18,6 +18,7 @@ mod powercut;
 mod process;
 mod setup;
 mod soak;
+mod swift;
 mod table;
 mod test;
 mod tidy;
@@ -52,6 +53,7 @@ enum Command {
     Powercut(powercut::Arguments),
     Instructions(instructions::Arguments),
     Soak(soak::Arguments),
+    Swift(swift::Arguments),
     Test(test::Arguments),
     Tidy(tidy::Arguments),
     Transactions(transactions::Arguments),
@@ -73,6 +75,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Armour(arguments) => armour::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Capi(arguments) => capi::run(&arguments),
+        Command::Swift(arguments) => swift::run(&arguments),
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::Coherence(arguments) => coherence::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),

@@ -34,6 +34,7 @@ const NEEDS: &[Need] = &[
     Need { program: "pkg-config", package: "pkg-config", purpose: "finding the installed C library" },
     Need { program: "cmake", package: "cmake", purpose: "finding the installed C library" },
     Need { program: "make", package: "make", purpose: "what CMake writes" },
+    Need { program: "debootstrap", package: "debootstrap", purpose: "a Debian with a Swift compiler" },
 ];
 
 /// Installs what is missing where that is possible without asking, and returns what is
@@ -104,7 +105,7 @@ pub(crate) fn on_path(program: &str) -> bool {
 }
 
 /// `/proc/self` belongs to the user who runs this.
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     Path::new("/proc/self").metadata().is_ok_and(|metadata| metadata.uid() == 0)
 }

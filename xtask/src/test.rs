@@ -2,7 +2,7 @@
 
 use crate::{
     armour, capi, codegen, coherence, conformance, crash, evict, expiry, fuzz, instructions, node, powercut,
-    process, setup, soak, table, tidy, transactions,
+    process, setup, soak, swift, table, tidy, transactions,
 };
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
@@ -46,6 +46,7 @@ const STEPS: &[Step] = &[
     }),
     Step::new("C", |_| capi::run(&capi::Arguments::tests())),
     Step::new("Node binding", |arguments| node::test(arguments.require_all)),
+    Step::new("Swift package", |arguments| swift::test(arguments.require_all)),
     Step::new("conformance", |arguments| {
         conformance::run(&conformance::Arguments::all(arguments.require_all))
     }),

@@ -1,7 +1,7 @@
 //! The languages of the suite: one row of a table each.
 
 use crate::dist::capi::Build;
-use crate::{capi, node, process, setup};
+use crate::{capi, node, process, setup, swift};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -88,6 +88,16 @@ pub(super) const LANGUAGES: &[Language] = &[
         unavailable: setup::node_problem,
         build: node::build_for_tests,
         command: node::runner,
+    },
+    Language {
+        name: "swift",
+        identity: Identity::Files,
+        vectors: true,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: swift::problem,
+        build: swift::build_runner,
+        command: swift::runner,
     },
     Language {
         name: REFERENCE,
