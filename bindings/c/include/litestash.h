@@ -122,6 +122,8 @@ enum {
   LITESTASH_COMPUTE_FAILED = 23,
   /* The caller stopped the operation, or a callback asked for it. */
   LITESTASH_CANCELLED = 24,
+  /* The stash is encrypted and no key or the wrong one was given, or a key was given for a stash that is not encrypted. */
+  LITESTASH_WRONG_KEY = 25,
   /* The write would take the stash beyond its limits, and nothing is evicted to make room; or the value is too large to fit at all. Nothing was written. */
   LITESTASH_LIMIT_REACHED = 26
 };
@@ -713,7 +715,7 @@ typedef struct litestash_place {
   uint8_t slot;
 } litestash_place;
 
-// A record taken apart. `body` leads into the record that was given.
+// A record taken apart. `body` leads into the record that was given, or into `decompressed`.
 typedef struct litestash_record {
   // The value's encoding.
   const uint8_t *body;
@@ -727,6 +729,8 @@ typedef struct litestash_record {
   uint32_t flags;
   // Whether there is a deadline.
   bool has_deadline;
+  // What a compressed body became; give it back with litestash_buffer_free. NULL of any other record.
+  struct litestash_buffer decompressed;
 } litestash_record;
 
 // Takes bytes of an export: all of them, or it returns something else than 0, which ends the export with
@@ -1321,8 +1325,8 @@ litestash_status litestash_key_to_json(struct litestash_key key, struct litestas
 litestash_status litestash_key_place(struct litestash_key key, struct litestash_place *place);
 
 // Takes the column `value` of a row apart after checking it against the row's other columns: key_hash (64 bytes),
-// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged, LITESTASH_UNSUPPORTED_FORMAT if it needs what this
-// version lacks.
+// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged or encrypted, LITESTASH_UNSUPPORTED_FORMAT if it needs
+// what this version lacks.
 litestash_status litestash_record_read(const uint8_t *key_hash,
                                        int64_t timestamp,
                                        int64_t microsecond,

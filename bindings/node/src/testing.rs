@@ -2,11 +2,12 @@
 
 use crate::error::{Result, thrown};
 use crate::stash::Handle;
+use litestash_core::contract::format::Format;
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::interchange::{key_from_json, key_to_json, value_from_json, value_to_json};
 use litestash_core::contract::key::{Key, KeyRef};
-use litestash_core::contract::route::Route;
-use litestash_core::contract::{msgpack, record};
+use litestash_core::contract::msgpack;
+use litestash_core::contract::route::{Place, Route};
 use litestash_core::{Error, ErrorKind, FixedClock, Value, Version};
 use napi::bindgen_prelude::{BigInt, Buffer, External};
 
@@ -126,15 +127,15 @@ pub fn record_facts(
         let hash = KeyHash::from_slice(&key_hash).ok_or_else(crate::error::malformed)?;
         let number = |text: &str| text.parse().map_err(|_| not_a_number());
         let version = Version::from_columns(number(&timestamp)?, number(&microsecond)?)?;
-        let record = record::decode(&hash, version, &stored)?;
-        msgpack::validate(record.body).map_err(|error| {
+        let record = Format::plain().decode(&Place::of(hash), version, &stored)?;
+        msgpack::validate(&record.body).map_err(|error| {
             Error::new(ErrorKind::Corrupt, "the body is not canonical").with_source(error)
         })?;
         Ok(RecordFacts {
             flags: record.flags.into(),
             expires_at: record.expiry.expires_at.map(BigInt::from),
             idle_us: record.expiry.idle_us.map(BigInt::from),
-            body: Buffer::from(record.body.to_vec()),
+            body: Buffer::from(record.body.into_owned()),
         })
     };
     read().map_err(thrown)

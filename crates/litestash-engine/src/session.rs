@@ -17,7 +17,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What this engine can do beside the operations of protocol 1. Names are added, never removed.
-const CAPABILITIES: &[&str] = &["buckets", "events", "limits", "sliding", "transactions"];
+const CAPABILITIES: &[&str] =
+    &["buckets", "compression", "encryption", "events", "limits", "sliding", "transactions"];
 
 /// Handles of buckets that are kept.
 const BUCKETS_KEPT: usize = 1024;
@@ -45,6 +46,9 @@ pub(crate) struct Session {
     run: Run,
     #[cfg(feature = "conformance")]
     clock: Option<litestash_core::FixedClock>,
+    /// How the stash is opened again.
+    #[cfg(feature = "conformance")]
+    opened: Option<(PathBuf, Options)>,
 }
 
 /// Small operations that are performed together.
@@ -74,6 +78,8 @@ impl Session {
             run: Run::default(),
             #[cfg(feature = "conformance")]
             clock: None,
+            #[cfg(feature = "conformance")]
+            opened: None,
         }
     }
 
@@ -242,6 +248,8 @@ impl Session {
             #[cfg(feature = "conformance")]
             "tick" => Some(self.tick(arguments)),
             #[cfg(feature = "conformance")]
+            "reopen" => Some(self.reopen()),
+            #[cfg(feature = "conformance")]
             "watch" => Some(arguments.index("the microseconds").and_then(|us| {
                 stash.log_changes(std::time::Duration::from_micros(us))?;
                 Ok(Answer::done())
@@ -254,6 +262,14 @@ impl Session {
     fn tick(&self, arguments: &mut Arguments<'_>) -> Result<Answer> {
         let clock = self.clock.as_ref().ok_or_else(|| malformed("the clock is the system's"))?;
         clock.advance(arguments.int("the microseconds")?);
+        Ok(Answer::done())
+    }
+
+    #[cfg(feature = "conformance")]
+    fn reopen(&mut self) -> Result<Answer> {
+        self.close()?;
+        let opened = self.opened.clone().ok_or_else(|| malformed("there was no hello"))?;
+        self.stash = Some(opened.1.open(opened.0)?);
         Ok(Answer::done())
     }
 
@@ -300,6 +316,10 @@ impl Session {
             (Some(_), Some(_)) => return Err(malformed("the engine was started for a directory already")),
             (None, None) => return Err(malformed("dir is missing")),
         };
+        #[cfg(feature = "conformance")]
+        {
+            self.opened = Some((path.clone(), options.clone()));
+        }
         let stash = options.open(path)?;
         let hello = self.hello();
         self.stash = Some(stash);

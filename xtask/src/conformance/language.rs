@@ -10,6 +10,9 @@ pub(super) struct Language {
     pub(super) name: &'static str,
     /// Whether the contract promises equal files, or equal rows only (`docs/CONTRACT.md` 13).
     pub(super) identity: Identity,
+    /// Options and operations of scripts, and kinds of vectors, that its runner does not know: scripts with one of
+    /// them are not for it.
+    pub(super) lacks: &'static [&'static str],
     /// Whether the runner answers vectors.
     pub(super) vectors: bool,
     /// Whether the runner knows the operations and options of scripts from [`LATER_SCRIPTS`] on.
@@ -34,6 +37,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "rust",
         identity: Identity::Files,
+        lacks: &[],
         vectors: true,
         knows_later_scripts: true,
         is_measure: true,
@@ -44,6 +48,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "c",
         identity: Identity::Files,
+        lacks: ENCRYPTION,
         vectors: true,
         knows_later_scripts: true,
         is_measure: false,
@@ -54,6 +59,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "cli",
         identity: Identity::Files,
+        lacks: &[],
         vectors: false,
         knows_later_scripts: true,
         is_measure: false,
@@ -68,6 +74,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "engine",
         identity: Identity::Files,
+        lacks: &[],
         vectors: false,
         knows_later_scripts: true,
         is_measure: false,
@@ -82,6 +89,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "node",
         identity: Identity::Files,
+        lacks: ENCRYPTION,
         vectors: true,
         knows_later_scripts: false,
         is_measure: false,
@@ -102,6 +110,8 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: REFERENCE,
         identity: Identity::Rows,
+        // What a compressor makes of a body depends on its version.
+        lacks: &["compression"],
         vectors: true,
         knows_later_scripts: true,
         is_measure: true,
@@ -110,6 +120,9 @@ pub(super) const LANGUAGES: &[Language] = &[
         command: reference,
     },
 ];
+
+/// What bindings without keys and compression lack.
+const ENCRYPTION: &[&str] = &["encryption_key", "compression", "try_open", "rotate_key", "sealed"];
 
 /// The language that also checks the stashes of all others.
 pub(super) const REFERENCE: &str = "python-reference";

@@ -2,11 +2,12 @@
 
 use super::lease::{self, Lease};
 use super::op::{self, Action, Condition, Deadline, Outcome, SetOptions};
-use super::open::{Inner, LiteStash, Place};
+use super::open::{Inner, LiteStash};
 use crate::contract::hash::KeyHash;
 use crate::contract::key::{KeyRef, ToKey};
 use crate::contract::limits::LEASE_US_MAX;
 use crate::contract::msgpack;
+use crate::contract::route::Place;
 use crate::contract::typed;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
@@ -227,7 +228,7 @@ fn get_or_set(
     plan: Plan,
     compute: impl FnOnce() -> Result<Vec<u8>>,
 ) -> Result<Arc<Vec<u8>>> {
-    let place = Place::of(key);
+    let place = inner.place(key);
     loop {
         let stale = match inner.found(key, &place, plan)? {
             Found::Fresh(found) => return Ok(found),

@@ -1,6 +1,7 @@
 //! Leases: that one process computes a key at a time, and that others go on when it dies.
 
-use super::open::{Inner, Place};
+use super::open::Inner;
+use crate::contract::route::Place;
 use crate::error::Result;
 use crate::storage::Durability;
 use crate::storage::leases::{self, Holder};

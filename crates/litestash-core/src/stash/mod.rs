@@ -10,9 +10,11 @@ mod open;
 mod options;
 mod read;
 mod scan;
+mod secrets;
 mod spread;
 mod subscribe;
 mod transaction;
+mod unlock;
 mod write;
 
 pub use bucket::BucketOptions;
@@ -23,10 +25,12 @@ pub use open::LiteStash;
 pub use options::Options;
 pub use read::Peek;
 pub use scan::{Cursor, EncodedItems, Items, Keys, ScanOptions, Values};
+pub use secrets::{parse_key, read_key_file, read_passphrase_file};
 pub use subscribe::{Subscriber, Subscription};
 pub use transaction::TransactionOutcome;
 
 pub(crate) use op::damaged;
-pub(crate) use open::{Inner, Place};
+pub(crate) use open::Inner;
 pub(crate) use scan::Scan;
 pub(crate) use spread::{computing_threads, spread};
+pub(crate) use unlock::{bucket_format, format as format_of};
