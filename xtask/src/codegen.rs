@@ -8,6 +8,7 @@ mod header;
 mod kotlin;
 mod python_errors;
 mod swift;
+mod uniffi;
 mod vectors;
 
 use anyhow::{Result, bail};
@@ -40,6 +41,7 @@ const GENERATORS: &[Generator] = &[
     header::generate,
     kotlin::generate,
     swift::generate,
+    uniffi::generate,
     vectors::generate,
     golden::generate,
 ];

@@ -2,6 +2,7 @@
 
 pub(crate) mod capi;
 mod hex;
+pub(crate) mod swift;
 
 use anyhow::Result;
 use std::path::PathBuf;
@@ -29,6 +30,15 @@ enum What {
     },
     /// The Maven artifact, with the native library of this machine
     Kotlin,
+    /// The Swift package with an XCFramework
+    Swift {
+        /// Where to put it; must not be there
+        #[arg(long)]
+        folder: PathBuf,
+        /// A shared library that was built for one of Apple's systems, as TRIPLE=FILE; several times
+        #[arg(long, value_name = "TRIPLE=FILE")]
+        library: Vec<swift::Library>,
+    },
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -45,6 +55,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         What::Kotlin => {
             println!("built {}", crate::kotlin::package()?.display());
+            Ok(())
+        }
+        What::Swift { folder, library } => {
+            swift::package(folder, library)?;
+            println!("packaged into {}", folder.display());
             Ok(())
         }
     }

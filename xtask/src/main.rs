@@ -21,6 +21,7 @@ mod process;
 mod python;
 mod setup;
 mod soak;
+mod swift;
 mod table;
 mod test;
 mod tidy;
@@ -58,6 +59,7 @@ enum Command {
     Instructions(instructions::Arguments),
     Kotlin(kotlin::Arguments),
     Soak(soak::Arguments),
+    Swift(swift::Arguments),
     Test(test::Arguments),
     Tidy(tidy::Arguments),
     Transactions(transactions::Arguments),
@@ -79,6 +81,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Armour(arguments) => armour::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Capi(arguments) => capi::run(&arguments),
+        Command::Swift(arguments) => swift::run(&arguments),
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::Coherence(arguments) => coherence::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),

@@ -42,6 +42,7 @@ const NEEDS: &[Need] = &[
     Need { program: "make", package: "make", purpose: "what CMake writes" },
     Need { program: "javac", package: "default-jdk-headless", purpose: "the Kotlin binding" },
     Need { program: "mvn", package: "maven", purpose: "the Kotlin binding" },
+    Need { program: "debootstrap", package: "debootstrap", purpose: "a Debian with a Swift compiler" },
 ];
 
 /// A module of Python's, which Debian has in a package of its own.
@@ -124,7 +125,7 @@ pub(crate) fn on_path(program: &str) -> bool {
 }
 
 /// `/proc/self` belongs to the user who runs this.
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     Path::new("/proc/self").metadata().is_ok_and(|metadata| metadata.uid() == 0)
 }

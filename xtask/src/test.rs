@@ -2,7 +2,7 @@
 
 use crate::{
     armour, capi, codegen, coherence, conformance, crash, elixir, evict, expiry, fuzz, instructions, kotlin,
-    node, powercut, process, python, setup, soak, table, tidy, transactions,
+    node, powercut, process, python, setup, soak, swift, table, tidy, transactions,
 };
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
@@ -49,6 +49,7 @@ const STEPS: &[Step] = &[
     Step::new("Python binding", |arguments| python::test(arguments.require_all)),
     Step::new("Elixir binding", |arguments| elixir::test(arguments.require_all)),
     Step::new("Kotlin binding", |arguments| kotlin::test(arguments.require_all)),
+    Step::new("Swift package", |arguments| swift::test(arguments.require_all)),
     Step::new("conformance", |arguments| {
         conformance::run(&conformance::Arguments::all(arguments.require_all))
     }),

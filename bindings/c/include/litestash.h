@@ -222,6 +222,15 @@ enum {
 // Any rows go.
 #define LITESTASH_EVICTION_RANDOM 4
 
+// Only the files can tell: litestash_get_into has the answer.
+#define LITESTASH_PEEK_UNKNOWN 0
+
+// The key is there, with that value.
+#define LITESTASH_PEEK_FOUND 1
+
+// The key is missing or expired.
+#define LITESTASH_PEEK_MISSING 2
+
 // Read the value.
 #define LITESTASH_OP_GET 1
 
@@ -486,7 +495,8 @@ typedef struct litestash_compute_options {
   // How the value is stored. The condition and `keep_ttl` are not used.
   struct litestash_set_options set;
   // How long other processes wait for one that died while it computed, in microseconds: 10 000 (10 ms) to
-  // 600 000 000 (10 minutes); 0: 5 s. It is renewed while the computation runs, so it may be shorter than that takes.
+  // 600 000 000 (10 minutes); 0: 5 s. It is renewed while the computation runs, so it may be shorter than that
+  // takes.
   uint64_t lease_us;
   // For how many microseconds after its time to live a value may still be returned while one caller, over all
   // processes, computes the next. 0: not at all. It takes a deadline of the kind LITESTASH_DEADLINE_IN, the same in
@@ -544,7 +554,8 @@ typedef struct litestash_answer {
   // LITESTASH_OK, or the operation's own error.
   litestash_status status;
   // GET, TAKE, ENTRY, EXISTS, DELETE, EXPIRE, TOUCH: whether the key was there. SET, COMPARE_AND_SET: whether it
-  // stored. PERSIST: whether there was a deadline. CHECK, EXPECT: whether that holds. INCREMENT, INCREMENT_FLOAT: true.
+  // stored. PERSIST: whether there was a deadline. CHECK, EXPECT: whether that holds. INCREMENT, INCREMENT_FLOAT:
+  // true.
   bool flag;
   // ENTRY: whether there is a deadline.
   bool has_deadline;
@@ -840,6 +851,16 @@ litestash_status litestash_get_into(struct litestash_stash stash,
                                     uint8_t *buffer,
                                     size_t capacity,
                                     size_t *length);
+
+// What memory knows of a key: litestash_get_into that never touches a file and never waits for one, for threads that
+// must not block, such as that of an event loop. `known` is LITESTASH_PEEK_FOUND, LITESTASH_PEEK_MISSING or
+// LITESTASH_PEEK_UNKNOWN. What memory has is proven to be the newest, as in every read.
+litestash_status litestash_peek_into(struct litestash_stash stash,
+                                     struct litestash_key key,
+                                     uint8_t *buffer,
+                                     size_t capacity,
+                                     size_t *length,
+                                     uint32_t *known);
 
 // Whether a key is there and not expired.
 litestash_status litestash_exists(struct litestash_stash stash,

@@ -381,6 +381,27 @@ static void events_of_other_processes(const char *directory)
   close(to_child[1]);
 }
 
+static void peeking(const char *directory)
+{
+  litestash_stash stash;
+  litestash_key key = litestash_key_string("user:1");
+  uint8_t room[4] = {0, 0, 0, 0};
+  size_t length;
+  uint32_t known;
+
+  WORKS(litestash_open(directory, NULL, &stash));
+  WORKS(litestash_peek_into(stash, key, room, sizeof room, &length, &known));
+  CHECK(known == LITESTASH_PEEK_UNKNOWN && length == 0);
+  set(stash, "user:1", "7");
+  CHECK(has(stash, "user:1", "7"));
+  WORKS(litestash_peek_into(stash, key, room, sizeof room, &length, &known));
+  CHECK(known == LITESTASH_PEEK_FOUND && length == 1 && room[0] == 7);
+  WORKS(litestash_delete(stash, key, NULL));
+  WORKS(litestash_peek_into(stash, key, room, sizeof room, &length, &known));
+  CHECK(known != LITESTASH_PEEK_FOUND && length == 0);
+  WORKS(litestash_close(stash));
+}
+
 struct computation {
   litestash_stash stash;
   int calls;
@@ -461,6 +482,7 @@ int main(int argc, char **argv)
   transactions();
   events();
   ending_from_within(argv[1]);
+  peeking(argv[1]);
   computing();
   return 0;
 }

@@ -121,6 +121,8 @@ static void null_everywhere(litestash_stash stash)
   GIVES(BAD, litestash_get(stash, key, NULL));
   GIVES(BAD, litestash_get_into(stash, key, NULL, 1, &length));
   GIVES(BAD, litestash_get_into(stash, key, &byte, 1, NULL));
+  GIVES(BAD, litestash_peek_into(stash, key, NULL, 1, &length, NULL));
+  GIVES(BAD, litestash_peek_into(stash, key, &byte, 1, &length, NULL));
   GIVES(BAD, litestash_exists(stash, key, NULL));
   GIVES(BAD, litestash_get_entry(stash, key, NULL));
   GIVES(BAD, litestash_set(stash, key, NULL, 1, NULL, NULL));

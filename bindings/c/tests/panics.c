@@ -80,6 +80,7 @@ int main(int argc, char **argv)
   PANICS(litestash_is_read_only(stash, &flag));
   PANICS(litestash_get(stash, key, &buffer));
   PANICS(litestash_get_into(stash, key, &byte, 1, &length));
+  PANICS(litestash_peek_into(stash, key, &byte, 1, &length, &number));
   PANICS(litestash_exists(stash, key, &flag));
   PANICS(litestash_get_entry(stash, key, &entry));
   PANICS(litestash_set(stash, key, &byte, 1, NULL, NULL));

@@ -9,10 +9,11 @@ const CRATE: &str = "bindings/c";
 const HEADER: &str = "bindings/c/include/litestash.h";
 
 pub(super) fn generate(mode: Mode) -> Result<Vec<String>> {
-    super::file(HEADER, &header()?, mode)
+    super::file(HEADER, &text()?, mode)
 }
 
-fn header() -> Result<String> {
+/// The header.
+pub(super) fn text() -> Result<String> {
     let part = |name: &str| {
         let path = format!("{CRATE}/src/header/{name}");
         std::fs::read_to_string(&path).context(path)

@@ -1,7 +1,7 @@
 //! The languages of the suite: one row of a table each.
 
 use crate::dist::capi::Build;
-use crate::{capi, elixir, kotlin, node, process, python, setup};
+use crate::{capi, elixir, kotlin, node, process, python, setup, swift};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -89,6 +89,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "kotlin",
         identity: Identity::Files,
+        lacks: ENCRYPTION,
         vectors: true,
         knows_later_scripts: true,
         is_measure: false,
@@ -139,6 +140,17 @@ pub(super) const LANGUAGES: &[Language] = &[
         unavailable: elixir::problem,
         build: elixir::build_for_tests,
         command: || elixir::runner(elixir::Mode::Port),
+    },
+    Language {
+        name: "swift",
+        identity: Identity::Files,
+        lacks: ENCRYPTION,
+        vectors: true,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: swift::problem,
+        build: swift::build_runner,
+        command: swift::runner,
     },
     Language {
         name: REFERENCE,

@@ -26,7 +26,8 @@ pub struct litestash_compute_options {
     /// How the value is stored. The condition and `keep_ttl` are not used.
     pub set: litestash_set_options,
     /// How long other processes wait for one that died while it computed, in microseconds: 10 000 (10 ms) to
-    /// 600 000 000 (10 minutes); 0: 5 s. It is renewed while the computation runs, so it may be shorter than that takes.
+    /// 600 000 000 (10 minutes); 0: 5 s. It is renewed while the computation runs, so it may be shorter than that
+    /// takes.
     pub lease_us: u64,
     /// For how many microseconds after its time to live a value may still be returned while one caller, over all
     /// processes, computes the next. 0: not at all. It takes a deadline of the kind LITESTASH_DEADLINE_IN, the same in

@@ -83,7 +83,8 @@ pub struct litestash_answer {
     /// LITESTASH_OK, or the operation's own error.
     pub status: litestash_status,
     /// GET, TAKE, ENTRY, EXISTS, DELETE, EXPIRE, TOUCH: whether the key was there. SET, COMPARE_AND_SET: whether it
-    /// stored. PERSIST: whether there was a deadline. CHECK, EXPECT: whether that holds. INCREMENT, INCREMENT_FLOAT: true.
+    /// stored. PERSIST: whether there was a deadline. CHECK, EXPECT: whether that holds. INCREMENT, INCREMENT_FLOAT:
+    /// true.
     pub flag: bool,
     /// ENTRY: whether there is a deadline.
     pub has_deadline: bool,

@@ -9,7 +9,7 @@ use super::types::{
 use crate::buffer::Memory;
 use litestash_core::limits::VALUE_BYTES_MAX;
 use litestash_core::{
-    Action, Condition, Entry, Error, ErrorKind, LiteStash, Op, Outcome, Result, SetOptions, ToKey,
+    Action, Condition, Entry, Error, ErrorKind, LiteStash, Op, Outcome, Peek, Result, SetOptions, ToKey,
 };
 
 /// The value of a key, to be given back with litestash_buffer_free; no bytes if the key is missing or expired. (A
@@ -51,6 +51,40 @@ pub unsafe extern "C" fn litestash_get_into(
         let out = Out::new(length)?;
         let found = stash.with_encoded(key, |encoded| Ok(room.fill(encoded)))?;
         out.set(found.unwrap_or(0))
+    })
+}
+
+/// Only the files can tell: litestash_get_into has the answer.
+pub const LITESTASH_PEEK_UNKNOWN: u32 = 0;
+/// The key is there, with that value.
+pub const LITESTASH_PEEK_FOUND: u32 = 1;
+/// The key is missing or expired.
+pub const LITESTASH_PEEK_MISSING: u32 = 2;
+
+/// What memory knows of a key: litestash_get_into that never touches a file and never waits for one, for threads that
+/// must not block, such as that of an event loop. `known` is LITESTASH_PEEK_FOUND, LITESTASH_PEEK_MISSING or
+/// LITESTASH_PEEK_UNKNOWN. What memory has is proven to be the newest, as in every read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn litestash_peek_into(
+    stash: litestash_stash,
+    key: litestash_key,
+    buffer: *mut u8,
+    capacity: usize,
+    length: *mut usize,
+    known: *mut u32,
+) -> litestash_status {
+    entry!({
+        let stash = stash.enter()?;
+        let key = key.view()?;
+        let room = Room::new(buffer, capacity)?;
+        let (out, known) = (Out::new(length)?, Out::new(known)?);
+        let (answer, bytes) = match stash.peek_encoded(key, |encoded| room.fill(encoded))? {
+            Peek::Found(bytes) => (LITESTASH_PEEK_FOUND, bytes),
+            Peek::Missing => (LITESTASH_PEEK_MISSING, 0),
+            Peek::Unknown => (LITESTASH_PEEK_UNKNOWN, 0),
+        };
+        out.set(bytes)?;
+        known.set(answer)
     })
 }
 

@@ -1,0 +1,94 @@
+// The runner of the conformance suite for Swift; conformance/PROTOCOL.md says what it does.
+import Foundation
+import LiteStash
+
+func stop(_ code: Int32, _ message: String) -> Never {
+    FileHandle.standardError.write(Data((message + "\n").utf8))
+    exit(code)
+}
+
+func write(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+
+func file(_ path: String) -> Part {
+    guard let data = FileManager.default.contents(atPath: path) else { stop(2, "the file cannot be read") }
+    return Part(String(decoding: data, as: UTF8.self))
+}
+
+/// The time of a script.
+final class TestClock: @unchecked Sendable {
+    private let lock = NSLock()
+    private var us: Int64
+    init(_ us: Int64) { self.us = us }
+    var now: Int64 { lock.withLock { us } }
+    func advance(_ by: Int64) { lock.withLock { us += by } }
+}
+
+func options(_ clock: TestClock) -> Options {
+    var options = Options()
+    options.clock = { clock.now }
+    options.background = false
+    options.origin = 1
+    return options
+}
+
+/// What a script says about opening.
+func read(_ given: Part?, into options: inout Options) throws {
+    guard let given else { return }
+    guard var members = given.members else { throw Refusal() }
+    if let us = try members.integer("default_ttl_us") { options.defaultTTL = .microseconds(us) }
+    if let limits = members.take("limits") {
+        guard var limits = limits.members, try limits.text("eviction") == "none" else { throw Refusal() }
+        options.limits.rows = try limits.integer("rows").map(UInt64.init)
+        try limits.finish()
+    }
+    try members.finish()
+}
+
+func script(_ path: String, _ directory: String) throws {
+    guard var head = file(path).members, let us = try head.integer("clock"),
+        let operations = head.take("operations")?.elements
+    else { stop(2, "the file is no script") }
+    let clock = TestClock(us)
+    var options = options(clock)
+    try read(head.take("options"), into: &options)
+    var stash = try LiteStash(path: directory, options: options)
+    for operation in operations {
+        var members = operation.members ?? Members()
+        switch try? members.text("op") {
+        case "tick":
+            guard let us = try members.integer("us") else { stop(1, "tick without us") }
+            clock.advance(us)
+            write("null")
+        case "reopen":
+            try stash.close()
+            stash = try LiteStash(path: directory, options: options)
+            write("null")
+        default: write(result(stash, operation))
+        }
+    }
+    try stash.close()
+}
+
+func dump(_ directory: String) throws {
+    var options = options(TestClock(0))
+    options.readOnly = true
+    do {
+        let stash = try LiteStash(path: directory, options: options)
+        try stash.export { FileHandle.standardOutput.write($0) }
+        try stash.close()
+    } catch let error as LiteStashError where error.code == .noStash {
+        return
+    }
+}
+
+let arguments = CommandLine.arguments
+do {
+    switch (arguments.dropFirst().first, arguments.count) {
+    case ("script", 4): try script(arguments[2], arguments[3])
+    case ("vectors", 3): if !vectors(file(arguments[2]), write) { stop(2, "the file is no vector file") }
+    case ("dump", 3): try dump(arguments[2])
+    default: stop(2, "usage: ConformanceRunner script FILE DIR | vectors FILE | dump DIR")
+    }
+} catch {
+    stop(1, "\(error)")
+}

@@ -1,0 +1,188 @@
+//! The Swift package: a Debian with a Swift compiler to build it in, its tests, and its runner of the conformance
+//! suite.
+
+use crate::dist::capi::Build;
+use crate::{capi, process, setup};
+use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(crate) const FOLDER: &str = "bindings/swift";
+
+/// The Debian whose Swift is used. Older ones have none.
+const SUITE: &str = "trixie";
+
+/// What is installed there: the compiler, and the headers and linker that it needs.
+const PACKAGES: &[&str] = &["swiftlang", "libc6-dev", "libstdc++-14-dev", "gcc", "libsqlite3-dev"];
+
+/// Build the Swift package and run its tests, or a command of SwiftPM
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// What `swift` is to do, such as `build`; else the tests are run
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+    /// Measure instead: hot gets, beside those of SQLite
+    #[arg(long)]
+    bench: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.bench {
+        return bench();
+    }
+    match arguments.command.split_first() {
+        None => test(true),
+        Some((command, rest)) => swift(command, rest, Build::Debug),
+    }
+}
+
+/// Why the package cannot be built here, if it cannot.
+pub(crate) fn problem() -> Option<&'static str> {
+    let makes = setup::is_root() && setup::on_path("debootstrap") && setup::on_path("unshare");
+    let works = cfg!(target_os = "linux") && makes;
+    (!works).then_some("needs Linux, root, debootstrap and unshare for a Debian with Swift")
+}
+
+/// Runs the tests.
+pub(crate) fn test(require_all: bool) -> Result<()> {
+    if let Some(problem) = problem() {
+        if require_all {
+            bail!("the Swift package {problem}");
+        }
+        println!("SKIPPED: the Swift package {problem}");
+        return Ok(());
+    }
+    swift("test", &[], Build::Debug)?;
+    crate::dist::swift::check()
+}
+
+/// Builds the runner.
+pub(crate) fn build_runner() -> Result<()> {
+    swift("build", &["--product", "ConformanceRunner"].map(str::to_owned), Build::Debug)
+}
+
+/// The runner, without its arguments.
+pub(crate) fn runner() -> Command {
+    program("debug/ConformanceRunner", Build::Debug)
+}
+
+fn bench() -> Result<()> {
+    swift("build", &["-c", "release", "--product", "Benchmark"].map(str::to_owned), Build::Release)?;
+    process::run(&mut program("release/Benchmark", Build::Release))
+}
+
+/// A program that was built there. It runs here, by the loader and the libraries of that Debian.
+fn program(built: &str, build: Build) -> Command {
+    let root = root();
+    let mut libraries = OsString::new();
+    for folder in ["usr/libexec/swift/lib/swift/linux", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"] {
+        libraries.push(root.join(folder));
+        libraries.push(":");
+    }
+    if let Ok(prefix) = capi::prefix(build) {
+        libraries.push(prefix.join("lib"));
+    }
+    let mut program = Command::new(root.join("lib64/ld-linux-x86-64.so.2"));
+    program.arg("--library-path").arg(libraries).arg(scratch().join(built));
+    program
+}
+
+/// Where SwiftPM puts what it builds.
+fn scratch() -> PathBuf {
+    process::target().join("swift")
+}
+
+/// Where the Debian lies: outside of the repository, kept between runs.
+fn root() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_else(|| PathBuf::from("/var"));
+    cache.unwrap_or_else(|| home.join(".cache")).join("litestash").join(format!("{SUITE}-swift"))
+}
+
+/// Runs SwiftPM on the package, with the library built like that.
+fn swift(command: &str, arguments: &[String], build: Build) -> Result<()> {
+    make_root()?;
+    let prefix = capi::install(build)?;
+    let library = prefix.join("lib").display().to_string();
+    let mut swift = vec!["swift".to_owned(), command.to_owned()];
+    swift.extend(["--package-path".to_owned(), std::path::absolute(FOLDER)?.display().to_string()]);
+    swift.extend(["--scratch-path".to_owned(), std::path::absolute(scratch())?.display().to_string()]);
+    for flag in [format!("-L{library}"), "-rpath".to_owned(), library.clone()] {
+        swift.extend(["-Xlinker".to_owned(), flag]);
+    }
+    swift.extend_from_slice(arguments);
+    process::run(&mut inside(&swift)?)
+}
+
+/// A command in that Debian, which sees the repository and the target folder where they are here. What is mounted for
+/// it is seen by no other process and ends with it.
+fn inside(command: &[String]) -> Result<Command> {
+    const SCRIPT: &str = r#"
+        set -e
+        root=$1; repository=$2; target=$3
+        shift 3
+        mount -t proc proc "$root/proc"
+        for folder in "$repository" "$target"; do
+            mkdir -p "$root$folder"
+            mount --bind "$folder" "$root$folder"
+        done
+        exec chroot "$root" "$@"
+    "#;
+    let target = std::path::absolute(process::target())?;
+    std::fs::create_dir_all(&target)?;
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--propagation", "private", "sh", "-c", SCRIPT, "sh"]);
+    unshare.arg(root()).arg(std::env::current_dir()?).arg(target).args(command);
+    Ok(unshare)
+}
+
+/// Makes that Debian, if it is not there. It gets its name when it is complete.
+fn make_root() -> Result<()> {
+    let root = root();
+    if root.join("usr/bin/swift").exists() {
+        return Ok(());
+    }
+    println!("making a Debian {SUITE} with Swift in {}", root.display());
+    let folder = root.parent().context("a folder to keep it in")?;
+    std::fs::create_dir_all(folder)?;
+    let new = folder.join(format!("{SUITE}-swift.new"));
+    if new.exists() {
+        std::fs::remove_dir_all(&new)?;
+    }
+    let mut debootstrap = Command::new("debootstrap");
+    debootstrap.args(["--variant=minbase", SUITE]).arg(&new).args(mirror());
+    quietly(&mut debootstrap)?;
+    // What names are looked up with here.
+    if Path::new("/etc/resolv.conf").exists() {
+        std::fs::copy("/etc/resolv.conf", new.join("etc/resolv.conf"))?;
+    }
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("chroot");
+        apt.arg(&new).args(["apt-get", "-qq"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        quietly(&mut apt)
+    };
+    apt(&["update"])?;
+    apt(&[&["install", "--yes", "--no-install-recommends"], PACKAGES].concat())?;
+    apt(&["clean"])?;
+    if root.exists() {
+        std::fs::remove_dir_all(&root)?;
+    }
+    Ok(std::fs::rename(&new, &root)?)
+}
+
+/// Where this Debian gets its packages from, if it says so.
+fn mirror() -> Option<String> {
+    let sources = std::fs::read_to_string("/etc/apt/sources.list.d/debian.sources").ok()?;
+    let uris = sources.lines().find_map(|line| line.strip_prefix("URIs:"))?;
+    uris.split_whitespace().next().map(str::to_owned)
+}
+
+/// Runs a program and shows what it prints only if it fails.
+fn quietly(command: &mut Command) -> Result<()> {
+    let output = process::output(command, std::time::Duration::from_secs(600))?;
+    if !output.status.success() {
+        bail!("{:?}: {}: {}", command.get_program(), output.status, output.complaint());
+    }
+    Ok(())
+}
