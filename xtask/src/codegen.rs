@@ -1,9 +1,13 @@
 //! `cargo xtask codegen`: every file that is generated and committed. With `--check` nothing is written.
 
+mod elixir_errors;
 mod error_codes;
 mod errors;
 mod golden;
 mod header;
+mod kotlin;
+mod python_errors;
+mod swift;
 mod vectors;
 
 use anyhow::{Result, bail};
@@ -28,8 +32,17 @@ enum Mode {
 type Generator = fn(Mode) -> Result<Vec<String>>;
 
 // The golden digests follow from the scripts, so they come last.
-const GENERATORS: &[Generator] =
-    &[errors::generate, error_codes::generate, header::generate, vectors::generate, golden::generate];
+const GENERATORS: &[Generator] = &[
+    errors::generate,
+    error_codes::generate,
+    python_errors::generate,
+    elixir_errors::generate,
+    header::generate,
+    kotlin::generate,
+    swift::generate,
+    vectors::generate,
+    golden::generate,
+];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mode = if arguments.check { Mode::Check } else { Mode::Write };
