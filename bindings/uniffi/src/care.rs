@@ -127,7 +127,8 @@ impl LiteStash {
     }
 
     /// Reads JSON Lines and stores each row. Lines that are no row are counted and named in the report. With
-    /// `keep_versions` a row is written with the version that its line has, unless the stash has the same or a newer one.
+    /// `keep_versions` a row is written with the version that its line has, unless the stash has the same or
+    /// a newer one.
     pub fn import_lines(&self, file: String, keep_versions: bool, stop: Stop) -> Result<ImportReport> {
         let opened = File::open(file).map_err(core::Error::from)?;
         let input = BufReader::with_capacity(1 << 20, Stoppable { file: opened, stop: &stop });
@@ -141,15 +142,15 @@ impl LiteStash {
         Ok(self.inner.sweep()?.into())
     }
 
-    /// Removes rows that were last written more than that many microseconds ago. With a prefix only text keys that begin
-    /// with it. Returns how many there were.
+    /// Removes rows that were last written more than that many microseconds ago. With a prefix only text keys
+    /// that begin with it. Returns how many there were.
     pub fn expire_older_than(&self, age_us: u64, prefix: Option<String>) -> Result<u64> {
         Ok(self.inner.expire_older_than(Duration::from_micros(age_us), prefix.as_deref())?)
     }
 }
 
-/// Reads the stash in `source`, damaged or not, and writes every row that proves sound into a new stash in `destination`,
-/// buckets included. The source must not be open in this process.
+/// Reads the stash in `source`, damaged or not, and writes every row that proves sound into a new stash in
+/// `destination`, buckets included. The source must not be open in this process.
 #[uniffi::export]
 pub fn repair(source: String, destination: String) -> Result<RepairReport> {
     Ok(core::repair(source, destination)?.into())

@@ -130,8 +130,8 @@ pub struct RecordParts {
     pub body: Vec<u8>,
 }
 
-/// Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it is damaged,
-/// `UnsupportedFormat` if it needs what this build lacks.
+/// Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it
+/// is damaged, `UnsupportedFormat` if it needs what this build lacks.
 #[uniffi::export]
 pub fn record_parts(
     key_hash: Vec<u8>,

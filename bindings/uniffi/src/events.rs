@@ -146,8 +146,8 @@ pub struct Subscription {
 
 #[uniffi::export]
 impl Subscription {
-    /// Ends it: the listener is not called any more afterwards. Waits for a call that runs, unless it is that call which
-    /// cancels. Cancelling again does nothing.
+    /// Ends it: the listener is not called any more afterwards. Waits for a call that runs, unless it is that
+    /// call which cancels. Cancelling again does nothing.
     pub fn cancel(&self) {
         let subscriber = self.subscriber.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(subscriber);
@@ -180,8 +180,8 @@ impl Subscription {
 impl LiteStash {
     /// Hears of what happens to keys from now on: after the commit, once, and for each key in the order of its commits.
     ///
-    /// A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a filter that
-    /// lets nothing through.
+    /// A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a
+    /// filter that lets nothing through.
     pub fn subscribe(
         &self,
         filter: EventFilter,

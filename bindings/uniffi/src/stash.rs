@@ -27,8 +27,9 @@ impl LiteStash {
 impl LiteStash {
     /// Opens the stash in a directory.
     ///
-    /// Nothing is opened or created but the directory: shard files come with the first operation that needs them. Errors:
-    /// `NoStash`, `NotAStash`, `NetworkFileSystem`, `PermissionDenied`, `ReadOnly`, `InvalidArgument`, `Io`.
+    /// Nothing is opened or created but the directory: shard files come with the first operation that needs
+    /// them. Errors: `NoStash`, `NotAStash`, `NetworkFileSystem`, `PermissionDenied`, `ReadOnly`,
+    /// `InvalidArgument`, `Io`.
     #[uniffi::constructor]
     pub fn open(directory: String, options: OpenOptions) -> Result<Arc<Self>> {
         Ok(Self::wrap(options.to_core()?.open(directory)?))
@@ -40,8 +41,8 @@ impl LiteStash {
         Ok(Self::wrap(options.to_core()?.memory()?))
     }
 
-    /// Opens a stash whose time is that of a test clock, in which nothing is done by itself. Without a directory it is in
-    /// memory.
+    /// Opens a stash whose time is that of a test clock, in which nothing is done by itself. Without a
+    /// directory it is in memory.
     #[uniffi::constructor]
     pub fn open_with_clock(
         directory: Option<String>,
@@ -55,8 +56,8 @@ impl LiteStash {
         }))
     }
 
-    /// Closes the stash with all its handles and buckets: what waits is written, the logs are emptied, the files closed.
-    /// Every later operation fails with `Closed`; closing again does nothing.
+    /// Closes the stash with all its handles and buckets: what waits is written, the logs are emptied, the
+    /// files closed. Every later operation fails with `Closed`; closing again does nothing.
     pub fn shutdown(&self) -> Result<()> {
         Ok(self.inner.close()?)
     }
@@ -160,9 +161,9 @@ impl LiteStash {
         }
     }
 
-    /// The value; if the key is not there, what the computation gives, which is stored. However many threads and processes
-    /// ask for a key at once, one computes. What the computation raises is raised to its caller; others who waited for it
-    /// have `ComputeFailed`.
+    /// The value; if the key is not there, what the computation gives, which is stored. However many threads
+    /// and processes ask for a key at once, one computes. What the computation raises is raised to its
+    /// caller; others who waited for it have `ComputeFailed`.
     pub fn get_or_set(
         &self,
         key: Key,

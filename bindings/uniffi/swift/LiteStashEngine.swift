@@ -685,7 +685,7 @@ open class Cancellation: CancellationProtocol, @unchecked Sendable {
         public init() {}
     }
 
-    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // Note: We'd like this to be `private` but for Swifty reasons,
     // we can't implement `FfiConverter` without making this `required` and we can't
     // make it `required` without making it `public`.
 #if swift(>=5.8)
@@ -836,7 +836,7 @@ open class ComputationImpl: Computation, @unchecked Sendable {
         public init() {}
     }
 
-    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // Note: We'd like this to be `private` but for Swifty reasons,
     // we can't implement `FfiConverter` without making this `required` and we can't
     // make it `required` without making it `public`.
 #if swift(>=5.8)
@@ -1045,7 +1045,7 @@ open class EventListenerImpl: EventListener, @unchecked Sendable {
         public init() {}
     }
 
-    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // Note: We'd like this to be `private` but for Swifty reasons,
     // we can't implement `FfiConverter` without making this `required` and we can't
     // make it `required` without making it `public`.
 #if swift(>=5.8)
@@ -1249,8 +1249,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func compact() throws  -> CompactReport
 
     /**
-     * Removes rows that were last written more than that many microseconds ago. With a prefix only text keys that begin
-     * with it. Returns how many there were.
+     * Removes rows that were last written more than that many microseconds ago. With a prefix only text keys
+     * that begin with it. Returns how many there were.
      */
     func expireOlderThan(ageUs: UInt64, prefix: String?) throws  -> UInt64
 
@@ -1261,7 +1261,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
 
     /**
      * Reads JSON Lines and stores each row. Lines that are no row are counted and named in the report. With
-     * `keep_versions` a row is written with the version that its line has, unless the stash has the same or a newer one.
+     * `keep_versions` a row is written with the version that its line has, unless the stash has the same or
+     * a newer one.
      */
     func importLines(file: String, keepVersions: Bool, stop: Cancellation?) throws  -> ImportReport
 
@@ -1294,8 +1295,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     /**
      * Hears of what happens to keys from now on: after the commit, once, and for each key in the order of its commits.
      *
-     * A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a filter that
-     * lets nothing through.
+     * A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a
+     * filter that lets nothing through.
      */
     func subscribe(filter: EventFilter, listener: EventListener) throws  -> Subscription
 
@@ -1400,9 +1401,9 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func getMany(keys: [Key]) throws  -> [Data?]
 
     /**
-     * The value; if the key is not there, what the computation gives, which is stored. However many threads and processes
-     * ask for a key at once, one computes. What the computation raises is raised to its caller; others who waited for it
-     * have `ComputeFailed`.
+     * The value; if the key is not there, what the computation gives, which is stored. However many threads
+     * and processes ask for a key at once, one computes. What the computation raises is raised to its
+     * caller; others who waited for it have `ComputeFailed`.
      */
     func getOrSet(key: Key, options: ComputeOptions, computation: Computation) throws  -> Data
 
@@ -1457,8 +1458,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func setMany(items: [Item], deadline: Deadline?) throws  -> [Int64]
 
     /**
-     * Closes the stash with all its handles and buckets: what waits is written, the logs are emptied, the files closed.
-     * Every later operation fails with `Closed`; closing again does nothing.
+     * Closes the stash with all its handles and buckets: what waits is written, the logs are emptied, the
+     * files closed. Every later operation fails with `Closed`; closing again does nothing.
      */
     func shutdown() throws
 
@@ -1500,7 +1501,7 @@ open class LiteStash: LiteStashProtocol, @unchecked Sendable {
         public init() {}
     }
 
-    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // Note: We'd like this to be `private` but for Swifty reasons,
     // we can't implement `FfiConverter` without making this `required` and we can't
     // make it `required` without making it `public`.
 #if swift(>=5.8)
@@ -1555,8 +1556,9 @@ public static func memory(options: OpenOptions)throws  -> LiteStash  {
     /**
      * Opens the stash in a directory.
      *
-     * Nothing is opened or created but the directory: shard files come with the first operation that needs them. Errors:
-     * `NoStash`, `NotAStash`, `NetworkFileSystem`, `PermissionDenied`, `ReadOnly`, `InvalidArgument`, `Io`.
+     * Nothing is opened or created but the directory: shard files come with the first operation that needs
+     * them. Errors: `NoStash`, `NotAStash`, `NetworkFileSystem`, `PermissionDenied`, `ReadOnly`,
+     * `InvalidArgument`, `Io`.
      */
 public static func `open`(directory: String, options: OpenOptions)throws  -> LiteStash  {
     return try  FfiConverterTypeLiteStash_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1569,8 +1571,8 @@ public static func `open`(directory: String, options: OpenOptions)throws  -> Lit
 }
 
     /**
-     * Opens a stash whose time is that of a test clock, in which nothing is done by itself. Without a directory it is in
-     * memory.
+     * Opens a stash whose time is that of a test clock, in which nothing is done by itself. Without a
+     * directory it is in memory.
      */
 public static func openWithClock(directory: String?, options: OpenOptions, clock: TestClock)throws  -> LiteStash  {
     return try  FfiConverterTypeLiteStash_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1612,8 +1614,8 @@ open func compact()throws  -> CompactReport  {
 }
 
     /**
-     * Removes rows that were last written more than that many microseconds ago. With a prefix only text keys that begin
-     * with it. Returns how many there were.
+     * Removes rows that were last written more than that many microseconds ago. With a prefix only text keys
+     * that begin with it. Returns how many there were.
      */
 open func expireOlderThan(ageUs: UInt64, prefix: String?)throws  -> UInt64  {
     return try  FfiConverterUInt64.lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1643,7 +1645,8 @@ open func exportLines(file: String, prefix: String?, stop: Cancellation?)throws 
 
     /**
      * Reads JSON Lines and stores each row. Lines that are no row are counted and named in the report. With
-     * `keep_versions` a row is written with the version that its line has, unless the stash has the same or a newer one.
+     * `keep_versions` a row is written with the version that its line has, unless the stash has the same or
+     * a newer one.
      */
 open func importLines(file: String, keepVersions: Bool, stop: Cancellation?)throws  -> ImportReport  {
     return try  FfiConverterTypeImportReport_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1721,8 +1724,8 @@ open func logChanges(us: UInt64)throws   {try rustCallWithError(FfiConverterType
     /**
      * Hears of what happens to keys from now on: after the commit, once, and for each key in the order of its commits.
      *
-     * A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a filter that
-     * lets nothing through.
+     * A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a
+     * filter that lets nothing through.
      */
 open func subscribe(filter: EventFilter, listener: EventListener)throws  -> Subscription  {
     return try  FfiConverterTypeSubscription_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1991,9 +1994,9 @@ open func getMany(keys: [Key])throws  -> [Data?]  {
 }
 
     /**
-     * The value; if the key is not there, what the computation gives, which is stored. However many threads and processes
-     * ask for a key at once, one computes. What the computation raises is raised to its caller; others who waited for it
-     * have `ComputeFailed`.
+     * The value; if the key is not there, what the computation gives, which is stored. However many threads
+     * and processes ask for a key at once, one computes. What the computation raises is raised to its
+     * caller; others who waited for it have `ComputeFailed`.
      */
 open func getOrSet(key: Key, options: ComputeOptions, computation: Computation)throws  -> Data  {
     return try  FfiConverterData.lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -2142,8 +2145,8 @@ open func setMany(items: [Item], deadline: Deadline?)throws  -> [Int64]  {
 }
 
     /**
-     * Closes the stash with all its handles and buckets: what waits is written, the logs are emptied, the files closed.
-     * Every later operation fails with `Closed`; closing again does nothing.
+     * Closes the stash with all its handles and buckets: what waits is written, the logs are emptied, the
+     * files closed. Every later operation fails with `Closed`; closing again does nothing.
      */
 open func shutdown()throws   {try rustCallWithError(FfiConverterTypeStashError_lift) {
         uniffiCallStatus in
@@ -2262,8 +2265,8 @@ public func FfiConverterTypeLiteStash_lower(_ value: LiteStash) -> UInt64 {
 public protocol SubscriptionProtocol: AnyObject, Sendable {
 
     /**
-     * Ends it: the listener is not called any more afterwards. Waits for a call that runs, unless it is that call which
-     * cancels. Cancelling again does nothing.
+     * Ends it: the listener is not called any more afterwards. Waits for a call that runs, unless it is that
+     * call which cancels. Cancelling again does nothing.
      */
     func cancel()
 
@@ -2297,7 +2300,7 @@ open class Subscription: SubscriptionProtocol, @unchecked Sendable {
         public init() {}
     }
 
-    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // Note: We'd like this to be `private` but for Swifty reasons,
     // we can't implement `FfiConverter` without making this `required` and we can't
     // make it `required` without making it `public`.
 #if swift(>=5.8)
@@ -2340,8 +2343,8 @@ open class Subscription: SubscriptionProtocol, @unchecked Sendable {
 
 
     /**
-     * Ends it: the listener is not called any more afterwards. Waits for a call that runs, unless it is that call which
-     * cancels. Cancelling again does nothing.
+     * Ends it: the listener is not called any more afterwards. Waits for a call that runs, unless it is that
+     * call which cancels. Cancelling again does nothing.
      */
 open func cancel()  {try! rustCall() {
         uniffiCallStatus in
@@ -2462,7 +2465,7 @@ open class TestClock: TestClockProtocol, @unchecked Sendable {
         public init() {}
     }
 
-    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // Note: We'd like this to be `private` but for Swifty reasons,
     // we can't implement `FfiConverter` without making this `required` and we can't
     // make it `required` without making it `public`.
 #if swift(>=5.8)
@@ -2603,7 +2606,7 @@ open class ValueTestImpl: ValueTest, @unchecked Sendable {
         public init() {}
     }
 
-    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // Note: We'd like this to be `private` but for Swifty reasons,
     // we can't implement `FfiConverter` without making this `required` and we can't
     // make it `required` without making it `public`.
 #if swift(>=5.8)
@@ -8717,8 +8720,8 @@ fileprivate struct FfiConverterSequenceOptionData: FfiConverterRustBuffer {
     }
 }
 /**
- * Reads the stash in `source`, damaged or not, and writes every row that proves sound into a new stash in `destination`,
- * buckets included. The source must not be open in this process.
+ * Reads the stash in `source`, damaged or not, and writes every row that proves sound into a new stash in
+ * `destination`, buckets included. The source must not be open in this process.
  */
 public func repair(source: String, destination: String)throws  -> RepairReport  {
     return try  FfiConverterTypeRepairReport_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -8784,8 +8787,8 @@ public func limits() -> ContractLimits  {
 })
 }
 /**
- * Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it is damaged,
- * `UnsupportedFormat` if it needs what this build lacks.
+ * Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it
+ * is damaged, `UnsupportedFormat` if it needs what this build lacks.
  */
 public func recordParts(keyHash: Data, timestamp: Int64, microsecond: Int64, record: Data)throws  -> RecordParts  {
     return try  FfiConverterTypeRecordParts_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -8857,7 +8860,7 @@ private let initializationResult: InitializationResult = {
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_func_repair() != 11285) {
+    if (uniffi_litestash_uniffi_checksum_func_repair() != 22885) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_func_checksum() != 20677) {
@@ -8875,7 +8878,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_func_limits() != 31137) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_func_record_parts() != 12475) {
+    if (uniffi_litestash_uniffi_checksum_func_record_parts() != 6946) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_func_sqlite_version() != 56600) {
@@ -8902,7 +8905,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_eventlistener_on_event() != 38053) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_subscription_cancel() != 19693) {
+    if (uniffi_litestash_uniffi_checksum_method_subscription_cancel() != 55930) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_subscription_dropped() != 52884) {
@@ -8923,13 +8926,13 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_compact() != 28722) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_expire_older_than() != 44251) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_expire_older_than() != 50866) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_export_lines() != 45649) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_import_lines() != 46220) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_import_lines() != 62385) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_stats() != 16864) {
@@ -8947,7 +8950,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_log_changes() != 4390) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_subscribe() != 45288) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_subscribe() != 20176) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_wait_for() != 54268) {
@@ -9007,7 +9010,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_get_many() != 20122) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_get_or_set() != 15649) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_get_or_set() != 30314) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_increment() != 41815) {
@@ -9040,7 +9043,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_set_many() != 39184) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_shutdown() != 36993) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_shutdown() != 57039) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_take() != 51792) {
@@ -9064,10 +9067,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_constructor_litestash_memory() != 4619) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_constructor_litestash_open() != 20184) {
+    if (uniffi_litestash_uniffi_checksum_constructor_litestash_open() != 15439) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_constructor_litestash_open_with_clock() != 53470) {
+    if (uniffi_litestash_uniffi_checksum_constructor_litestash_open_with_clock() != 16911) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_constructor_testclock_new() != 37997) {
