@@ -100,6 +100,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "elixir",
         identity: Identity::Files,
+        lacks: &["sealed"],
         vectors: true,
         knows_later_scripts: true,
         is_measure: false,
@@ -110,6 +111,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "elixir-port",
         identity: Identity::Files,
+        lacks: &[],
         vectors: false,
         knows_later_scripts: true,
         is_measure: false,
