@@ -90,6 +90,9 @@ defmodule LiteStash do
     * `:max_bytes`, `:max_rows`, `:eviction` - limits, and what goes when they are reached: `:none` (default),
       `:least_recently_stored`, `:least_recently_used`, `:least_frequently_used` or `:random`
     * `:background` - whether expired rows are removed by themselves; default `true`
+    * `:encryption_key` (32 bytes), `:passphrase`, `:key_file` or `:passphrase_file` - opens an encrypted stash, or makes
+      a new one encrypted. The first two may be a function that returns it, so that it stays out of logs
+    * `:compression` - `true`, or `[min_bytes: 1024, level: 3]`: whether values are compressed where that helps
   """
   @spec start_link(keyword()) :: GenServer.on_start()
   def start_link(options), do: Server.start_link(options)
@@ -476,6 +479,19 @@ defmodule LiteStash do
   @doc "Checks every row. Answers what it found."
   @spec verify(t()) :: {:ok, map()} | failure()
   def verify(stash), do: Call.run(stash, "verify", [])
+
+  @doc "Encrypts every row with a new data key, while others read and write. Answers a report."
+  @spec rotate_key(t()) :: {:ok, map()} | failure()
+  def rotate_key(stash), do: Call.run(stash, "rotate_key", [])
+
+  @doc "From then on an encrypted stash opens with that key only, of 32 bytes."
+  @spec change_key(t(), binary()) :: :ok | failure()
+  def change_key(stash, key),
+    do: Call.refusable(fn -> done(Call.run(stash, "change_key", [Options.bytes(key)])) end)
+
+  @doc "From then on an encrypted stash opens with that passphrase only."
+  @spec change_passphrase(t(), String.t()) :: :ok | failure()
+  def change_passphrase(stash, passphrase), do: done(Call.run(stash, "change_passphrase", [passphrase]))
 
   @doc "Gives unused space back to the file system."
   @spec compact(t()) :: {:ok, map()} | failure()

@@ -35,6 +35,9 @@ pub trait Sink: Send + 'static {
 #[derive(Debug)]
 pub struct Embedded {
     stash: LiteStash,
+    /// The stash after a `reopen` of the suite.
+    #[cfg(feature = "conformance")]
+    reopened: Arc<RwLock<Option<LiteStash>>>,
     buckets: RwLock<HashMap<String, LiteStash>>,
     intake: Arc<Intake>,
 }
@@ -64,8 +67,22 @@ impl Embedded {
         session.take(hello, &mut frames);
         let Some(stash) = session.stash() else { return Err(payload(frames)) };
         let intake = Arc::new(Intake::default());
-        let embedded = Self { stash, buckets: RwLock::default(), intake: Arc::clone(&intake) };
-        let serve = move || serve(&mut session, &outlet, &intake);
+        let embedded = Self {
+            stash,
+            #[cfg(feature = "conformance")]
+            reopened: Arc::default(),
+            buckets: RwLock::default(),
+            intake: Arc::clone(&intake),
+        };
+        #[cfg(feature = "conformance")]
+        let reopened = Arc::clone(&embedded.reopened);
+        #[cfg(feature = "conformance")]
+        let after_turn = move |session: &Session| {
+            *reopened.write().unwrap_or_else(PoisonError::into_inner) = session.stash();
+        };
+        #[cfg(not(feature = "conformance"))]
+        let after_turn = |_: &Session| {};
+        let serve = move || serve(&mut session, &outlet, &intake, after_turn);
         match std::thread::Builder::new().name("litestash-session".into()).spawn(serve) {
             Ok(_) => Ok((embedded, payload(frames))),
             Err(error) => {
@@ -120,6 +137,13 @@ impl Embedded {
 
     /// Calls `f` with the stash, or with its bucket of that name.
     pub fn with_stash<T>(&self, bucket: Option<&str>, f: impl FnOnce(&LiteStash) -> Result<T>) -> Result<T> {
+        #[cfg(feature = "conformance")]
+        if let Some(stash) = &*self.reopened.read().unwrap_or_else(PoisonError::into_inner) {
+            return match bucket {
+                None => f(stash),
+                Some(name) => f(&stash.bucket(name)?),
+            };
+        }
         let Some(name) = bucket else { return f(&self.stash) };
         let known = self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let stash = match known {
@@ -131,6 +155,10 @@ impl Embedded {
 
     /// The handle of a bucket that is known already, for where nothing may wait.
     pub fn known_bucket(&self, name: &str) -> Option<LiteStash> {
+        #[cfg(feature = "conformance")]
+        if self.reopened.read().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return None;
+        }
         self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
@@ -177,7 +205,7 @@ impl Intake {
 }
 
 /// The session's thread.
-fn serve(session: &mut Session, outlet: &Outlet, intake: &Intake) {
+fn serve(session: &mut Session, outlet: &Outlet, intake: &Intake, after_turn: impl Fn(&Session)) {
     let mut goes_on = true;
     while let Some(payloads) = intake.wait().filter(|_| goes_on) {
         let mut frames = outlet.frames();
@@ -192,6 +220,7 @@ fn serve(session: &mut Session, outlet: &Outlet, intake: &Intake) {
             }
         }
         session.settle(&mut frames);
+        after_turn(session);
         if !goes_on {
             refuse(payloads.chain(intake.end()), &mut frames);
         }

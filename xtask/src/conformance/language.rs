@@ -122,7 +122,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "elixir",
         identity: Identity::Files,
-        lacks: ENCRYPTION,
+        lacks: &["sealed"],
         vectors: true,
         knows_later_scripts: true,
         is_measure: false,
@@ -133,7 +133,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "elixir-port",
         identity: Identity::Files,
-        lacks: ENCRYPTION,
+        lacks: &[],
         vectors: false,
         knows_later_scripts: true,
         is_measure: false,

@@ -2,7 +2,7 @@ defmodule LiteStash.Options do
   @moduledoc false
   # Options as the protocol has them.
 
-  alias LiteStash.Error
+  alias LiteStash.{Bytes, Error}
 
   @durabilities [:relaxed, :normal, :full]
   @evictions [:none, :least_recently_stored, :least_recently_used, :least_frequently_used, :random]
@@ -18,7 +18,8 @@ defmodule LiteStash.Options do
     :eviction,
     :background
   ]
-  @open [:name, :data_dir, :mode, :engine, :testing, :busy_timeout, :default_ttl] ++ @same
+  @open [:name, :data_dir, :mode, :engine, :testing, :busy_timeout, :default_ttl] ++
+          [:encryption_key, :passphrase, :key_file, :passphrase_file, :compression] ++ @same
 
   @doc "The hello that opens a stash."
   @spec hello(keyword()) :: map()
@@ -39,8 +40,27 @@ defmodule LiteStash.Options do
     |> Map.merge(%{"protocol" => 1, "client" => "elixir", "dir" => Path.expand(to_string(data_dir))})
     |> put("busy_timeout_ms", options[:busy_timeout] && div(microseconds(options[:busy_timeout]), 1000))
     |> put("default_ttl_us", options[:default_ttl] && microseconds(options[:default_ttl]))
+    |> put("encryption_key", bytes(secret(options[:encryption_key])))
+    |> put("passphrase", secret(options[:passphrase]))
+    |> put("key_file", options[:key_file] && Path.expand(options[:key_file]))
+    |> put("passphrase_file", options[:passphrase_file] && Path.expand(options[:passphrase_file]))
+    |> put("compression", compression(options[:compression]))
     |> Map.merge(Keyword.get(options, :testing, %{}))
   end
+
+  # A function keeps a secret out of specifications of children, which are logged.
+  defp secret(secret) when is_function(secret, 0), do: secret.()
+  defp secret(secret), do: secret
+
+  @doc "Bytes, whatever they hold."
+  def bytes(nil), do: nil
+  def bytes(data) when is_binary(data), do: %Bytes{data: data}
+  def bytes(_), do: refuse("a key is a binary")
+
+  defp compression(options) when is_list(options),
+    do: Map.new(options, fn {name, value} -> {to_string(name), value} end)
+
+  defp compression(chosen), do: chosen
 
   @doc "How a value is stored, as the last argument of an operation: `[]` or `[map]`."
   @spec set(keyword()) :: [map()]

@@ -14,6 +14,8 @@ defmodule LiteStash.Sidecar do
   @deaths 5
   @deaths_within_ms 10_000
 
+  # The hello may hold a key, the requests hold values.
+  @derive {Inspect, only: [:path, :port, :deaths]}
   defstruct [:hello, :path, :port, :owner, pending: %{}, subscriptions: %{}, deaths: [], closing?: false]
 
   @spec start_link(binary(), keyword()) :: GenServer.on_start()

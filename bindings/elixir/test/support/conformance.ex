@@ -5,7 +5,7 @@ defmodule LiteStash.Conformance do
 
   alias LiteStash.{Bytes, Error, ErrorTable, Json, Native, NonFinite, Value}
 
-  @usage "usage: runner script FILE DIR | vectors FILE | dump DIR"
+  @usage "usage: runner script FILE DIR | vectors FILE | dump DIR [KEY]"
 
   @doc "The program."
   def main(arguments) do
@@ -15,7 +15,8 @@ defmodule LiteStash.Conformance do
     case arguments do
       ["script", file, dir] -> file |> File.read!() |> LiteStash.Conformance.Script.run(dir)
       ["vectors", file] -> file |> File.read!() |> vectors()
-      ["dump", dir] -> dump(dir)
+      ["dump", dir] -> dump(dir, %{})
+      ["dump", dir, key] -> dump(dir, with_key(key))
       _ -> stop(2, @usage)
     end
 
@@ -42,9 +43,16 @@ defmodule LiteStash.Conformance do
     LiteStash.start_link(data_dir: dir, mode: mode, testing: testing)
   end
 
-  defp dump(dir) do
+  @doc "Opens a stash to read it."
+  def open_to_read(dir, options),
+    do: open(dir, 0, Map.merge(options, %{"read_only" => true, "create" => false}))
+
+  @doc "The options of an encrypted stash, with random bytes that are counted."
+  def with_key(digits), do: %{"encryption_key" => %Bytes{data: unhex(digits)}, "counted_random" => true}
+
+  defp dump(dir, options) do
     with true <- File.dir?(dir),
-         {:ok, stash} <- open(dir, 0, %{"read_only" => true, "create" => false}) do
+         {:ok, stash} <- open_to_read(dir, options) do
       file = Path.join(LiteStash.Doctest.dir(), "rows.jsonl")
       {:ok, _} = LiteStash.export(stash, file)
       LiteStash.close(stash)

@@ -6,15 +6,13 @@ defmodule LiteStash.Conformance.Script do
 
   alias LiteStash.{Batch, Call, Conformance, Json}
 
-  defstruct [:stash, :clock, :dir, :options]
-
   @doc "Prints the result of each operation."
   def run(text, dir) do
     script = Json.members(text)
     options = options(script["options"])
-    state = reopen(%__MODULE__{clock: String.to_integer(script["clock"]), dir: dir, options: options})
-    state = Enum.reduce(Json.elements(script["operations"]), state, &operation/2)
-    LiteStash.close(state.stash)
+    {:ok, stash} = Conformance.open(dir, String.to_integer(script["clock"]), options)
+    script["operations"] |> Json.elements() |> Enum.each(&operation(&1, stash, dir))
+    LiteStash.close(stash)
   end
 
   defp options(nil), do: %{}
@@ -22,35 +20,43 @@ defmodule LiteStash.Conformance.Script do
   defp options(text) do
     {limits, options} = text |> Json.members() |> Map.pop("limits", "{}")
     limits = for {name, value} <- Json.members(limits), into: %{}, do: {limit(name), value!(value)}
-    options |> Map.new(fn {name, value} -> {name, value!(value)} end) |> Map.merge(limits)
+    {key, options} = Map.pop(options, "encryption_key")
+    unlocked = if key, do: key |> Json.text() |> Conformance.with_key(), else: %{}
+
+    options
+    |> Map.new(fn {name, value} -> {name, value!(value)} end)
+    |> Map.merge(limits)
+    |> Map.merge(unlocked)
   end
 
   defp limit("rows"), do: "max_rows"
   defp limit(name), do: name
 
-  defp reopen(state) do
-    {:ok, stash} = Conformance.open(state.dir, state.clock, state.options)
-    %{state | stash: stash}
-  end
-
-  defp operation(text, state) do
+  defp operation(text, stash, dir) do
     given = Json.members(text)
 
     case Json.text(given["op"]) do
-      "reopen" ->
-        LiteStash.close(state.stash)
-        print("null")
-        reopen(state)
+      op when op in ["reopen", "tick", "watch"] -> print(control(op, given, stash))
+      "try_open" -> print(try_open(dir, given["encryption_key"]))
+      op -> print(result(op, given, stash))
+    end
+  end
 
-      "tick" ->
-        us = String.to_integer(given["us"])
-        {:ok, nil} = Call.run(state.stash, "tick", [us])
-        print("null")
-        %{state | clock: state.clock + us}
+  # Operations that only the suite has.
+  defp control(op, given, stash) do
+    arguments = for us <- List.wrap(given["us"]), do: String.to_integer(us)
+    ok!(Call.run(target(op, given, stash), op, arguments))
+    "null"
+  end
 
-      op ->
-        print(result(op, given, state.stash))
-        state
+  defp try_open(dir, key) do
+    case Conformance.open_to_read(dir, if(key, do: Conformance.with_key(Json.text(key)), else: %{})) do
+      {:ok, stash} ->
+        LiteStash.close(stash)
+        "null"
+
+      {:error, error} ->
+        refused(error)
     end
   end
 
@@ -167,10 +173,7 @@ defmodule LiteStash.Conformance.Script do
   defp perform("drop_bucket", given, stash),
     do: to_string(ok!(LiteStash.drop_bucket(stash, Json.text(given["bucket"]))))
 
-  defp perform("watch", given, stash) do
-    ok!(Call.run(stash, "watch", [String.to_integer(given["us"])]))
-    "null"
-  end
+  defp perform("rotate_key", _, stash), do: to_string(ok!(LiteStash.rotate_key(stash))["resealed"])
 
   # `get` has a way of its own, which is the one to test.
   defp answer("get", stash, _, [key | _]), do: Call.get(stash, key)
