@@ -10,12 +10,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "reference"), str(HERE)]
 
-from cases import crc, interchange, keys, records, scripts, values_invalid, values_valid
+from cases import crc, interchange, keys, records, scripts, sealed, values_invalid, values_valid
 from cases.table import Table
 
 import jsontext
 
-VECTORS = [keys, values_valid, values_invalid, crc, records, interchange]
+VECTORS = [keys, values_valid, values_invalid, crc, records, sealed, interchange]
 
 
 def vector_text(table: Table) -> str:

@@ -7,6 +7,7 @@ import zlib
 import record
 from cases.table import Table
 from record import CODEC, ENCRYPTED, EXPIRES, SLIDING
+from zstd import RAW, REPEATED, frame
 
 HASH = hashlib.blake2b(b"user:1001").digest()
 TIME = (1_767_323_045, 678_901)
@@ -20,6 +21,7 @@ def table() -> Table:
     _flipped(result)
     _short(result)
     _flags(result)
+    _codecs(result)
     _fields(result)
     _bodies(result)
     return result
@@ -106,12 +108,43 @@ def _flags(table: Table) -> None:
         _add(table, f"reserved-{flag:02x}", "reserved flag: a newer format", _sealed(flag, BODY), "UnsupportedFormat")
     _add(table, "reserved-expires", "reserved flag beside EXPIRES", _sealed(0x11, _i64(DEADLINE) + BODY), "UnsupportedFormat")
     _add(table, "reserved-empty", "reserved flag, nothing follows", _sealed(0x10, b""), "UnsupportedFormat")
-    stored = b"\x01" + struct.pack(">I", len(BODY)) + BODY
-    _add(table, "codec", "CODEC", _sealed(CODEC, stored), "UnsupportedFormat")
-    _add(table, "codec-expires", "CODEC and EXPIRES", _sealed(CODEC | EXPIRES, _i64(DEADLINE) + stored), "UnsupportedFormat")
     sealed = struct.pack(">I", 1) + bytes(24) + BODY + bytes(16)
-    _add(table, "encrypted", "ENCRYPTED", _sealed(ENCRYPTED, sealed), "UnsupportedFormat")
-    _add(table, "encrypted-codec", "ENCRYPTED and CODEC", _sealed(ENCRYPTED | CODEC, stored[:5] + sealed), "UnsupportedFormat")
+    _add(table, "encrypted", "ENCRYPTED, where the stash is not", _sealed(ENCRYPTED, sealed), "Corrupt")
+    _add(table, "encrypted-cut", "ENCRYPTED, the field is cut short", _sealed(ENCRYPTED, sealed[:27]), "Corrupt")
+    _add(table, "encrypted-empty", "ENCRYPTED, no body", _sealed(ENCRYPTED, sealed[:28]), "Corrupt")
+
+
+def _codecs(table: Table) -> None:
+    def codec(size: int, body: bytes, id_: int = 1) -> bytes:
+        return struct.pack(">BI", id_, size) + body
+
+    raw = frame([(RAW, BODY, len(BODY))], len(BODY))
+    _add(table, "codec", "CODEC, a frame of one raw block", _sealed(CODEC, codec(len(BODY), raw)))
+    _add(table, "codec-expires", "CODEC and EXPIRES", _sealed(CODEC | EXPIRES, _i64(DEADLINE) + codec(len(BODY), raw)))
+    long = [(RAW, b"\xdb" + struct.pack(">I", 200_000), 5), (REPEATED, b"a", 100_000), (REPEATED, b"a", 100_000)]
+    _add(table, "codec-repeated", "a body much longer than its frame", _sealed(CODEC, codec(200_005, frame(long, 200_005))))
+    wrong = [
+        ("longer", "the field states more than the frame", len(BODY) + 1, raw),
+        ("shorter", "the field states less than the frame", len(BODY) - 1, raw),
+        ("zero", "the field states nothing", 0, raw),
+        ("lie", "field and frame state less than the blocks hold", 100, frame(long, 100)),
+        ("lie-more", "field and frame state more than the blocks hold", 300_000, frame(long, 300_000)),
+        ("no-frame", "the body as it is, without a frame", len(BODY), BODY),
+        ("cut", "a frame cut short", len(BODY), raw[:-1]),
+        ("trailing", "a byte after the frame", len(BODY), raw + b"\0"),
+        ("two-frames", "two frames", 2 * len(BODY), raw + raw),
+        ("skippable", "a skippable frame before it", len(BODY), b"\x50\x2a\x4d\x18" + bytes(4) + raw),
+        ("body", "a body that is not canonical", 2, frame([(RAW, b"\xcc\x01", 2)], 2)),
+    ]
+    for id_, comment, size, body in wrong:
+        _add(table, f"codec-{id_}", comment, _sealed(CODEC, codec(size, body)), "Corrupt")
+    bomb = frame([(REPEATED, b"a", 100_000)] * 700, 70_000_000)
+    _add(table, "codec-bomb", "over the limit of a body", _sealed(CODEC, codec(70_000_000, bomb)), "TooLarge")
+    _add(table, "codec-bomb-greatest", "far over the limit", _sealed(CODEC, codec(2**32 - 1, bomb[:50])), "TooLarge")
+    _add(table, "codec-unknown", "another codec", _sealed(CODEC, codec(len(BODY), raw, 2)), "UnsupportedFormat")
+    _add(table, "codec-no-field", "CODEC, nothing follows", _sealed(CODEC, b""), "Corrupt")
+    _add(table, "codec-half-field", "CODEC, four bytes follow", _sealed(CODEC, b"\x01\0\0\0"), "Corrupt")
+    _add(table, "codec-empty-body", "CODEC, no body", _sealed(CODEC, codec(1, b"")), "Corrupt")
 
 
 def _fields(table: Table) -> None:

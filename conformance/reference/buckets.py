@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from errors import Refused
+from sealing import Crypt
 from stash import Stash
 
 NAME_BYTES_MAX = 255
@@ -40,7 +41,6 @@ class Family:
 
     def __init__(self, directory: Path, clock: int, **options: object) -> None:
         self.directory = directory
-        self.options = options
         self.root = Stash(directory, clock, **options)
         self.open: dict[str, Stash] = {}
 
@@ -51,7 +51,10 @@ class Family:
     def within(self, name: str) -> Stash:
         """The stash of that bucket, with the time that it is now."""
         path = self.directory / "buckets" / written(name)
-        bucket = self.open.setdefault(name, Stash(path, self.clock, **self.options))
+        if name not in self.open:
+            root, crypt = self.root, self.root.crypt and Crypt(self.root.crypt.keyring, name)
+            self.open[name] = Stash(path, self.clock, random=root.random, default_ttl_us=root.default_ttl_us, crypt=crypt)
+        bucket = self.open[name]
         bucket.clock = self.clock
         return bucket
 
@@ -59,6 +62,10 @@ class Family:
         folder = self.directory / "buckets"
         found = [read(path.name) for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
         return sorted((name for name in found if name is not None), key=str.encode)
+
+    def rotate_key(self) -> int:
+        """Buckets have the key of their stash."""
+        return self.root.rotate_key([self.within(name) for name in self.names()])
 
     def drop(self, name: str) -> bool:
         """Nobody else is there, so the directory is simply removed."""

@@ -8,9 +8,9 @@ from interchange import key_to_json, value_to_json
 from stash import Stash
 
 
-def lines(directory: Path) -> Iterator[dict]:
+def lines(directory: Path, secret: bytes | None = None) -> Iterator[dict]:
     """One tree for each row that has not expired at clock 0."""
-    stash = Stash(directory, clock=0, read_only=True)
+    stash = Stash(directory, clock=0, read_only=True, secret=secret)
     try:
         for key, entry in stash.items():
             line = {"key": key_to_json(key), "value": value_to_json(decode(entry.body))}

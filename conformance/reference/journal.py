@@ -1,4 +1,4 @@
-"""The journal of transactions over several shards (CONTRACT.md section 15), as far as one needs it who never writes one."""
+"""The journal of transactions over several shards (CONTRACT.md section 14), as far as one needs it who never writes one."""
 
 import sqlite3
 from pathlib import Path

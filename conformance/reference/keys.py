@@ -17,6 +17,7 @@ class Key:
     native: object
     storage: str
     hash: bytes
+    raw: bytes
 
     @property
     def shard(self) -> int:
@@ -27,8 +28,8 @@ class Key:
         return self.hash[0] >> 2 & 3
 
 
-def make_key(native: object) -> Key:
-    """The normal form of a key, or Refused with InvalidKey or TooLarge."""
+def make_key(native: object, hash_key: bytes = b"") -> Key:
+    """The normal form of a key, or Refused with InvalidKey or TooLarge. An encrypted stash has a key for hashes."""
     # A Python bool is an int, but no key.
     if isinstance(native, bool):
         raise Refused("InvalidKey", "boolean")
@@ -39,15 +40,15 @@ def make_key(native: object) -> Key:
             raw = native.encode("utf-8")
         except UnicodeEncodeError as error:
             raise Refused("InvalidKey", "text has an unpaired surrogate") from error
-        return _key(native, "text", b"", raw)
+        return _key(native, "text", b"", raw, hash_key)
     if isinstance(native, bytes):
-        return _key(native, "blob", b"litestash:bytes", native)
+        return _key(native, "blob", b"litestash:bytes", native, hash_key)
     if isinstance(native, int):
         if not fits_i64(native):
             raise Refused("InvalidKey", "integer out of range")
-        return _key(native, "integer", b"litestash:int", native.to_bytes(8, "big", signed=True))
+        return _key(native, "integer", b"litestash:int", native.to_bytes(8, "big", signed=True), hash_key)
     if isinstance(native, float):
-        return _key(native, "real", b"litestash:float", struct.pack(">d", native))
+        return _key(native, "real", b"litestash:float", struct.pack(">d", native), hash_key)
     raise Refused("InvalidKey", f"a {type(native).__name__} is no key")
 
 
@@ -60,7 +61,7 @@ def _float(number: float) -> float | int:
     return number
 
 
-def _key(native: object, storage: str, person: bytes, raw: bytes) -> Key:
+def _key(native: object, storage: str, person: bytes, raw: bytes, hash_key: bytes) -> Key:
     if len(raw) > MAX_KEY:
         raise Refused("TooLarge", f"key of {len(raw)} bytes")
-    return Key(native, storage, hashlib.blake2b(raw, digest_size=64, person=person).digest())
+    return Key(native, storage, hashlib.blake2b(raw, digest_size=64, key=hash_key, person=person).digest(), raw)

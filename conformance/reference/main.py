@@ -1,4 +1,4 @@
-"""The reference as a runner: `script FILE DIR`, `vectors FILE`, `dump DIR` as PROTOCOL.md has it, and `check DIR`."""
+"""The reference as a runner: `script FILE DIR`, `vectors FILE`, `dump DIR [KEY]` as PROTOCOL.md has it, and `check DIR [KEY]`."""
 
 import sys
 
@@ -14,7 +14,7 @@ import script
 import vectors
 from errors import Refused
 
-USAGE = "usage: main.py script FILE DIR | vectors FILE | dump DIR | check DIR"
+USAGE = "usage: main.py script FILE DIR | vectors FILE | dump DIR [KEY] | check DIR [KEY]"
 
 
 def main(arguments: list[str]) -> int:
@@ -24,14 +24,18 @@ def main(arguments: list[str]) -> int:
         case ["vectors", file]:
             table = load(file)
             show({"id": case["id"], "result": vectors.answer(table["kind"], case)} for case in table["cases"])
-        case ["dump", directory]:
-            show(dump.lines(Path(directory)))
-        case ["check", directory]:
-            return report(check.check(Path(directory)))
+        case ["dump", directory, *key] if len(key) <= 1:
+            show(dump.lines(Path(directory), secret(key)))
+        case ["check", directory, *key] if len(key) <= 1:
+            return report(check.check(Path(directory), secret(key)))
         case _:
             print(USAGE, file=sys.stderr)
             return 2
     return 0
+
+
+def secret(key: list[str]) -> bytes | None:
+    return bytes.fromhex(key[0]) if key else None
 
 
 def load(file: str) -> dict:

@@ -8,20 +8,24 @@ from decode import decode
 from encode import encode
 from errors import Refused
 from interchange import key_from_json, key_to_json, value_from_json, value_to_json
-from keys import Key, make_key
+from keys import Key
 from stash import ABSENT, Entry, Stash
 
 Work = Callable[[Key], object]
 
 
 def run(script: dict, directory: Path) -> Iterator[object]:
-    options = script.get("options", {})
+    options = dict(script.get("options", {}))
+    # It reads what is compressed and compresses nothing itself.
+    options.pop("compression", None)
+    key = options.pop("encryption_key", None)
+    options |= {"secret": bytes.fromhex(key)} if key is not None else {}
     family = Family(directory, script["clock"], **options)
     try:
         for operation in script["operations"]:
             if operation["op"] == "reopen":
                 family.close()
-                family = Family(directory, family.clock, **options)
+                family = Family(directory, family.clock, random=family.root.random, **options)
                 yield None
                 continue
             try:
@@ -42,6 +46,8 @@ def _run_in_family(family: Family, operation: dict) -> object:
             return family.names()
         case {"op": "drop_bucket", "bucket": name}:
             return family.drop(name)
+        case {"op": "rotate_key"}:
+            return family.rotate_key()
         case {"bucket": _}:
             return _run(family.within(operation.pop("bucket")), operation)
     return _run(family.root, operation)
@@ -50,7 +56,7 @@ def _run_in_family(family: Family, operation: dict) -> object:
 def _run(stash: Stash, operation: dict) -> object:
     name, members = operation["op"], {name: content for name, content in operation.items() if name != "op"}
     if name in SINGLE:
-        key = make_key(key_from_json(members.pop("key")))
+        key = stash.key(key_from_json(members.pop("key")))
         work, to_json = SINGLE[name](stash, **members)
         return to_json(stash.single(key.native, work))
     return OTHER[name](stash, **members)
@@ -139,12 +145,12 @@ SINGLE: dict[str, Callable[..., tuple[Work, Callable]]] = {
 
 # Batches.
 def _same_work(stash: Stash, keys: list, work: Work, to_json: Callable) -> list:
-    made = [make_key(key_from_json(key)) for key in keys]
+    made = [stash.key(key_from_json(key)) for key in keys]
     return _whole([(key, work) for key in made], stash, to_json)
 
 
 def _set_many(stash: Stash, items: list) -> list:
-    keys = [make_key(key_from_json(key)) for key, _ in items]
+    keys = [stash.key(key_from_json(key)) for key, _ in items]
     works = [stash.set(value_from_json(value)) for _, value in items]
     return _whole(list(zip(keys, works)), stash, _same)
 
@@ -163,7 +169,7 @@ def _apply(stash: Stash, operations: list) -> list:
     for at, operation in enumerate(operations):
         members = {name: content for name, content in operation.items() if name not in ("op", "key")}
         try:
-            key = make_key(key_from_json(operation["key"]))
+            key = stash.key(key_from_json(operation["key"]))
             work, to_json = SINGLE[operation["op"]](stash, **members)
         except Refused as error:
             results[at] = _error(error)
@@ -179,7 +185,7 @@ def _transaction(stash: Stash, operations: list) -> dict:
     jobs, makers = [], []
     for operation in operations:
         members = {name: content for name, content in operation.items() if name not in ("op", "key")}
-        key = make_key(key_from_json(operation["key"]))
+        key = stash.key(key_from_json(operation["key"]))
         work, to_json = SINGLE[operation["op"]](stash, **members)
         jobs.append((key, work, _refuses(operation)))
         makers.append(to_json)
@@ -215,6 +221,13 @@ def _tick(stash: Stash, us: int) -> None:
     stash.clock += us
 
 
+def _try_open(stash: Stash, encryption_key: str | None = None) -> None:
+    secret = bytes.fromhex(encryption_key) if encryption_key is not None else None
+    if secret is not None and len(secret) != 32:
+        raise Refused("InvalidArgument", "a key has 32 bytes")
+    Stash(stash.directory, stash.clock, read_only=True, secret=secret).close()
+
+
 OTHER: dict[str, Callable[..., object]] = {
     "get_many": lambda stash, keys: _same_work(stash, keys, stash.get(), _value),
     "delete_many": lambda stash, keys: _same_work(stash, keys, stash.delete(), _same),
@@ -230,4 +243,5 @@ OTHER: dict[str, Callable[..., object]] = {
     "expire_older_than": lambda stash, **window: stash.expire_older_than(**window),
     "tick": _tick,
     "watch": lambda stash, us: stash.watch(us),
+    "try_open": _try_open,
 }

@@ -12,9 +12,12 @@ from layout import APPLICATION_ID, FORMAT, PAGE_SIZE, SCHEMA, SLOTS, is_schema, 
 class Shard:
     """`connection` is None as long as there is no file: that is a shard without rows."""
 
-    def __init__(self, directory: Path, number: int, read_only: bool = False, counted: bool = False) -> None:
+    def __init__(
+        self, directory: Path, number: int, read_only: bool = False, stash: bytes | None = None, counted: bool = False
+    ) -> None:
         self.path = directory / shard_name(number)
         self.number = number
+        self.stash = stash
         self.read_only = read_only
         # Whether the file is made a counted one.
         self.counted = counted
@@ -52,9 +55,10 @@ class Shard:
         sql = f"SELECT value, timestamp, microsecond FROM slot_{slot} WHERE key_hash = ?"
         return self.connection.execute(sql, (key_hash,)).fetchone()
 
-    def key(self, slot: int, key_hash: bytes) -> object:
-        """The key column of a row that is there."""
-        return self.connection.execute(f"SELECT key FROM slot_{slot} WHERE key_hash = ?", (key_hash,)).fetchone()[0]
+    def whole_row(self, slot: int, key_hash: bytes) -> tuple[object, bytes, int, int] | None:
+        """key, value, timestamp and microsecond of a row."""
+        sql = f"SELECT key, value, timestamp, microsecond FROM slot_{slot} WHERE key_hash = ?"
+        return self.connection.execute(sql, (key_hash,)).fetchone()
 
     def rows(self, slot: int) -> list[tuple[bytes, object, bytes, int, int]]:
         """key_hash, key, value, timestamp and microsecond of every row of a slot, in order."""
@@ -80,6 +84,21 @@ class Shard:
         if deadline is not None:
             sql = "INSERT OR IGNORE INTO expiry (expires_at, slot, key_hash) VALUES (?, ?, ?)"
             self.connection.execute(sql, (deadline, slot, key_hash))
+
+    def reseal(self, slot: int, key_hash: bytes, key: bytes, value: bytes) -> None:
+        """The same row encrypted anew."""
+        self.connection.execute(f"UPDATE slot_{slot} SET key = ?, value = ? WHERE key_hash = ?", (key, value, key_hash))
+
+    def logged(self) -> list[tuple[int, int, bytes, bytes]]:
+        """number, slot, key_hash and key of what the log of changes says of rows."""
+        if not self.connection or not self.connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'changes'").fetchone():
+            return []
+        sql = "SELECT number, slot, key_hash, key FROM changes WHERE key_hash <> x'' ORDER BY number"
+        return self.connection.execute(sql).fetchall()
+
+    def relog(self, number: int, key: bytes) -> None:
+        """The same key encrypted anew."""
+        self.connection.execute("UPDATE changes SET key = ? WHERE number = ?", (key, number))
 
     def remove(self, change: watched.Change) -> None:
         self.connection.execute(f"DELETE FROM slot_{change.slot} WHERE key_hash = ?", (change.key_hash,))
@@ -107,7 +126,7 @@ class Shard:
         return self.connection.total_changes if self.connection else 0
 
     def applied(self) -> int:
-        """The number of the last transaction over several shards that this one has (section 15)."""
+        """The number of the last transaction over several shards that this one has (section 14)."""
         if not self.connection:
             return 0
         row = self.connection.execute("SELECT value FROM meta WHERE name = 'applied'").fetchone()
@@ -141,6 +160,8 @@ class Shard:
             run.execute(statement)
         run.execute(f"INSERT INTO meta (name, value) VALUES ('format', {FORMAT})")
         run.execute(f"INSERT INTO meta (name, value) VALUES ('shard', {self.number})")
+        if self.stash:
+            run.execute("INSERT INTO meta (name, value) VALUES ('stash', ?)", (self.stash,))
         if self.counted:
             run.execute("INSERT INTO meta (name, value) VALUES ('rows', 0)")
             run.execute("INSERT INTO meta (name, value) VALUES ('bytes', 0)")
@@ -174,6 +195,9 @@ class Shard:
         meta = dict(connection.execute("SELECT name, value FROM meta"))
         if meta.get("format") != FORMAT or meta.get("shard") != self.number:
             raise Refused("NotAStash", f"{self.path.name}: meta does not fit the file")
+        if meta.get("stash") != self.stash:
+            kind = "NotAStash" if self.stash else "WrongKey"
+            raise Refused(kind, f"{self.path.name}: of another stash, or encrypted where the stash is not")
         return True
 
 

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import journal
+import keyring
 import record
 import watched
+import xchacha
 from decode import decode
 from encode import encode
 from errors import Refused
+from keyring import Counter
 from keys import Key, make_key
 from layout import SHARDS, SLOTS
+from sealing import Crypt, Place
 from shard import Shard
 from values import fits_i64
 
@@ -74,19 +78,36 @@ class Use:
 
 class Stash:
     def __init__(
-        self, directory: Path, clock: int, read_only: bool = False, default_ttl_us: int | None = None, limits: dict | None = None
+        self,
+        directory: Path,
+        clock: int,
+        read_only: bool = False,
+        secret: bytes | None = None,
+        random: Counter | None = None,
+        default_ttl_us: int | None = None,
+        crypt: Crypt | None = None,
+        limits: dict | None = None,
     ) -> None:
-        """`limits` is that of a script: rows are refused beyond `rows`; nothing is evicted here."""
-        self.clock = clock
+        """A bucket of an encrypted stash gets `crypt` instead of the secret. `limits` is that of a script: rows are refused
+        beyond `rows`; nothing is evicted here."""
+        self.directory, self.clock, self.secret = directory, clock, secret
+        self.random = random or Counter()
         self.default_ttl_us = default_ttl_us
         self.rows_max = limits.get("rows") if limits else None
-        self.shards = [Shard(directory, number, read_only, counted=limits is not None) for number in range(SHARDS)]
         self.uses: dict[bytes, Use] = {}
+        keys = None if crypt else keyring.open_or_make(directory, secret, self.random, read_only)
+        self.crypt = Crypt(keys) if keys else crypt
+        stash = self.crypt.keyring.stash if self.crypt else None
+        self.shards = [Shard(directory, number, read_only, stash, limits is not None) for number in range(SHARDS)]
         try:
             journal.refuse_unfinished(directory, [shard.applied() for shard in self.shards])
         except Refused:
             self.close()
             raise
+
+    def key(self, native: object) -> Key:
+        """A key with the hash that it has in this stash."""
+        return make_key(native, self.crypt.hash_key if self.crypt else b"")
 
     def close(self) -> None:
         self.write_uses()
@@ -107,7 +128,7 @@ class Stash:
 
     def single(self, key: object, work: Callable[[Key], object]) -> object:
         """Runs the work of a single-key operation in a transaction of its own."""
-        made = make_key(key)
+        made = self.key(key)
         return self._within(self.shards[made.shard], lambda: work(made))
 
     def batch(self, jobs: list[tuple[Key, Callable[[Key], object]]]) -> list:
@@ -164,7 +185,7 @@ class Stash:
     def _stored(self, key: Key) -> Entry | None:
         """The row of a key, expired or not."""
         row = self.shards[key.shard].row(key.slot, key.hash)
-        return read_row(key.hash, *row) if row else None
+        return self._read_row(Place.of(key.hash), *row) if row else None
 
     def _live(self, key: Key) -> Entry | None:
         entry = self._stored(key)
@@ -182,8 +203,9 @@ class Stash:
         return version
 
     def _put(self, key: Key, version: int, body: bytes, expiry: Expiry) -> None:
-        sealed = record.build(key.hash, version, body, expiry.expires_at, expiry.idle_us)
-        row = (key.hash, key.native, sealed, *record.split_version(version))
+        deadline = (expiry.expires_at, expiry.idle_us)
+        sealed = record.build(key.hash, version, body, *deadline, crypt=self.crypt, draw=self.random.draw)
+        row = (key.hash, self._column(key), sealed, *record.split_version(version))
         self.shards[key.shard].put(key.slot, row, expiry.expires_at)
 
     def _made(self) -> Expiry:
@@ -207,7 +229,7 @@ class Stash:
     def write_uses(self) -> None:
         """Prolongs what was used, if it is there and unchanged."""
         uses, self.uses = self.uses, {}
-        for use in uses.values():
+        for _, use in sorted(uses.items()):
             self._within(self.shards[use.key.shard], lambda use=use: self._prolong(use))
 
     def _prolong(self, use: Use) -> None:
@@ -215,12 +237,19 @@ class Stash:
         if live and (live.version, live.expiry) == (use.version, use.expiry):
             self._put(use.key, live.version, live.body, use.expiry.prolonged(use.at))
 
+    def _column(self, key: Key) -> object:
+        return self.crypt.seal_key(Place.of(key.hash), key.storage, key.raw) if self.crypt else key.native
+
+    def _read_row(self, place: Place, value: bytes, timestamp: int, microsecond: int) -> Entry:
+        parsed = record.parse(place.key_hash, timestamp, microsecond, value, self.crypt, place)
+        return Entry(parsed.body, record.join_version(timestamp, microsecond), Expiry(parsed.expires_at, parsed.idle_us))
+
     def _remove(self, key: Key, by_age: bool = False) -> Entry | None:
         """Removes the row if there is one, also an expired one; returns it only if it was not expired."""
         stored = self._stored(key)
         if stored:
             kind = watched.EXPIRE if by_age or self._expired(stored) else watched.DELETE
-            self.shards[key.shard].remove(watched.Change(kind, key.slot, key.hash, key.native, stored.version))
+            self.shards[key.shard].remove(watched.Change(kind, key.slot, key.hash, self._column(key), stored.version))
         return stored if stored and not self._expired(stored) else None
 
     def deadline(self, **said: int | None) -> Expiry | None:
@@ -365,10 +394,13 @@ class Stash:
         for shard in self.shards:
             for slot in range(SLOTS):
                 for key_hash, key, *row in shard.rows(slot):
+                    place = Place(shard.number, slot, key_hash)
+                    if self.crypt:
+                        key = self.crypt.open_key(place, key)
                     # The CRC covers the hash, not the key: only the hash tells whether the key is whole.
-                    if make_key(key).hash != key_hash:
+                    if self.key(key).hash != key_hash:
                         raise Refused("Corrupt", f"the key of {key_hash.hex()[:16]} has another hash")
-                    yield key, read_row(key_hash, *row)
+                    yield key, self._read_row(place, *row)
 
     def sweep(self) -> dict[str, int]:
         """Removes expired rows, and the hints that are due."""
@@ -381,10 +413,9 @@ class Stash:
     def _sweep(self, shard: Shard, swept: dict[str, int]) -> None:
         for hint in shard.due_hints(self.clock):
             _, slot, key_hash = hint
-            row = shard.row(slot, key_hash)
-            stored = read_row(key_hash, *row) if row else None
-            if stored and self._expired(stored):
-                shard.remove(watched.Change(watched.EXPIRE, slot, key_hash, shard.key(slot, key_hash), stored.version))
+            row = shard.whole_row(slot, key_hash)
+            if row and self._expired(entry := self._read_row(Place(shard.number, slot, key_hash), *row[1:])):
+                shard.remove(watched.Change(watched.EXPIRE, slot, key_hash, row[0], entry.version))
                 swept["rows"] += 1
             shard.remove_hint(hint)
             swept["hints"] += 1
@@ -392,7 +423,7 @@ class Stash:
     def expire_older_than(self, age_us: int, prefix: str | None = None) -> int:
         if age_us < 0:
             raise Refused("InvalidArgument", "age_us is negative")
-        old = [make_key(key) for key, entry in self.items(prefix) if entry.version < self.clock - age_us]
+        old = [self.key(key) for key, entry in self.items(prefix) if entry.version < self.clock - age_us]
         for key in old:
             self._within(self.shards[key.shard], lambda key=key: self._remove(key, by_age=True))
         return len(old)
@@ -407,7 +438,37 @@ class Stash:
                 shard.create()
             self._within(shard, lambda shard=shard: watched.watch(shard.connection, self.clock, us))
 
+    # Keys.
+    def rotate_key(self, buckets: "list[Stash]") -> int:
+        """A new data key, every row encrypted with it, those of buckets too, the old key dropped. The number of rows."""
+        if not self.crypt:
+            raise Refused("InvalidArgument", "the stash is not encrypted")
+        keys = self.crypt.keyring
+        keys.epochs[keys.current + 1] = self.random.draw(keyring.KEY)
+        self._store(keys)
+        rows = self.reseal() + sum(bucket.reseal() for bucket in buckets)
+        keys.epochs = {keys.current: keys.epochs[keys.current]}
+        self._store(keys)
+        return rows
 
-def read_row(key_hash: bytes, value: bytes, timestamp: int, microsecond: int) -> Entry:
-    parsed = record.parse(key_hash, timestamp, microsecond, value)
-    return Entry(parsed.body, record.join_version(timestamp, microsecond), Expiry(parsed.expires_at, parsed.idle_us))
+    def reseal(self) -> int:
+        """Encrypts every row, and every key in the log of changes, with the newest data key."""
+        rows = 0
+        for shard in self.shards:
+            for slot in range(SLOTS):
+                for key_hash, column, value, *time in shard.rows(slot):
+                    place = Place(shard.number, slot, key_hash)
+                    key = self.key(self.crypt.open_key(place, column))
+                    old = self._read_row(place, value, *time)
+                    version = record.join_version(*time)
+                    new = record.build(key_hash, version, old.body, old.expires_at, old.idle_us, self.crypt, self.random.draw)
+                    shard.reseal(slot, key_hash, self._column(key), new)
+                    rows += 1
+            for number, slot, key_hash, column in shard.logged():
+                key = self.key(self.crypt.open_key(Place(shard.number, slot, key_hash), column))
+                shard.relog(number, self._column(key))
+        return rows
+
+    def _store(self, keys: keyring.Keyring) -> None:
+        made = keyring.to_bytes(keys, self.secret, self.random.draw(xchacha.NONCE))
+        (self.directory / keyring.NAME).write_bytes(made)

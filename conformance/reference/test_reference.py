@@ -13,6 +13,7 @@ import jsontext
 import record
 import rfc3339
 import script
+import xchacha
 from decode import decode
 from encode import encode
 from errors import Refused
@@ -262,6 +263,22 @@ class Schema(Case):
         contract = (Path(__file__).resolve().parents[2] / "docs" / "CONTRACT.md").read_text(encoding="utf-8")
         printed = [line.strip() for line in contract.splitlines() if line.startswith("    CREATE TABLE ")]
         self.assertEqual(SCHEMA + OPTIONAL_SCHEMA + JOURNAL_SCHEMA, printed)
+
+
+class Encryption(unittest.TestCase):
+    def test_xchacha20_poly1305_is_that_of_the_draft(self) -> None:
+        """draft-irtf-cfrg-xchacha-03, A.3.1."""
+        plain = (
+            b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it."
+        )
+        data = bytes.fromhex("50515253c0c1c2c3c4c5c6c7")
+        key, nonce = bytes(range(0x80, 0xA0)), bytes(range(0x40, 0x58))
+        sealed = xchacha.encrypt(key, nonce, data, plain)
+        self.assertEqual(sealed[:16].hex(), "bd6d179d3e83d43b9576579493c0e939")
+        self.assertEqual(sealed[-16:].hex(), "c0875924c1c7987947deafd8780acf49")
+        self.assertEqual(xchacha.decrypt(key, nonce, data, sealed), plain)
+        with self.assertRaises(Refused):
+            xchacha.decrypt(key, nonce, data + b"\0", sealed)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ import zlib
 from collections.abc import Callable
 
 import jsontext
+import keyring
 import record
 from decode import decode
 from encode import encode
 from errors import Refused
 from interchange import key_to_json, value_from_json, value_to_json
 from keys import make_key
+from sealing import Crypt, Place
 
 
 def answer(kind: str, case: dict) -> dict:
@@ -61,12 +63,29 @@ def _crc(case: dict) -> dict:
 def _records(case: dict) -> dict:
     hash_, raw = bytes.fromhex(case["key_hash"]), bytes.fromhex(case["record"])
     parsed = record.parse(hash_, case["timestamp"], case["microsecond"], raw)
+    return _record(parsed)
+
+
+def _record(parsed: record.Record) -> dict:
     return {
         "flags": parsed.flags,
         "expires_at": parsed.expires_at,
         "idle_us": parsed.idle_us,
         "body": parsed.body.hex(),
     }
+
+
+def _sealed(case: dict) -> dict:
+    keys = keyring.from_bytes(bytes.fromhex(case["keyring"]), bytes.fromhex(case["encryption_key"]))
+    crypt = Crypt(keys, case["bucket"])
+    place = Place(case["shard"], case["slot"], bytes.fromhex(case["key_hash"]))
+    parsed = record.parse(
+        place.key_hash, case["timestamp"], case["microsecond"], bytes.fromhex(case["record"]), crypt, place
+    )
+    key = crypt.open_key(place, bytes.fromhex(case["key_column"]))
+    if make_key(key, crypt.hash_key).hash != place.key_hash:
+        raise Refused("Corrupt", "the key has another hash")
+    return {"key": key_to_json(key)} | _record(parsed)
 
 
 def _interchange(case: dict) -> dict:
@@ -79,5 +98,6 @@ KINDS: dict[str, Callable[[dict], dict]] = {
     "values_invalid": _values_invalid,
     "crc": _crc,
     "records": _records,
+    "sealed": _sealed,
     "interchange": _interchange,
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: what is handed to users, as files.
 
 pub(crate) mod capi;
+mod hex;
 
 use anyhow::Result;
 use std::path::PathBuf;
@@ -22,6 +23,12 @@ enum What {
     },
     /// The Maven artifact, with the native library of this machine
     Kotlin,
+    /// The Hex package as a folder, with the native programs of this platform
+    Hex {
+        /// Where to lay it out; empty or missing
+        #[arg(long)]
+        prefix: PathBuf,
+    },
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -33,6 +40,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         What::Kotlin => {
             println!("built {}", crate::kotlin::package()?.display());
+            Ok(())
+        }
+        What::Hex { prefix } => {
+            hex::lay_out(prefix)?;
+            println!("laid out in {}", prefix.display());
             Ok(())
         }
     }

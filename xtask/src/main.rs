@@ -8,6 +8,7 @@ mod coherence;
 mod conformance;
 mod crash;
 mod dist;
+mod elixir;
 mod evict;
 mod expiry;
 mod fairness;
@@ -17,6 +18,7 @@ mod kotlin;
 mod node;
 mod powercut;
 mod process;
+mod python;
 mod setup;
 mod soak;
 mod table;
@@ -46,6 +48,7 @@ enum Command {
     Conformance(conformance::Arguments),
     Crash(crash::Arguments),
     Dist(dist::Arguments),
+    Elixir(elixir::Arguments),
     Evict(evict::Arguments),
     Expiry(expiry::Arguments),
     Fairness(fairness::Arguments),
@@ -80,6 +83,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::Dist(arguments) => dist::run(&arguments),
+        Command::Elixir(arguments) => elixir::run(&arguments),
         Command::Evict(arguments) => evict::run(&arguments),
         Command::Expiry(arguments) => expiry::run(&arguments),
         Command::Fairness(arguments) => fairness::run(&arguments),

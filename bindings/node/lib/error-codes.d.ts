@@ -50,5 +50,7 @@ export type ErrorCode =
   | 'ComputeFailed'
   /** The caller stopped the operation, or a callback asked for it. */
   | 'Cancelled'
+  /** The stash is encrypted and no key or the wrong one was given, or a key was given for a stash that is not encrypted. */
+  | 'WrongKey'
   /** The write would take the stash beyond its limits, and nothing is evicted to make room; or the value is too large to fit at all. Nothing was written. */
   | 'LimitReached';

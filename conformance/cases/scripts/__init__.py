@@ -1,7 +1,7 @@
 """Operation scripts by topic. The order here is the number in a script's name: add new ones at the end of a group."""
 
 from cases.scripts import (
-    basics, batches, buckets, conditions, deadlines, errors, limits, numbers, sizes, time, transactions, watched, whole,
+    basics, batches, buckets, conditions, deadlines, encryption, errors, limits, numbers, sizes, time, transactions, watched, whole,
 )  # fmt: skip
 
 TOPICS = [
@@ -19,12 +19,18 @@ TOPICS = [
     whole.mixed,
 ]  # fmt: skip
 
+ENCRYPTION = [
+    encryption.encrypted_rows, encryption.encrypted_deadlines, encryption.encrypted_operations, encryption.encrypted_sizes,
+    encryption.wrong_key, encryption.no_key, encryption.rotated, encryption.compressed, encryption.compressed_and_encrypted,
+    encryption.encrypted_buckets,
+]  # fmt: skip
+
 DEADLINES = [
     deadlines.sliding, deadlines.sliding_uses, deadlines.sliding_kept, deadlines.sliding_bounds, deadlines.touch, deadlines.sweep,
     deadlines.default_ttl, deadlines.never, deadlines.expire_older_than, deadlines.deadlines_mixed,
 ]  # fmt: skip
 
-LIMITS = [limits.counted, limits.reached, limits.expired_rows_count, limits.limited_batches]
+LIMITS = [limits.counted, limits.reached, limits.expired_rows_count, limits.limited_batches, limits.counted_and_encrypted]
 
 BUCKETS = [
     buckets.buckets, buckets.bucket_names, buckets.bucket_drops, buckets.bucket_operations, buckets.bucket_errors,
@@ -38,9 +44,7 @@ TRANSACTIONS = [
 ]  # fmt: skip
 
 # The number of the first of each group.
-GROUPS = [(1, TOPICS), (70, DEADLINES), (80, LIMITS), (90, BUCKETS), (95, WATCHED), (100, TRANSACTIONS)]
-
-
+GROUPS = [(1, TOPICS), (60, ENCRYPTION), (70, DEADLINES), (80, LIMITS), (90, BUCKETS), (95, WATCHED), (100, TRANSACTIONS)]
 
 
 def all_scripts() -> list[dict]:

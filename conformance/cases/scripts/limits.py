@@ -1,13 +1,14 @@
 """Stashes with limits: counters that are kept, and writes that are refused."""
 
 from cases.scripts.build import CLOCK, Script, error
+from cases.scripts.encryption import KEY
 from cases.scripts.samples import KEYS, VALUES
 
 FULL = error("LimitReached")
 
 
-def _limited(rows: int) -> Script:
-    return Script(limits={"rows": rows, "eviction": "none"})
+def _limited(rows: int, **options: object) -> Script:
+    return Script(limits={"rows": rows, "eviction": "none"}, **options)
 
 
 def counted() -> Script:
@@ -87,4 +88,29 @@ def limited_batches() -> Script:
     script.do("len", 0)
     script.do("set_many", items=[[f"after:{number}", number] for number in range(10)])
     script.set("one more", 1, FULL)
+    return script
+
+
+def counted_and_encrypted() -> Script:
+    """What counts are the bytes that are stored: of encrypted keys and records."""
+    script = _limited(len(KEYS) + 3, encryption_key=KEY)
+    for number, key in enumerate(KEYS):
+        script.set(key, VALUES[number % len(VALUES)])
+    for number, key in enumerate(KEYS):
+        script.set(key, VALUES[(number * 7 + 3) % len(VALUES)], **({"ttl_us": 10} if number % 2 else {}))
+    script.set("slides", 1, idle_us=80)
+    script.do("increment", 1, key="n", by=1)
+    script.do("add", True, key="last", value="x" * 5000)
+    script.do("add", FULL, key="one more", value=1)
+    script.do("tick", None, us=40)
+    script.do("touch", True, key="slides")
+    script.do("sweep")
+    script.do("rotate_key")
+    script.do("add", True, key="one more", value=1)
+    script.do("delete", True, key="last")
+    script.do("take", key=KEYS[0])
+    script.do("reopen", None)
+    script.do("len")
+    script.do("clear", None)
+    script.set("again", True)
     return script

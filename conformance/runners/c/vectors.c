@@ -182,6 +182,7 @@ static litestash_status record_case(void)
     printf(",\"body\":");
     print_hex(record.body, record.body_length);
     putchar('}');
+    litestash_buffer_free(&record.decompressed);
   }
   free(hash);
   free(stored);

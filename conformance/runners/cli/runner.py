@@ -1,4 +1,4 @@
-"""The runner of the conformance suite for the command line: `script FILE DIR` and `dump DIR` (PROTOCOL.md).
+"""The runner of the conformance suite for the command line: `script FILE DIR` and `dump DIR [KEY]` (PROTOCOL.md).
 
 LITESTASH_BIN names the program, which must be built with the feature `conformance`: its clock is that of the script.
 """
@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-USAGE = "usage: runner.py script FILE DIR | dump DIR"
+USAGE = "usage: runner.py script FILE DIR | dump DIR [KEY]"
 
 # Exit codes of the program: all went well; some operations were refused.
 DONE, REFUSED = 0, 3
@@ -24,10 +24,12 @@ def main(arguments: list[str]) -> int:
                 script = json.load(text)
             # Python keeps integers of any size and floats apart, and writes both so that they read back the same.
             lines = "".join(json.dumps(operation) + "\n" for operation in script["operations"])
-            ended = litestash(script["clock"], ["--dir", directory, *flags(script), "apply"], lines)
+            given = dict(script.get("options", {}))
+            ended = litestash(script["clock"], ["--dir", directory, *flags(given), "apply"], lines, given)
             return 0 if ended.returncode in (DONE, REFUSED) else 1
-        case ["dump", directory]:
-            ended = litestash(0, ["--dir", directory, "--read-only", "export", "-"], "")
+        case ["dump", directory, *key] if len(key) <= 1:
+            options = {"encryption_key": key[0]} if key else None
+            ended = litestash(0, ["--dir", directory, "--read-only", "export", "-"], "", options)
             nothing_there = "error[NoStash]" in ended.stderr
             return 0 if ended.returncode == DONE or nothing_there else 1
         case _:
@@ -35,22 +37,21 @@ def main(arguments: list[str]) -> int:
             return 2
 
 
-def flags(script: dict) -> list[str]:
-    """The options of a script as those of the program."""
-    options = dict(script.get("options", {}))
+def flags(options: dict) -> list[str]:
+    """Those options of a script that the program has too, taken out."""
     found = []
     if "default_ttl_us" in options:
         found += ["--default-ttl", f"{options.pop('default_ttl_us')}us"]
     for name, limit in options.pop("limits", {}).items():
         found += [LIMITS[name], str(limit).replace("_", "-")]
-    if options:
-        raise ValueError(f"unknown options: {sorted(options)}")
     return found
 
 
-def litestash(clock: int, arguments: list[str], lines: str) -> subprocess.CompletedProcess:
+def litestash(clock: int, arguments: list[str], lines: str, options: dict | None = None) -> subprocess.CompletedProcess:
     """One process for all lines; its standard output is this program's."""
     surroundings = os.environ | {"LITESTASH_CONFORMANCE_CLOCK": str(clock)}
+    if options:
+        surroundings["LITESTASH_CONFORMANCE_OPTIONS"] = json.dumps(options)
     ended = subprocess.run(
         [os.environ["LITESTASH_BIN"], *arguments],
         input=lines,

@@ -1,4 +1,4 @@
-"""The runner of the conformance suite for the sidecar: `script FILE DIR` and `dump DIR` (PROTOCOL.md).
+"""The runner of the conformance suite for the sidecar: `script FILE DIR` and `dump DIR [KEY]` (PROTOCOL.md).
 
 LITESTASH_ENGINE names the program, which must be built with the feature `conformance`: its clock is that of the script.
 What JSON stands for and how MessagePack is written is taken from the reference, which shares no code with the engine.
@@ -19,7 +19,7 @@ from encode import encode  # noqa: E402
 from errors import Refused  # noqa: E402
 from interchange import key_from_json, key_to_json, value_from_json, value_to_json  # noqa: E402
 
-USAGE = "usage: runner.py script FILE DIR | dump DIR"
+USAGE = "usage: runner.py script FILE DIR | dump DIR [KEY]"
 
 # The second element of an answer (docs/ENGINE.md 2).
 DONE, FAILED, MISSING = 0, 1, 2
@@ -40,7 +40,7 @@ class Engine:
     """One engine process with an open stash."""
 
     def __init__(self, directory: str, clock: int, **options: object) -> None:
-        self.clock = clock
+        self.directory = directory
         self.bucket = None
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self.process = subprocess.Popen([os.environ["LITESTASH_ENGINE"]], **pipes)
@@ -86,18 +86,18 @@ def main(arguments: list[str]) -> int:
             for result in run(script, directory):
                 print(json.dumps(result))
             return 0
-        case ["dump", directory]:
-            return dump(directory)
+        case ["dump", directory, *key] if len(key) <= 1:
+            return dump(directory, with_key(key[0]) if key else {})
         case _:
             print(USAGE, file=sys.stderr)
             return 2
 
 
-def dump(directory: str) -> int:
+def dump(directory: str, options: dict) -> int:
     if not os.path.isdir(directory):
         return 0
     try:
-        engine = Engine(directory, 0, read_only=True, create=False)
+        engine = Engine(directory, 0, read_only=True, create=False, **options)
     except Failed as error:
         return 0 if error.kind == "NoStash" else 1
     with tempfile.TemporaryDirectory() as folder:
@@ -116,8 +116,8 @@ def run(script: dict, directory: str) -> Iterator[object]:
         members = dict(operation)
         name = members.pop("op")
         if name == "reopen":
-            engine.close()
-            engine = Engine(directory, engine.clock, **options)
+            engine.bucket = None
+            engine.call("reopen")
             yield None
             continue
         engine.bucket = members.pop("bucket", None)
@@ -139,7 +139,13 @@ def key_argument(tree: object) -> bytes:
 def given(options: dict) -> dict:
     """A script's options as the hello has them."""
     limits = options.pop("limits", {})
+    key = options.pop("encryption_key", None)
+    options |= {} if key is None else with_key(key)
     return options | {"background": False} | {{"rows": "max_rows"}.get(name, name): it for name, it in limits.items()}
+
+
+def with_key(digits: str) -> dict:
+    return {"encryption_key": bytes.fromhex(digits), "counted_random": True}
 
 
 # One key: its arguments, and what the result becomes in JSON.
@@ -277,8 +283,16 @@ def watch(engine: Engine, name: str, members: dict) -> object:
     return engine.call(name, encode(members["us"]))
 
 
+def rotate_key(engine: Engine, name: str, members: dict) -> object:
+    return engine.call(name)["resealed"]
+
+
+def try_open(engine: Engine, name: str, members: dict) -> None:
+    key = members.get("encryption_key")
+    Engine(engine.directory, 0, read_only=True, create=False, **({} if key is None else with_key(key))).close()
+
+
 def tick(engine: Engine, name: str, members: dict) -> None:
-    engine.clock += members["us"]
     engine.call(name, encode(members["us"]))
 
 
@@ -295,6 +309,8 @@ OPERATIONS = {name: run_single for name in SINGLE.split()} | {
     "buckets": plain,
     "drop_bucket": drop_bucket,
     "watch": watch,
+    "rotate_key": rotate_key,
+    "try_open": try_open,
     "keys": scan,
     "values": scan,
     "items": scan,

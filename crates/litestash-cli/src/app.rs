@@ -4,7 +4,7 @@ use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::Out;
 use crate::style::Style;
-use litestash_core::{Error, LiteStash, Options};
+use litestash_core::{Compression, Error, LiteStash, Options};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -63,10 +63,15 @@ impl App {
             .read_only(self.global.read_only)
             .durability(self.global.durability.into())
             .default_ttl(self.global.default_ttl)
-            .limits(self.global.limits());
+            .limits(self.global.limits())
+            .compression(self.global.compress.then(Compression::default));
+        let options = self.global.unlock.apply(options)?;
         #[cfg(feature = "conformance")]
         let options = match conformance_clock()? {
-            Some(us) => options.clock(litestash_core::FixedClock::new(us)).background(false),
+            Some(us) => {
+                let clock = litestash_core::FixedClock::new(us);
+                conformance_options(options)?.clock(clock).background(false)
+            }
             None => options,
         };
         Ok(options)
@@ -117,5 +122,14 @@ pub(crate) fn conformance_clock() -> Result<Option<i64>, Failure> {
     match text.to_str().and_then(|text| text.parse().ok()) {
         Some(us) => Ok(Some(us)),
         None => Err(Failure::Usage("LITESTASH_CONFORMANCE_CLOCK is no number of microseconds".to_owned())),
+    }
+}
+
+/// The options of the script, if the environment gives any.
+#[cfg(feature = "conformance")]
+fn conformance_options(options: Options) -> Result<Options, Failure> {
+    match std::env::var("LITESTASH_CONFORMANCE_OPTIONS") {
+        Ok(json) => Ok(crate::ops::ScriptOptions::parse(&json)?.apply(options)?),
+        Err(_) => Ok(options),
     }
 }

@@ -5,6 +5,7 @@ use crate::duration;
 use crate::exit;
 use crate::style::ColorChoice;
 use crate::units;
+use crate::unlock::Unlock;
 use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -69,6 +70,11 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "TIME", value_parser = duration::parse)]
     #[arg(help_heading = "Global options")]
     pub(crate) default_ttl: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) unlock: Unlock,
+    /// Store values of 1 KiB and more compressed where that saves at least an eighth
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) compress: bool,
     /// What the stash may take on disk while this command writes: bytes, or with KiB, MiB or GiB, at least 8MiB
     #[arg(long, global = true, value_name = "SIZE", value_parser = units::parse_bytes, help_heading = "Global options")]
     pub(crate) max_bytes: Option<u64>,

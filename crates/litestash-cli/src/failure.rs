@@ -100,6 +100,10 @@ fn hint_for(kind: ErrorKind) -> Option<&'static str> {
             "free some space and run the command again; `litestash compact` gives back that of deleted rows"
         }
         ErrorKind::UnsupportedFormat => "use a newer litestash",
+        ErrorKind::WrongKey => {
+            "give the stash's key with --key-file or its passphrase with --passphrase-file, or neither if it is not \
+             encrypted"
+        }
         ErrorKind::Busy => {
             "another program holds the stash; run the command again, or see what keeps it busy for so long"
         }

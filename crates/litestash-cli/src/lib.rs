@@ -17,6 +17,7 @@ mod output;
 mod progress;
 mod style;
 mod units;
+mod unlock;
 
 use clap::Parser;
 use std::process::ExitCode;

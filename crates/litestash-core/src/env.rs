@@ -1,8 +1,9 @@
-//! What the engine takes from its surroundings: the wall clock. It is injected, so that tests
-//! and conformance can fix it.
+//! What the engine takes from its surroundings: the wall clock and random bytes. Both are injected, so that
+//! tests and conformance can fix them.
 
+use crate::error::{Error, ErrorKind, Result};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// A wall clock: Unix time in microseconds, UTC. It may step backwards; versions do not
 /// (`docs/CONTRACT.md` 6).
@@ -112,5 +113,37 @@ mod tests {
         clock.advance(10);
         clock.set_by(-100);
         assert_eq!((clock.now_us(), clock.boot_us()), (-85, 10));
+    }
+}
+
+/// A source of random bytes that nobody can guess.
+pub trait Random: Send + Sync + 'static {
+    /// Fills all of `bytes`.
+    fn fill(&self, bytes: &mut [u8]) -> Result<()>;
+}
+
+/// The operating system's source, asked each time: a fork or a copy of a virtual machine repeats nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<()> {
+        getrandom::fill(bytes).map_err(|error| Error::new(ErrorKind::Io, format!("no random bytes: {error}")))
+    }
+}
+
+/// Bytes that are the same in every run: the n-th call gives zeros that end in n, 8 bytes big-endian, the first
+/// being 1. For tests and conformance; a stash made with it protects nothing.
+#[derive(Debug, Clone, Default)]
+pub struct CountingRandom(Arc<AtomicU64>);
+
+impl Random for CountingRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<()> {
+        let number = (self.0.fetch_add(1, Ordering::SeqCst) + 1).to_be_bytes();
+        bytes.fill(0);
+        for (byte, digit) in bytes.iter_mut().rev().zip(number.iter().rev()) {
+            *byte = *digit;
+        }
+        Ok(())
     }
 }

@@ -115,6 +115,9 @@ error_table! {
     ComputeFailed = 23, Never;
     /// The caller stopped the operation, or a callback asked for it.
     Cancelled = 24, Later;
+    /// The stash is encrypted and no key or the wrong one was given, or a key was given for a
+    /// stash that is not encrypted.
+    WrongKey = 25, Never;
     /// The write would take the stash beyond its limits, and nothing is evicted to make room; or the value is too
     /// large to fit at all. Nothing was written.
     LimitReached = 26, AfterRepair;

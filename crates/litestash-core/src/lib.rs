@@ -34,25 +34,30 @@ mod sync;
 
 pub use care::{
     BackupReport, BucketStats, CompactReport, ExportReport, ImportOptions, ImportReport, Lost, Problem,
-    ProblemKind, Rejected, RepairReport, ShardStats, SlotStats, Stats, VerifyReport, repair,
+    ProblemKind, Rejected, RepairReport, RotateReport, ShardStats, SlotStats, Stats, VerifyReport, repair,
+    repair_with,
 };
+pub use contract::format::Compression;
 pub use contract::interchange::Line;
 pub use contract::key::{Key, KeyRef, ToKey};
 pub use contract::limits;
 pub use contract::record::Expiry;
 pub use contract::value::{Map, Timestamp, Value, Vector};
 pub use contract::version::Version;
-pub use env::{Clock, FixedClock, SystemClock};
+pub use env::{Clock, CountingRandom, FixedClock, Random, SystemClock, SystemRandom};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
-    Action, BucketOptions, ComputeOptions, Condition, Cursor, Deadline, EncodedItems, Entry, Items, Keys,
-    LiteStash, Op, Options, Outcome, Peek, ScanOptions, SetOptions, Subscriber, Subscription, SweepReport,
-    TransactionOutcome, Values,
+    Action, Begun, BucketOptions, Computation, ComputeOptions, Condition, Cursor, Deadline, EncodedItems,
+    Entry, Items, Keys, LiteStash, Op, Options, Outcome, Peek, ScanOptions, SetOptions, Subscriber,
+    Subscription, SweepReport, TransactionOutcome, Values, parse_key, read_key_file, read_passphrase_file,
 };
 pub use storage::{
     CacheStats, Durability, Event, EventKind, Eviction, ExpiryStats, Filter, KeyFilter, LimitStats, Limits,
     Origin, Scope,
 };
+
+/// What overwrites a key in memory when it is dropped.
+pub use zeroize::Zeroizing;
 
 /// Switches for measurements. No part of the interface.
 #[cfg(feature = "testing")]

@@ -2,7 +2,9 @@
 
 use crate::serve::{self, End, PAYLOAD_BYTES_DEFAULT};
 use clap::{Parser, ValueEnum};
-use litestash_core::Options;
+use litestash_core::{
+    Compression, Error, ErrorKind, Options, Result, Zeroizing, parse_key, read_key_file, read_passphrase_file,
+};
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,6 +26,21 @@ struct Arguments {
     /// Change no row of the stash
     #[arg(long, requires = "dir")]
     read_only: bool,
+    /// The file with the key of an encrypted stash: 32 bytes, or 64 hexadecimal digits
+    #[arg(long, requires = "dir", value_name = "FILE", group = "unlock")]
+    key_file: Option<PathBuf>,
+    /// The file with the passphrase of an encrypted stash: its first line
+    #[arg(long, requires = "dir", value_name = "FILE", group = "unlock")]
+    passphrase_file: Option<PathBuf>,
+    /// The environment variable with the key of an encrypted stash, as 64 hexadecimal digits
+    #[arg(long, requires = "dir", value_name = "NAME", group = "unlock")]
+    key_env: Option<String>,
+    /// The environment variable with the passphrase of an encrypted stash
+    #[arg(long, requires = "dir", value_name = "NAME", group = "unlock")]
+    passphrase_env: Option<String>,
+    /// Compress values of 1024 bytes and more where that helps
+    #[arg(long, requires = "dir")]
+    compress: bool,
     /// What an acknowledged write has reached
     #[arg(long, requires = "dir", value_enum, default_value_t)]
     durability: Durability,
@@ -53,13 +70,47 @@ impl From<Durability> for litestash_core::Durability {
     }
 }
 
+impl Arguments {
+    /// Where the stash is and how it is opened, if that is said.
+    fn given(&self) -> Result<Option<(PathBuf, Options)>> {
+        let Some(dir) = &self.dir else { return Ok(None) };
+        let mut options = Options::new()
+            .read_only(self.read_only)
+            .durability(self.durability.into())
+            .compression(self.compress.then(Compression::default));
+        if let Some(file) = &self.key_file {
+            options = options.encryption_key(&*read_key_file(file)?);
+        }
+        if let Some(file) = &self.passphrase_file {
+            options = options.passphrase(&*read_passphrase_file(file)?);
+        }
+        if let Some(name) = &self.key_env {
+            options = options.encryption_key(&*parse_key(&variable(name)?)?);
+        }
+        if let Some(name) = &self.passphrase_env {
+            options = options.passphrase(&*variable(name)?);
+        }
+        Ok(Some((dir.clone(), options)))
+    }
+}
+
+fn variable(name: &str) -> Result<Zeroizing<String>> {
+    let unset =
+        |_| Error::new(ErrorKind::InvalidArgument, format!("the variable {name} is not set to UTF-8"));
+    std::env::var(name).map(Zeroizing::new).map_err(unset)
+}
+
 /// The program.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt().with_max_level(arguments.log).with_writer(std::io::stderr).init();
-    let given = arguments.dir.map(|dir| {
-        (dir, Options::new().read_only(arguments.read_only).durability(arguments.durability.into()))
-    });
+    let given = match arguments.given() {
+        Ok(given) => given,
+        Err(error) => {
+            tracing::error!(%error, "the key cannot be had");
+            return ExitCode::from(2);
+        }
+    };
     let output = match stdout() {
         Ok(output) => Box::new(output),
         Err(error) => {

@@ -2,11 +2,13 @@
 //!
 //! One direction of dependencies: `frame`, `loose`, `request`, `answer` (bytes) ← `single`, `many`, `whole`, `task`
 //! (operations) ← `inline` (in the caller's process), `session` (order and state) ← `serve` (the streams and signals)
-//! ← `args`.
+//! ← `args`; `embedded` is a session without streams, for bindings.
 
 mod answer;
 #[cfg(feature = "program")]
 mod args;
+#[cfg(feature = "program")]
+pub mod embedded;
 mod events;
 pub mod frame;
 #[cfg(feature = "program")]

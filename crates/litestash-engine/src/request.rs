@@ -134,6 +134,14 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// Bytes.
+    pub fn bytes(&mut self, what: &'static str) -> Result<&'a [u8]> {
+        match scalar(self.required(what)?)? {
+            Scalar::Bytes(bytes) => Ok(bytes),
+            _ => Err(malformed(format!("{what} is no byte string"))),
+        }
+    }
+
     /// A key.
     pub fn key(&mut self) -> Result<Key> {
         key(self.required("the key")?)
@@ -242,6 +250,24 @@ impl Members {
             Value::Text(text) => Some(text),
             _ => None,
         })
+    }
+
+    /// Bytes.
+    pub fn bytes(&mut self, name: &'static str) -> Result<Option<Vec<u8>>> {
+        self.typed(name, "bytes", |value| match value {
+            Value::Bytes(bytes) => Some(bytes),
+            _ => None,
+        })
+    }
+
+    /// A map of options; true stands for an empty one, false for none.
+    pub fn choice(&mut self, name: &'static str) -> Result<Option<Self>> {
+        let chosen = self.typed(name, "a boolean or a map", |value| match value {
+            Value::Bool(chosen) => Some(chosen.then(Self::default)),
+            Value::Map(members) => Some(Some(Self(members))),
+            _ => None,
+        })?;
+        Ok(chosen.flatten())
     }
 
     fn typed<T>(

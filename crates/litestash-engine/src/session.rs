@@ -19,7 +19,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What this engine can do beside the operations of protocol 1. Names are added, never removed.
-const CAPABILITIES: &[&str] = &["buckets", "events", "limits", "sliding", "transactions"];
+const CAPABILITIES: &[&str] =
+    &["buckets", "compression", "encryption", "events", "limits", "sliding", "transactions"];
 
 /// Handles of buckets that are kept.
 const BUCKETS_KEPT: usize = 1024;
@@ -47,6 +48,9 @@ pub(crate) struct Session {
     run: Run,
     #[cfg(feature = "conformance")]
     clock: Option<litestash_core::FixedClock>,
+    /// How the stash is opened again.
+    #[cfg(feature = "conformance")]
+    opened: Option<(PathBuf, Options)>,
 }
 
 /// Small operations that are performed together.
@@ -76,6 +80,8 @@ impl Session {
             run: Run::default(),
             #[cfg(feature = "conformance")]
             clock: None,
+            #[cfg(feature = "conformance")]
+            opened: None,
         }
     }
 
@@ -244,6 +250,8 @@ impl Session {
             #[cfg(feature = "conformance")]
             "tick" => Some(self.tick(arguments)),
             #[cfg(feature = "conformance")]
+            "reopen" => Some(self.reopen()),
+            #[cfg(feature = "conformance")]
             "watch" => Some(arguments.index("the microseconds").and_then(|us| {
                 stash.log_changes(std::time::Duration::from_micros(us))?;
                 Ok(Answer::done())
@@ -256,6 +264,14 @@ impl Session {
     fn tick(&self, arguments: &mut Arguments<'_>) -> Result<Answer> {
         let clock = self.clock.as_ref().ok_or_else(|| malformed("the clock is the system's"))?;
         clock.advance(arguments.int("the microseconds")?);
+        Ok(Answer::done())
+    }
+
+    #[cfg(feature = "conformance")]
+    fn reopen(&mut self) -> Result<Answer> {
+        self.close()?;
+        let opened = self.opened.clone().ok_or_else(|| malformed("there was no hello"))?;
+        self.stash = Some(opened.1.open(opened.0)?);
         Ok(Answer::done())
     }
 
@@ -302,6 +318,10 @@ impl Session {
             (Some(_), Some(_)) => return Err(malformed("the engine was started for a directory already")),
             (None, None) => return Err(malformed("dir is missing")),
         };
+        #[cfg(feature = "conformance")]
+        {
+            self.opened = Some((path.clone(), options.clone()));
+        }
         let stash = options.open(path)?;
         let hello = self.hello();
         self.stash = Some(stash);
@@ -343,6 +363,11 @@ impl Session {
             Some(stash) => stash.close(),
             None => Ok(()),
         }
+    }
+
+    /// The stash, once a hello has opened it and until it is closed.
+    pub(crate) fn stash(&self) -> Option<LiteStash> {
+        self.stash.clone()
     }
 
     /// Whether there was a hello.

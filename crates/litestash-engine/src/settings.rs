@@ -3,7 +3,8 @@
 use crate::request::{Members, malformed};
 use crate::single;
 use litestash_core::{
-    BucketOptions, ComputeOptions, Condition, Durability, Eviction, Limits, Options, Result,
+    BucketOptions, Compression, ComputeOptions, Condition, Durability, Eviction, Limits, Options, Result,
+    Zeroizing, read_key_file, read_passphrase_file,
 };
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ pub(crate) fn take(members: &mut Members) -> Result<Settings> {
     if let Some(background) = members.flag("background")? {
         options = options.background(background);
     }
-    options = options.limits(limits(members)?);
+    options = options.limits(limits(members)?).compression(compression(members)?);
+    options = unlock(members, options)?;
     #[cfg(feature = "conformance")]
     {
         options = options.origin(1);
@@ -59,10 +61,48 @@ pub(crate) fn take(members: &mut Members) -> Result<Settings> {
     if let Some(clock) = &clock {
         options = options.clock(clock.clone());
     }
+    #[cfg(feature = "conformance")]
+    if members.flag("counted_random")? == Some(true) {
+        options = options.random(litestash_core::CountingRandom::default());
+    }
     Ok(Settings {
         options,
         #[cfg(feature = "conformance")]
         clock,
+    })
+}
+
+/// `compression`: true, or its options.
+fn compression(members: &mut Members) -> Result<Option<Compression>> {
+    let Some(mut members) = members.choice("compression")? else { return Ok(None) };
+    let mut compression = Compression::default();
+    if let Some(bytes) = members.size("min_bytes")? {
+        compression.min_bytes = size(bytes)?;
+    }
+    if let Some(level) = members.int("level")? {
+        compression.level = i32::try_from(level).map_err(|_| malformed("level is 1 to 19"))?;
+    }
+    members.end()?;
+    Ok(Some(compression))
+}
+
+/// `encryption_key` or `key_file`, `passphrase` or `passphrase_file`.
+fn unlock(members: &mut Members, options: Options) -> Result<Options> {
+    let key = members.bytes("encryption_key")?.map(Zeroizing::new);
+    let passphrase = members.text("passphrase")?.map(Zeroizing::new);
+    let key_file = members.text("key_file")?;
+    let passphrase_file = members.text("passphrase_file")?;
+    let given = [key.is_some(), passphrase.is_some(), key_file.is_some(), passphrase_file.is_some()];
+    if given.into_iter().filter(|given| *given).count() > 1 {
+        return Err(malformed("one key or one passphrase is given, or none"));
+    }
+    let key = key.map_or_else(|| key_file.map(read_key_file).transpose(), |key| Ok(Some(key)))?;
+    let from_file = || passphrase_file.map(read_passphrase_file).transpose();
+    let passphrase = passphrase.map_or_else(from_file, |passphrase| Ok(Some(passphrase)))?;
+    Ok(match (key, passphrase) {
+        (Some(key), _) => options.encryption_key(&*key),
+        (None, Some(passphrase)) => options.passphrase(&*passphrase),
+        (None, None) => options,
     })
 }
 

@@ -2,6 +2,8 @@
 
 use crate::answer::Answer;
 use crate::request::{Arguments, Members, malformed};
+#[cfg(feature = "program")]
+use litestash_core::LiteStash;
 use litestash_core::contract::msgpack::write;
 use litestash_core::{Action, Condition, Deadline, Entry, Op, Outcome, Result, SetOptions, Value, Version};
 use std::time::Duration;
@@ -62,7 +64,7 @@ impl Single {
 
     /// The answer of an operation that only reads.
     #[cfg(feature = "program")]
-    pub(crate) fn read(&self, stash: &litestash_core::LiteStash) -> Answer {
+    pub(crate) fn read(&self, stash: &LiteStash) -> Answer {
         let key = self.op.key();
         let outcome = match self.op.action() {
             Action::Get => stash.get_encoded(key).map(Outcome::Value),
@@ -70,6 +72,15 @@ impl Single {
             _ => stash.entry(key).map(Outcome::Entry),
         };
         self.telling.answer(outcome)
+    }
+
+    /// The answer of the operation, by itself.
+    #[cfg(feature = "program")]
+    pub(crate) fn perform(self, stash: &LiteStash) -> Answer {
+        if self.only_reads() {
+            return self.read(stash);
+        }
+        self.telling.answer(stash.perform(&self.op))
     }
 
     /// The operation, and how its outcome is told.

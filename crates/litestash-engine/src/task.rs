@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::request::Arguments;
-use litestash_core::{Error, ErrorKind, ImportOptions, LiteStash, Result, ScanOptions};
+use litestash_core::{Error, ErrorKind, ImportOptions, LiteStash, Result, ScanOptions, Zeroizing};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::sync::Arc;
@@ -21,6 +21,15 @@ pub(crate) fn parse(name: &str, arguments: &mut Arguments<'_>) -> Option<Result<
         "backup" => |arguments| {
             let path = arguments.text("the directory")?.to_owned();
             plain(arguments, move |stash| Ok(Answer::of(&stash.backup(&path)?)))
+        },
+        "rotate_key" => rotate_key,
+        "change_key" => |arguments| {
+            let key = Zeroizing::new(arguments.bytes("the key")?.to_vec());
+            plain(arguments, move |stash| stash.change_key(&*key).map(|()| Answer::done()))
+        },
+        "change_passphrase" => |arguments| {
+            let passphrase = Zeroizing::new(arguments.text("the passphrase")?.to_owned());
+            plain(arguments, move |stash| stash.change_passphrase(&passphrase).map(|()| Answer::done()))
         },
         "export" => export,
         "import" => import,
@@ -54,6 +63,14 @@ impl<W: Write> Write for Stoppable<W> {
     fn flush(&mut self) -> std::io::Result<()> {
         self.inner.flush()
     }
+}
+
+fn rotate_key(arguments: &mut Arguments<'_>) -> Result<Work> {
+    arguments.end()?;
+    Ok(Box::new(|stash, stop| {
+        let report = stash.rotate_key(|_| !stop.load(Ordering::Relaxed))?;
+        Ok(Answer::of(&report))
+    }))
 }
 
 fn export(arguments: &mut Arguments<'_>) -> Result<Work> {

@@ -48,7 +48,7 @@ fn digests(engine: &Language, script: &Script, root: &Path) -> Result<BTreeMap<S
     let digests = stash::digests(&directory)?;
     let extra = stash::extra_files(&digests);
     ensure!(extra.is_empty(), "left {}", extra.join(", "));
-    Ok(stash::shards(&digests))
+    Ok(stash::data(&digests))
 }
 
 impl Golden {
@@ -81,13 +81,8 @@ mod tests {
 
     #[test]
     fn missing_and_stale_entries_are_named() {
-        let script = |id: &str| Script {
-            file: id.into(),
-            id: id.to_owned(),
-            operations: Vec::new(),
-            results: Vec::new(),
-        };
-        let suite = Suite { vectors: Vec::new(), scripts: vec![script("001_a"), script("002_b")] };
+        let suite =
+            Suite { vectors: Vec::new(), scripts: vec![Script::empty("001_a"), Script::empty("002_b")] };
         let entries = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(), BTreeMap::new())).collect();
         let golden = |ids| Golden { comment: String::new(), sqlite: String::new(), scripts: entries(ids) };
         assert_eq!(golden(&["001_a", "002_b"]).stale(&suite), None);

@@ -1,7 +1,7 @@
 //! The languages of the suite: one row of a table each.
 
 use crate::dist::capi::Build;
-use crate::{capi, kotlin, node, process, setup};
+use crate::{capi, elixir, kotlin, node, process, python, setup};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -10,6 +10,9 @@ pub(super) struct Language {
     pub(super) name: &'static str,
     /// Whether the contract promises equal files, or equal rows only (`docs/CONTRACT.md` 13).
     pub(super) identity: Identity,
+    /// Options and operations of scripts, and kinds of vectors, that its runner does not know: scripts with one of
+    /// them are not for it.
+    pub(super) lacks: &'static [&'static str],
     /// Whether the runner answers vectors.
     pub(super) vectors: bool,
     /// Whether the runner knows the operations and options of scripts from [`LATER_SCRIPTS`] on.
@@ -34,6 +37,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "rust",
         identity: Identity::Files,
+        lacks: &[],
         vectors: true,
         knows_later_scripts: true,
         is_measure: true,
@@ -44,8 +48,9 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "c",
         identity: Identity::Files,
+        lacks: ENCRYPTION,
         vectors: true,
-        knows_later_scripts: false,
+        knows_later_scripts: true,
         is_measure: false,
         unavailable: || (!setup::on_path("cc")).then_some("needs a C compiler"),
         build: build_c,
@@ -54,6 +59,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "cli",
         identity: Identity::Files,
+        lacks: &[],
         vectors: false,
         knows_later_scripts: true,
         is_measure: false,
@@ -68,6 +74,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "engine",
         identity: Identity::Files,
+        lacks: &[],
         vectors: false,
         knows_later_scripts: true,
         is_measure: false,
@@ -82,6 +89,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "kotlin",
         identity: Identity::Files,
+        lacks: &[],
         vectors: true,
         knows_later_scripts: true,
         is_measure: false,
@@ -92,16 +100,52 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "node",
         identity: Identity::Files,
+        lacks: &[],
         vectors: true,
-        knows_later_scripts: false,
+        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::node_problem,
         build: node::build_for_tests,
         command: node::runner,
     },
     Language {
+        name: "python",
+        identity: Identity::Files,
+        lacks: ENCRYPTION,
+        vectors: true,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: setup::python_problem,
+        build: python::build_for_tests,
+        command: python::runner,
+    },
+    Language {
+        name: "elixir",
+        identity: Identity::Files,
+        lacks: ENCRYPTION,
+        vectors: true,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: elixir::problem,
+        build: elixir::build_for_tests,
+        command: || elixir::runner(elixir::Mode::Nif),
+    },
+    Language {
+        name: "elixir-port",
+        identity: Identity::Files,
+        lacks: ENCRYPTION,
+        vectors: false,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: elixir::problem,
+        build: elixir::build_for_tests,
+        command: || elixir::runner(elixir::Mode::Port),
+    },
+    Language {
         name: REFERENCE,
         identity: Identity::Rows,
+        // What a compressor makes of a body depends on its version.
+        lacks: &["compression"],
         vectors: true,
         knows_later_scripts: true,
         is_measure: true,
@@ -110,6 +154,9 @@ pub(super) const LANGUAGES: &[Language] = &[
         command: reference,
     },
 ];
+
+/// What bindings without keys and compression lack.
+const ENCRYPTION: &[&str] = &["encryption_key", "compression", "try_open", "rotate_key", "sealed"];
 
 /// The language that also checks the stashes of all others.
 pub(super) const REFERENCE: &str = "python-reference";
@@ -163,8 +210,8 @@ fn cargo_build(package: &str, arguments: &[&str]) -> Result<()> {
 
 fn build_c() -> Result<()> {
     let prefix = capi::install(Build::Debug)?;
-    let sources =
-        ["runner", "operations", "vectors", "json"].map(|part| format!("conformance/runners/c/{part}.c"));
+    let sources = ["runner", "operations", "single", "vectors", "json"]
+        .map(|part| format!("conformance/runners/c/{part}.c"));
     let program =
         capi::Program { compiler: capi::Compiler::C, flags: &[], sources: &sources, prefix: &prefix };
     program.compile(&process::target().join(C_RUNNER)).map(drop)

@@ -38,7 +38,11 @@ pub(super) fn check(ready: &[&'static Language], suite: &Suite, golden: &Golden)
 fn judge(script: &Script, ready: &[&'static Language], golden: &Golden, root: &Path) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     let mut all_left = Vec::new();
-    for &language in ready.iter().filter(|language| language.covers(&script.id)) {
+    let can = |language: &&Language| {
+        language.covers(&script.id) && !language.lacks.iter().any(|name| script.uses(name))
+    };
+    let ready: Vec<_> = ready.iter().copied().filter(can).collect();
+    for &language in &ready {
         let directory = stash::directory(root, language.name, &script.id);
         let problem = match read::lines(language.runner("script").arg(&script.file).arg(&directory)) {
             Ok(results) => result_problem(script, &results),
@@ -57,7 +61,7 @@ fn judge(script: &Script, ready: &[&'static Language], golden: &Golden, root: &P
             add(Check::Rows, rows::difference(&measure.directory, &left.directory));
         }
         if ready.iter().any(|language| language.name == language::REFERENCE) {
-            add(Check::Stash, stash_problem(left)?);
+            add(Check::Stash, stash_problem(script, left)?);
         }
     }
     outcomes.extend(reads(script, &all_left)?);
@@ -95,14 +99,17 @@ fn files_problem(script: &Script, left: &Left, all: &[Left], golden: &Golden) ->
         lines.push("there are no golden digests".to_owned());
         return Ok(Some(lines.join("\n")));
     };
-    let shards = stash::shards(&left.digests);
+    let shards = stash::data(&left.digests);
     for name in wanted.keys().filter(|name| !shards.contains_key(*name)) {
         lines.push(format!("{name} is missing"));
     }
     for (name, digest) in &shards {
         match wanted.get(name) {
             None => lines.push(format!("{name} should not be there")),
-            Some(wanted) if left.language.identity == Identity::Files && wanted != digest => {
+            Some(wanted)
+                if (left.language.identity == Identity::Files || name == stash::KEYRING)
+                    && wanted != digest =>
+            {
                 lines.push(format!("{name} has SHA-256 {digest}, the golden one is {wanted}"));
                 lines.push(explain_bytes(name, left, all, golden));
             }
@@ -144,13 +151,16 @@ fn measure<'a>(language: &Language, all: &'a [Left]) -> Option<&'a Left> {
 }
 
 /// What the reference's check says.
-fn stash_problem(left: &Left) -> Result<Option<String>> {
+fn stash_problem(script: &Script, left: &Left) -> Result<Option<String>> {
     if left.digests.is_empty() {
         // An empty stash may have no directory, and has no rows that could be unsound.
         return Ok(None);
     }
     let mut check = language::reference();
-    let output = process::output(check.arg("check").arg(&left.directory), Duration::from_secs(180))?;
+    let output = process::output(
+        check.arg("check").arg(&left.directory).args(script.encryption_key()),
+        Duration::from_secs(180),
+    )?;
     let said = String::from_utf8_lossy(&output.stdout);
     Ok((!output.status.success()).then(|| format!("{said}{}", output.complaint()).trim().to_owned()))
 }
@@ -162,7 +172,7 @@ fn reads(script: &Script, all: &[Left]) -> Result<Vec<Outcome>> {
     for reader in all {
         for writer in all {
             if let Entry::Vacant(unseen) = seen.entry((reader.language.name, &writer.digests)) {
-                unseen.insert(dump(reader.language, writer)?);
+                unseen.insert(dump(script, reader.language, writer)?);
             }
         }
     }
@@ -180,11 +190,13 @@ fn reads(script: &Script, all: &[Left]) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-fn dump(reader: &Language, writer: &Left) -> Result<Dump> {
+fn dump(script: &Script, reader: &Language, writer: &Left) -> Result<Dump> {
     let copy = writer.directory.with_extension(reader.name);
     stash::copy(&writer.directory, &writer.digests, &copy)?;
     let before = stash::digests(&copy)?;
-    let lines = read::lines(reader.runner("dump").arg(&copy)).map_err(|error| format!("{error:#}"));
+    let mut runner = reader.runner("dump");
+    let lines = read::lines(runner.arg(&copy).args(script.encryption_key()));
+    let lines = lines.map_err(|error| format!("{error:#}"));
     Ok(Dump { lines, changes: stash::changes(&before, &stash::digests(&copy)?) })
 }
 
@@ -212,10 +224,9 @@ mod tests {
     fn differing_results_are_named_with_their_operation() {
         let parse = |texts: &[&str]| texts.iter().map(|text| Json::parse(text).unwrap()).collect::<Vec<_>>();
         let script = Script {
-            file: "a.json".into(),
-            id: "001_a".to_owned(),
             operations: vec![r#"{"op":"len"}"#.to_owned(), r#"{"op":"get","key":"k"}"#.to_owned()],
             results: parse(&["1", "null"]),
+            ..Script::empty("001_a")
         };
         assert_eq!(result_problem(&script, &parse(&["1", "null"])), None);
         let problem = result_problem(&script, &parse(&["1", "2"])).unwrap();

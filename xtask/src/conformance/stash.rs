@@ -40,14 +40,31 @@ fn add_digests(directory: &Path, prefix: &str, digests: &mut BTreeMap<String, St
     Ok(())
 }
 
-/// What is there beside the shard files and the journal, where nothing else should be: the stash was closed.
+/// What is there beside data and locks, where nothing else should be: the stash was closed.
 pub(super) fn extra_files(digests: &BTreeMap<String, String>) -> Vec<&str> {
-    digests.keys().map(String::as_str).filter(|name| !is_shard(name) && *name != "journal.db").collect()
+    digests
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !is_data(name) && ![KEYRING_LOCK, JOURNAL].contains(name))
+        .collect()
 }
 
-/// The shard files alone.
-pub(super) fn shards(digests: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    digests.iter().filter(|(name, _)| is_shard(name)).map(|(name, sha)| (name.clone(), sha.clone())).collect()
+/// The shard files, and the keyring of an encrypted stash.
+pub(super) fn data(digests: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    digests.iter().filter(|(name, _)| is_data(name)).map(|(name, sha)| (name.clone(), sha.clone())).collect()
+}
+
+/// The keys of an encrypted stash. Every implementation makes the same bytes of the same random ones.
+pub(super) const KEYRING: &str = "keyring";
+
+/// Outside of what is compared.
+const JOURNAL: &str = "journal.db";
+
+/// Holds no data (`docs/CONTRACT.md` 1).
+const KEYRING_LOCK: &str = "keyring.lock";
+
+fn is_data(name: &str) -> bool {
+    is_shard(name) || name == KEYRING
 }
 
 /// Whether it is a shard file's path in the stash.
@@ -61,10 +78,10 @@ fn is_shard(path: &str) -> bool {
     digit.is_some_and(|digit| matches!(digit.as_bytes(), [b'0'..=b'9' | b'a'..=b'f']))
 }
 
-/// Copies the shard files, so that a reader sees nothing that another reader left.
+/// Copies the data, so that a reader sees nothing that another reader left.
 pub(super) fn copy(from: &Path, digests: &BTreeMap<String, String>, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
-    for name in digests.keys().filter(|name| is_shard(name)) {
+    for name in digests.keys().filter(|name| is_data(name)) {
         let target = to.join(name);
         std::fs::create_dir_all(target.parent().unwrap_or(to))?;
         std::fs::copy(from.join(name), target).with_context(|| name.clone())?;
@@ -126,9 +143,9 @@ mod tests {
                 "shard-a.db-wal is new"
             ]
         );
-        assert_eq!(shards(&after).len(), 2);
+        assert_eq!(data(&after).len(), 2);
         let copied = folder.path().join("copy");
         copy(folder.path(), &after, &copied).unwrap();
-        assert_eq!(digests(&copied).unwrap(), shards(&after));
+        assert_eq!(digests(&copied).unwrap(), data(&after));
     }
 }

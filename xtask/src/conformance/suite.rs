@@ -4,6 +4,7 @@ use super::json::Json;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(super) struct Suite {
@@ -22,6 +23,7 @@ pub(super) struct Vectors {
 pub(super) struct Script {
     pub(super) file: PathBuf,
     pub(super) id: String,
+    pub(super) options: ScriptOptions,
     /// The operations as they stand.
     pub(super) operations: Vec<String>,
     pub(super) results: Vec<Json>,
@@ -33,9 +35,14 @@ struct VectorsFile {
     cases: Vec<Box<RawValue>>,
 }
 
+/// What the stash of a script is opened with.
+type ScriptOptions = BTreeMap<String, serde_json::Value>;
+
 #[derive(Deserialize)]
 struct ScriptFile {
     id: String,
+    #[serde(default)]
+    options: ScriptOptions,
     operations: Vec<Box<RawValue>>,
     results: Vec<Box<RawValue>>,
 }
@@ -75,9 +82,28 @@ impl Vectors {
     }
 }
 
+/// What is asked of an operation.
+#[derive(Deserialize)]
+struct Operation<'a> {
+    op: &'a str,
+}
+
 impl Script {
+    /// The key that the stash is opened with.
+    pub(super) fn encryption_key(&self) -> Option<&str> {
+        self.options.get("encryption_key")?.as_str()
+    }
+
+    /// Whether it has an option or an operation of that name.
+    pub(super) fn uses(&self, name: &str) -> bool {
+        let is_operation = |text: &String| {
+            serde_json::from_str(text).is_ok_and(|operation: Operation<'_>| operation.op == name)
+        };
+        self.options.contains_key(name) || self.operations.iter().any(is_operation)
+    }
+
     fn parse(file: &Path, text: &str) -> Result<Self> {
-        let ScriptFile { id, operations, results } = serde_json::from_str(text)?;
+        let ScriptFile { id, options, operations, results } = serde_json::from_str(text)?;
         ensure!(!operations.is_empty(), "no operations");
         ensure!(
             operations.len() == results.len(),
@@ -88,13 +114,36 @@ impl Script {
         ensure!(file.file_stem().is_some_and(|stem| stem == id.as_str()), "the id is {id}");
         let results = results.iter().map(|raw| Json::from_raw(raw)).collect::<Result<_>>()?;
         let operations = operations.iter().map(|raw| raw.get().to_owned()).collect();
-        Ok(Self { file: file.to_owned(), id, operations, results })
+        Ok(Self { file: file.to_owned(), id, options, operations, results })
+    }
+}
+
+#[cfg(test)]
+impl Script {
+    /// A script without options and operations.
+    pub(super) fn empty(id: &str) -> Self {
+        Self {
+            file: id.into(),
+            id: id.to_owned(),
+            options: ScriptOptions::default(),
+            operations: Vec::new(),
+            results: Vec::new(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_is_known_by_its_options_and_operations() {
+        let text =
+            r#"{"id":"001_a","options":{"encryption_key":"00"},"operations":[{"op":"len"}],"results":[0]}"#;
+        let script = Script::parse(Path::new("scripts/001_a.json"), text).unwrap();
+        assert_eq!(script.encryption_key(), Some("00"));
+        assert!(script.uses("encryption_key") && script.uses("len") && !script.uses("compression"));
+    }
 
     #[test]
     fn a_script_has_one_result_for_each_operation() {

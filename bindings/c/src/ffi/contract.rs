@@ -7,12 +7,14 @@ use super::types::{
     LITESTASH_KEY_BYTES, LITESTASH_KEY_TEXT, litestash_buffer, litestash_key, litestash_key_content,
     litestash_status,
 };
+use litestash_core::contract::format::Format;
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::interchange::{key_from_json, key_to_json, value_from_json, value_to_json};
-use litestash_core::contract::route::Route;
-use litestash_core::contract::{msgpack, record};
+use litestash_core::contract::msgpack;
+use litestash_core::contract::route::{Place, Route};
 use litestash_core::limits::VALUE_BYTES_MAX;
 use litestash_core::{Error, ErrorKind, KeyRef, Version};
+use std::borrow::Cow;
 use std::ffi::c_char;
 
 /// The encoding of the value that a JSON text stands for: an ordinary one, or with tags for what JSON has not, such
@@ -134,7 +136,7 @@ pub unsafe extern "C" fn litestash_key_place(
     })
 }
 
-/// A record taken apart. `body` leads into the record that was given.
+/// A record taken apart. `body` leads into the record that was given, or into `decompressed`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct litestash_record {
@@ -150,11 +152,13 @@ pub struct litestash_record {
     pub flags: u32,
     /// Whether there is a deadline.
     pub has_deadline: bool,
+    /// What a compressed body became; give it back with litestash_buffer_free. NULL of any other record.
+    pub decompressed: litestash_buffer,
 }
 
 /// Takes the column `value` of a row apart after checking it against the row's other columns: key_hash (64 bytes),
-/// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged, LITESTASH_UNSUPPORTED_FORMAT if it needs what this
-/// version lacks.
+/// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged or encrypted, LITESTASH_UNSUPPORTED_FORMAT if it needs
+/// what this version lacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn litestash_record_read(
     key_hash: *const u8,
@@ -170,18 +174,26 @@ pub unsafe extern "C" fn litestash_record_read(
         let stored = array(record, record_length, VALUE_BYTES_MAX + 64)?;
         let out = Out::new(parts)?;
         let version = Version::from_columns(timestamp, microsecond)?;
-        let record = record::decode(&hash, version, stored)?;
+        let record = Format::plain().decode(&Place::of(hash), version, stored)?;
         // A body that the codec refuses was not written by any engine: the row is damaged.
         let damaged =
             |error: Error| Error::new(ErrorKind::Corrupt, "the body is not canonical").with_source(error);
-        msgpack::validate(record.body).map_err(damaged)?;
+        msgpack::validate(&record.body).map_err(damaged)?;
+        let (body, decompressed) = match &record.body {
+            Cow::Borrowed(body) => (body.as_ptr(), litestash_buffer::NONE),
+            Cow::Owned(body) => {
+                let copy = litestash_buffer::copy(Some(body))?;
+                (copy.data.cast_const(), copy)
+            }
+        };
         out.set(litestash_record {
-            body: record.body.as_ptr(),
+            body,
             body_length: record.body.len(),
             expires_at: record.expiry.expires_at.unwrap_or(0),
             idle_us: record.expiry.idle_us.unwrap_or(0),
             flags: record.flags.into(),
             has_deadline: record.expiry.expires_at.is_some(),
+            decompressed,
         })
     })
 }

@@ -7,7 +7,7 @@ mod vectors;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: conformance-runner-rust script FILE DIR | vectors FILE | dump DIR";
+const USAGE: &str = "usage: conformance-runner-rust script FILE DIR | vectors FILE | dump DIR [KEY]";
 
 /// Why a command did not run.
 enum Failure {
@@ -32,7 +32,8 @@ fn main() -> ExitCode {
             given(file).and_then(|text| script::run(&text, directory.as_ref(), &mut out))
         }
         ["vectors", file] => given(file).and_then(|text| vectors::run(&text, &mut out)),
-        ["dump", directory] => dump::run(directory.as_ref(), &mut out),
+        ["dump", directory] => dump::run(directory.as_ref(), None, &mut out),
+        ["dump", directory, key] => dump::run(directory.as_ref(), Some(key), &mut out),
         _ => Err(Failure::Usage(anyhow::anyhow!(USAGE))),
     };
     let (code, error) = match done.and_then(|()| out.flush().map_err(Failure::from)) {

@@ -2,17 +2,21 @@
 
 use crate::Failure;
 use litestash_cli::ops;
+use litestash_core::contract::format::{Cipher, Envelope, Format, Keeper, Keyring, Unlock};
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::interchange::{key_to_json, value_from_json, value_to_json};
-use litestash_core::contract::key::{Key, KeyRef, ToKey};
-use litestash_core::contract::route::Route;
-use litestash_core::contract::{msgpack, record};
+use litestash_core::contract::key::{Key, KeyRef, StoredKey, ToKey};
+use litestash_core::contract::limits::VALUE_BYTES_DEFAULT;
+use litestash_core::contract::msgpack;
+use litestash_core::contract::record::Record;
+use litestash_core::contract::route::{Place, Route, ShardId, Slot};
 use litestash_core::{Error, ErrorKind, Result, Version};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 struct Vectors<'a> {
@@ -34,6 +38,7 @@ pub(crate) fn run(text: &str, out: &mut impl Write) -> Result<(), Failure> {
         "values_invalid" => |case| Ok(value_invalid(&read(case)?)),
         "crc" => |case| Ok(crc(&read(case)?)),
         "records" => |case| Ok(stored_record(&read(case)?)),
+        "sealed" => |case| Ok(sealed(&read(case)?)),
         "interchange" => |case| Ok(interchange(&read(case)?)),
         other => return Err(Failure::Usage(anyhow::anyhow!("unknown kind of vectors: {other}"))),
     };
@@ -137,17 +142,65 @@ fn stored_record(case: &RecordCase) -> Result<String> {
         .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "a key_hash has 64 bytes"))?;
     let stored = from_hex(&case.record)?;
     let version = Version::from_columns(case.timestamp, case.microsecond)?;
-    let record = record::decode(&hash, version, &stored)?;
+    let record = Format::plain().decode(&Place::of(hash), version, &stored)?;
+    record_json(&record, json!({}))
+}
+
+fn record_json(record: &Record<'_>, mut result: serde_json::Value) -> Result<String> {
     // A body that the codec refuses was not written by any engine: the row is damaged.
-    msgpack::validate(record.body)
+    msgpack::validate(&record.body)
         .map_err(|error| Error::new(ErrorKind::Corrupt, "the body is not canonical").with_source(error))?;
-    Ok(json!({
-        "flags": record.flags,
-        "expires_at": record.expiry.expires_at,
-        "idle_us": record.expiry.idle_us,
-        "body": to_hex(record.body),
-    })
-    .to_string())
+    result["flags"] = json!(record.flags);
+    result["expires_at"] = json!(record.expiry.expires_at);
+    result["idle_us"] = json!(record.expiry.idle_us);
+    result["body"] = json!(to_hex(&record.body));
+    Ok(result.to_string())
+}
+
+#[derive(Deserialize)]
+struct SealedCase {
+    keyring: String,
+    encryption_key: String,
+    bucket: String,
+    shard: u8,
+    slot: u8,
+    key_hash: String,
+    key_column: String,
+    timestamp: i64,
+    microsecond: i64,
+    record: String,
+}
+
+/// A keyring that nobody changes, and no random bytes: nothing is written.
+struct Still;
+
+impl Keeper for Still {
+    fn random(&self, _: &mut [u8]) -> Result<()> {
+        Err(Error::new(ErrorKind::Internal, "nothing is written"))
+    }
+
+    fn changed(&self, _seen: u64) -> Result<Option<(u64, Keyring)>> {
+        Ok(None)
+    }
+}
+
+fn sealed(case: &SealedCase) -> Result<String> {
+    let invalid = |what: &'static str| Error::new(ErrorKind::InvalidArgument, what);
+    let envelope = Envelope::from_bytes(&from_hex(&case.keyring)?)?;
+    let secret = Unlock::key(&from_hex(&case.encryption_key)?)?.secret(envelope.kdf())?;
+    let cipher = Cipher::new(&envelope.open(&secret)?, &case.bucket, Arc::new(Still));
+    let format = Format::new(VALUE_BYTES_DEFAULT, None, Some(cipher));
+    let hash = KeyHash::from_slice(&from_hex(&case.key_hash)?);
+    let hash = hash.ok_or_else(|| invalid("a key_hash has 64 bytes"))?;
+    let shard = ShardId::new(case.shard).ok_or_else(|| invalid("there is no such shard"))?;
+    let slot = Slot::new(case.slot).ok_or_else(|| invalid("there is no such slot"))?;
+    let place = Place { hash, route: Route { shard, slot } };
+    let version = Version::from_columns(case.timestamp, case.microsecond)?;
+    let stored = from_hex(&case.record)?;
+    let record = format.decode(&place, version, &stored)?;
+    let key = format.decode_key(&place, StoredKey::Blob(&from_hex(&case.key_column)?))?;
+    let key = serde_json::from_str::<serde_json::Value>(&key_json(key.as_ref()));
+    record_json(&record, json!({ "key": key.map_err(|_| invalid("a key is JSON"))? }))
 }
 
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ mod expire_older_than;
 mod export;
 mod get;
 mod import;
+mod key;
 mod list;
 mod repair;
 mod set;
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     Compact(compact::Compact),
     Sweep(sweep::Sweep),
     ExpireOlderThan(expire_older_than::ExpireOlderThan),
+    Key(key::Key),
     Demo(demo::Demo),
     Completions(completions::Completions),
 }
@@ -82,6 +84,7 @@ impl Command {
             Self::Compact(compact) => compact.run(app),
             Self::Sweep(sweep) => sweep.run(app),
             Self::ExpireOlderThan(expire) => expire.run(app),
+            Self::Key(key) => key.run(app),
             Self::Demo(demo) => demo.run(app),
             Self::Completions(completions) => completions.run(app),
         }

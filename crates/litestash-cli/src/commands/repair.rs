@@ -28,7 +28,7 @@ pub(crate) struct Repair {
 impl Repair {
     pub(crate) fn run(&self, app: &mut App) -> Done {
         app.refuse_bucket()?;
-        let report = litestash_core::repair(&self.source, &self.destination)?;
+        let report = litestash_core::repair_with(&self.source, &self.destination, app.options()?)?;
         if app.json() {
             app.out.line(serde_json::json!(report))?;
         } else {

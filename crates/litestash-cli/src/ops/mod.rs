@@ -10,6 +10,7 @@
 
 mod batch;
 mod buckets;
+mod given;
 mod members;
 mod scan;
 #[cfg(feature = "conformance")]
@@ -18,6 +19,9 @@ mod single;
 
 #[cfg(feature = "conformance")]
 pub use script::Script;
+
+#[doc(hidden)]
+pub use given::{ScriptOptions, run_script_op, with_key};
 
 use litestash_core::{Error, ErrorKind, LiteStash, Result};
 use members::Members;

@@ -2,7 +2,7 @@
 //! with `tick`, `reopen` and `watch`.
 
 use super::members::Members;
-use super::run_named;
+use super::run_script_op;
 use litestash_core::{FixedClock, LiteStash, Options, Result};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,7 +45,7 @@ impl Script {
                 members.finish()?;
                 self.stash.log_changes(Duration::from_micros(us))?;
             }
-            _ => return run_named(&self.stash, &name, members),
+            _ => return run_script_op(&self.stash, op),
         }
         Ok("null".to_owned())
     }

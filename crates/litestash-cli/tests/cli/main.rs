@@ -10,6 +10,7 @@ mod completions;
 mod csv;
 mod deadlines;
 mod demo;
+mod encryption;
 mod jsonl;
 mod keys;
 mod list;

@@ -7,7 +7,14 @@ use tempfile::TempDir;
 /// The program without arguments, in surroundings that decide nothing.
 pub(crate) fn litestash() -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("litestash"));
-    for name in ["LITESTASH_DIR", "LITESTASH_LOG", "LITESTASH_CONFORMANCE_CLOCK", "NO_COLOR"] {
+    for name in [
+        "LITESTASH_DIR",
+        "LITESTASH_LOG",
+        "LITESTASH_KEY_FILE",
+        "LITESTASH_PASSPHRASE_FILE",
+        "LITESTASH_CONFORMANCE_CLOCK",
+        "NO_COLOR",
+    ] {
         command.env_remove(name);
     }
     command

@@ -9,6 +9,7 @@ use crate::storage::connect::{Wanted, connect};
 use crate::storage::connection::Access;
 use crate::storage::database::Database;
 use crate::storage::directory::{self, Directory};
+use crate::storage::keyring;
 use crate::storage::shard::Settings;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -37,7 +38,8 @@ impl LiteStash {
     /// For an instant every shard is locked against writers; then they go on, and the copying reads from that
     /// moment's state. The copy is written beside `destination`, synced, and renamed, so `destination`
     /// appears whole or not at all. It must not exist, or be an empty directory (`InvalidArgument`). A stash
-    /// opened read-only cannot lock others out: `ReadOnly`, unless it is immutable.
+    /// opened read-only cannot lock others out: `ReadOnly`, unless it is immutable. Of an encrypted stash the
+    /// keyring is copied too, and a bucket of one only together with it (`InvalidArgument`).
     pub fn backup(&self, destination: impl AsRef<Path>) -> Result<BackupReport> {
         self.backup_while(destination, || true)
     }
@@ -50,6 +52,11 @@ impl LiteStash {
         goes_on: impl Fn() -> bool,
     ) -> Result<BackupReport> {
         self.inner.usable()?;
+        if self.is_bucket() && self.is_encrypted() {
+            return Err(Error::invalid_argument(
+                "the copy of an encrypted bucket would have no keyring; back up the stash that it is in",
+            ));
+        }
         let destination = std::path::absolute(destination)?;
         refuse_occupied(&destination)?;
         let partial = partial_path(&destination)?;
@@ -70,6 +77,22 @@ impl LiteStash {
     }
 
     fn copy_into(&self, partial: &Path, goes_on: &dyn Fn() -> bool) -> Result<BackupReport> {
+        let Some(keyring) = &self.inner.keyring else { return self.copy_all(partial, goes_on) };
+        loop {
+            // A rotation of the key adds one before it is used, and drops one after it was. So a keyring that did
+            // not change has the keys of all rows copied meanwhile.
+            let before = keyring.bytes()?;
+            let report = self.copy_all(partial, goes_on)?;
+            if keyring.bytes()? == before {
+                keyring::write_copy(partial, &before)?;
+                return Ok(report);
+            }
+            std::fs::remove_dir_all(partial)?;
+            directory::make(partial)?;
+        }
+    }
+
+    fn copy_all(&self, partial: &Path, goes_on: &dyn Fn() -> bool) -> Result<BackupReport> {
         let mut report = BackupReport::default();
         self.copy_shards(partial, &mut report, goes_on)?;
         let buckets = partial.join(BUCKETS);
@@ -175,7 +198,8 @@ fn pin_all(inner: &Inner) -> Result<Vec<(ShardId, Database)>> {
 
 fn open(settings: &Settings, shard: ShardId, access: Access) -> Result<Option<Database>> {
     let Some(directory) = &settings.directory else { return Ok(None) };
-    connect(directory, Wanted::existing(shard, access, settings.busy_timeout), |_| Ok(()))
+    let stash = settings.format.stash_id();
+    connect(directory, Wanted::existing(shard, stash, access, settings.busy_timeout), |_| Ok(()))
 }
 
 fn existing(settings: &Settings) -> Result<Vec<ShardId>> {

@@ -3,6 +3,7 @@
 mod backup;
 mod compact;
 mod repair;
+mod rotate;
 mod stats;
 mod sync;
 mod transfer;
@@ -11,7 +12,8 @@ mod verify;
 
 pub use backup::BackupReport;
 pub use compact::CompactReport;
-pub use repair::{Lost, RepairReport, repair};
+pub use repair::{Lost, RepairReport, repair, repair_with};
+pub use rotate::RotateReport;
 pub use stats::{BucketStats, ShardStats, SlotStats, Stats};
 pub use transfer::{ExportReport, ImportOptions, ImportReport, Rejected};
 pub use verify::{Problem, ProblemKind, VerifyReport};

@@ -3,19 +3,21 @@
 use super::backup::refuse_occupied;
 use super::transfer::Parsed;
 use super::unfinished;
+use crate::contract::format::Format;
 use crate::contract::hash::KeyHash;
 use crate::contract::interchange::{EncodedLine, key_to_json};
 use crate::contract::key::Key;
 use crate::contract::limits::VALUE_BYTES_MAX;
 use crate::contract::msgpack;
-use crate::contract::route::{ShardId, Slot};
+use crate::contract::route::{Place, Route, ShardId, Slot};
 use crate::contract::schema::slot_table;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
-use crate::stash::{LiteStash, Options, Place};
+use crate::stash::{LiteStash, Options, bucket_format, format_of};
 use crate::storage::Durability;
-use crate::storage::directory::Directory;
-use crate::storage::row::key_from_column;
+use crate::storage::directory::{self, Directory};
+use crate::storage::keyring;
+use crate::storage::row::key_column;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -67,14 +69,33 @@ pub struct Lost {
 /// kept. What transactions of its journal left undone is done in the new stash. The source is not changed.
 /// It must not be open in this process: close it first. `destination` must not exist, or be an empty directory.
 pub fn repair(source: impl AsRef<Path>, destination: impl AsRef<Path>) -> Result<RepairReport> {
+    repair_with(source, destination, Options::new())
+}
+
+/// [`repair`] with options: the key of an encrypted stash, and how the new one is opened.
+///
+/// The new stash of an encrypted one has the same keyring. Without the right key, or without its keyring, nothing
+/// of an encrypted stash can be read: `WrongKey`, and nothing is written.
+pub fn repair_with(
+    source: impl AsRef<Path>,
+    destination: impl AsRef<Path>,
+    options: Options,
+) -> Result<RepairReport> {
     let source = Directory::open(source.as_ref(), false, true)?;
     let destination = destination.as_ref();
     refuse_occupied(destination)?;
-    let target = Options::new().value_bytes_max(VALUE_BYTES_MAX).open(destination)?;
+    let options = options.create(true).read_only(false).immutable(false).value_bytes_max(VALUE_BYTES_MAX);
+    let (format, keyring) = format_of(Some(&source), &options, false)?;
+    if let Some(keyring) = &keyring {
+        directory::make(destination)?;
+        keyring::write_copy(destination, &keyring.bytes()?)?;
+    }
+    let target = options.open(destination)?;
     let mut report = RepairReport::default();
-    salvage(&source, &target, None, &mut report)?;
+    salvage(&source, &format, &target, None, &mut report)?;
     for name in source.bucket_names()? {
-        salvage(&source.bucket(&name)?, &target.bucket(&name)?, Some(&name), &mut report)?;
+        let format = bucket_format(&format, keyring.as_ref(), &name, VALUE_BYTES_MAX)?;
+        salvage(&source.bucket(&name)?, &format, &target.bucket(&name)?, Some(&name), &mut report)?;
     }
     target.close()?;
     Ok(report)
@@ -83,6 +104,7 @@ pub fn repair(source: impl AsRef<Path>, destination: impl AsRef<Path>) -> Result
 /// The part of [`repair`] that is about one stash, or one of its buckets.
 fn salvage(
     source: &Directory,
+    format: &Format,
     target: &LiteStash,
     bucket: Option<&str>,
     report: &mut RepairReport,
@@ -90,7 +112,7 @@ fn salvage(
     for shard in source.existing()? {
         let path = source.shard_path(shard);
         report.shards += 1;
-        let mut salvage = Salvage { bucket, shard, target, batch: Vec::new(), report: &mut *report };
+        let mut salvage = Salvage { bucket, shard, format, target, batch: Vec::new(), report: &mut *report };
         if let Err(error) = salvage.shard(&path) {
             // What goes wrong on the target's side ends the repair; the rest is damage of the source.
             if !error.damage {
@@ -107,7 +129,7 @@ fn salvage(
             });
         }
     }
-    unfinished::finish(source, target, bucket, report)
+    unfinished::finish(source, format, target, bucket, report)
 }
 
 struct Failure {
@@ -126,6 +148,7 @@ fn target_failed(error: Error) -> Failure {
 struct Salvage<'a> {
     bucket: Option<&'a str>,
     shard: ShardId,
+    format: &'a Format,
     target: &'a LiteStash,
     batch: Vec<Parsed>,
     report: &'a mut RepairReport,
@@ -233,9 +256,11 @@ impl Salvage<'_> {
         number: i64,
         expected: Expected,
     ) -> std::result::Result<(), Failure> {
+        let here = Route { shard: self.shard, slot };
+        let sound = |row: &Row<'_>| sound_row(self.format, here, row);
         let fetched = connection
             .prepare_cached(query)
-            .and_then(|mut fetch| fetch.query_row([number], |row| Ok(sound_row(row))).optional());
+            .and_then(|mut fetch| fetch.query_row([number], |row| Ok(sound(row))).optional());
         let Expected { hash, certain } = expected;
         match fetched {
             Ok(Some(Ok(row))) => self.keep(row)?,
@@ -313,26 +338,29 @@ struct Unsound {
 }
 
 /// The row, if its key, checksum and value agree.
-fn sound_row(row: &Row<'_>) -> std::result::Result<Parsed, Box<Unsound>> {
+fn sound_row(format: &Format, here: Route, row: &Row<'_>) -> std::result::Result<Parsed, Box<Unsound>> {
     let unsound =
         |hash, key, error: Error| Box::new(Unsound { hash, key, reason: error.message().to_owned() });
     let column = |index| row.get_ref(index).map_err(|error| unsound(None, None, error.into()));
     let hash = column(0)?.as_blob().ok().and_then(KeyHash::from_slice);
-    let key = key_from_column(column(1)?).map_err(|error| unsound(hash, None, error))?;
-    let place = Place::of(key.as_ref());
-    if hash != Some(place.hash) {
-        return Err(unsound(hash, None, Error::corrupt("the key does not match the row's hash")));
-    }
+    let Some(known) = hash else {
+        return Err(unsound(None, None, Error::corrupt("the row's hash is not 64 bytes")));
+    };
+    let found = Place { hash: known, route: here };
+    let key = key_column(column(1)?)
+        .and_then(|key| format.decode_key(&found, key))
+        .map_err(|error| unsound(hash, None, error))?;
     let int = |index| column(index).map(|value| value.as_i64().unwrap_or(i64::MAX));
     let read = Version::from_columns(int(3)?, int(4)?).and_then(|version| {
         let column = row.get_ref(2)?;
         let stored = column.as_blob().map_err(|_| Error::corrupt("the value column has the wrong type"))?;
-        let record = crate::contract::record::decode(&place.hash, version, stored)?;
-        msgpack::validate(record.body)?;
-        Ok((version, record.expiry, record.body.to_owned()))
+        let record = format.decode(&found, version, stored)?;
+        msgpack::validate(&record.body)?;
+        Ok((version, record.expiry, record.body.into_owned()))
     });
     match read {
         Ok((version, expiry, body)) => {
+            let place = Place::of(known);
             Ok(Parsed { place, row: EncodedLine { key, body, expiry, version: Some(version) } })
         }
         Err(error) => Err(unsound(hash, Some(key), error)),

@@ -1,9 +1,11 @@
 //! Export to and import from JSON Lines (`docs/INTERCHANGE.md`).
 
+use crate::contract::format::Format;
 use crate::contract::interchange::{EncodedLine, Line};
 use crate::contract::msgpack;
+use crate::contract::route::Place;
 use crate::error::{Error, ErrorKind, Result};
-use crate::stash::{Inner, LiteStash, Place, Scan, ScanOptions, computing_threads, damaged, spread};
+use crate::stash::{Inner, LiteStash, Scan, ScanOptions, computing_threads, damaged, spread};
 use crate::storage::Durability;
 use serde::Serialize;
 use std::io::{BufRead, Write};
@@ -126,11 +128,11 @@ impl LiteStash {
         mut options: ImportOptions<'_>,
     ) -> Result<ImportReport> {
         self.inner.usable()?;
-        let value_bytes_max = self.inner.value_bytes_max;
+        let (value_bytes_max, format) = (self.inner.value_bytes_max, self.inner.format());
         let (sender, receiver) = mpsc::sync_channel::<Result<Batch>>(BATCHES_AHEAD);
         std::thread::scope(|scope| {
             scope.spawn(move || {
-                let mut batches = Batches { rows, value_bytes_max };
+                let mut batches = Batches { rows, value_bytes_max, format };
                 // A receiver that is gone has stopped the import.
                 while let Some(batch) = batches.next()
                     && sender.send(batch).is_ok()
@@ -180,12 +182,13 @@ struct Batch {
 }
 
 /// Cuts rows into batches within the limits.
-struct Batches<I> {
+struct Batches<'a, I> {
     rows: I,
     value_bytes_max: usize,
+    format: &'a Format,
 }
 
-impl<I: Iterator<Item = Numbered<EncodedLine>>> Batches<I> {
+impl<I: Iterator<Item = Numbered<EncodedLine>>> Batches<'_, I> {
     fn next(&mut self) -> Option<Result<Batch>> {
         let mut batch = Batch::default();
         let mut held = 0;
@@ -221,7 +224,7 @@ impl<I: Iterator<Item = Numbered<EncodedLine>>> Batches<I> {
                 self.value_bytes_max
             )));
         }
-        let place = Place::of(row.key.as_ref().check()?);
+        let place = self.format.place(row.key.as_ref().check()?);
         Ok(Parsed { place, row })
     }
 }

@@ -2,13 +2,13 @@
 
 use super::repair::{Lost, RepairReport};
 use super::transfer::Parsed;
+use crate::contract::format::Format;
 use crate::contract::intent;
 use crate::contract::interchange::EncodedLine;
-use crate::contract::record;
-use crate::contract::route::ShardId;
+use crate::contract::route::{Place, Route, ShardId};
 use crate::contract::schema::META_APPLIED;
 use crate::error::Result;
-use crate::stash::{LiteStash, Place};
+use crate::stash::LiteStash;
 use crate::storage::Durability;
 use crate::storage::directory::Directory;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -17,6 +17,7 @@ use std::path::Path;
 /// Does the intents of shards that lack them. What cannot be read is listed as lost.
 pub(super) fn finish(
     source: &Directory,
+    format: &Format,
     target: &LiteStash,
     bucket: Option<&str>,
     report: &mut RepairReport,
@@ -30,7 +31,7 @@ pub(super) fn finish(
         match intents(&path, shard, applied) {
             Ok(intents) => {
                 for (id, changes) in intents {
-                    if let Err(error) = finish_one(target, shard, id, &changes, report) {
+                    if let Err(error) = finish_one(format, target, (shard, id), &changes, report) {
                         report.lost.push(lost(bucket, shard, error.message()));
                     }
                 }
@@ -76,19 +77,21 @@ fn intents(path: &Path, shard: ShardId, applied: i64) -> rusqlite::Result<Vec<(i
 }
 
 fn finish_one(
+    format: &Format,
     target: &LiteStash,
-    shard: ShardId,
-    id: i64,
+    (shard, id): (ShardId, i64),
     changes: &[u8],
     report: &mut RepairReport,
 ) -> Result<()> {
-    for intent::Change { hash, key, after, .. } in intent::decode(id, shard, changes)? {
+    for intent::Change { slot, hash, key, after } in intent::decode(id, shard, changes)? {
+        let found = Place { hash, route: Route { shard, slot } };
+        let key = format.decode_key(&found, key)?;
         // Nothing in the salvaged rows is newer, whatever the versions say.
         target.delete(&key)?;
         if let Some((version, stored)) = after {
-            let record = record::decode(&hash, version, stored)?;
-            let (expiry, body) = (record.expiry, record.body.to_owned());
-            let place = Place::of(key.as_ref());
+            let record = format.decode(&found, version, stored)?;
+            let (expiry, body) = (record.expiry, record.body.into_owned());
+            let place = target.inner.place(key.as_ref());
             let row = Parsed { place, row: EncodedLine { key, body, expiry, version: Some(version) } };
             report.rows += target.inner.store(Durability::Normal, vec![row], true)?.0;
         }

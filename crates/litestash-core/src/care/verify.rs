@@ -1,5 +1,6 @@
 //! Checking every rule of the contract on a stash.
 
+use crate::contract::format::Format;
 use crate::contract::hash::KeyHash;
 use crate::contract::msgpack;
 use crate::contract::route::{Route, ShardId, Slot};
@@ -126,7 +127,7 @@ impl LiteStash {
         for shard in self.inner.shards() {
             asked(goes_on)?;
             let checked = shard.read_snapshot(|database| {
-                let mut check = Check { shard: shard.id(), rows: 0, problems: Vec::new() };
+                let mut check = Check::new(shard.id(), self.inner.format());
                 // A damaged file can be so that it has no counters to be read.
                 let counters = Marks::read(database).ok().and_then(|marks| marks.counters);
                 let connection = database.connection();
@@ -149,7 +150,7 @@ impl LiteStash {
                 }
                 Err(error) if is_damage(error.kind()) => {
                     report.shards += 1;
-                    let mut check = Check { shard: shard.id(), rows: 0, problems: Vec::new() };
+                    let mut check = Check::new(shard.id(), self.inner.format());
                     check.problem(None, None, ProblemKind::File, error.message().to_owned());
                     report.problems.extend(check.problems);
                 }
@@ -177,13 +178,18 @@ fn is_damage(kind: ErrorKind) -> bool {
     )
 }
 
-struct Check {
+struct Check<'a> {
     shard: ShardId,
+    format: &'a Format,
     rows: u64,
     problems: Vec<Problem>,
 }
 
-impl Check {
+impl<'a> Check<'a> {
+    fn new(shard: ShardId, format: &'a Format) -> Self {
+        Self { shard, format, rows: 0, problems: Vec::new() }
+    }
+
     fn problem(&mut self, slot: Option<Slot>, hash: Option<&KeyHash>, kind: ProblemKind, message: String) {
         self.problems.push(Problem {
             bucket: None,
@@ -235,11 +241,12 @@ impl Check {
         let mut after = Vec::new();
         loop {
             asked(goes_on)?;
-            let page = row::scan(connection, slot, &after, 1024, |row| {
+            let here = Route { shard: self.shard, slot };
+            let page = row::scan(connection, self.format, here, &after, 1024, |row| {
                 self.rows += 1;
-                let hash = row.hash;
+                let hash = row.place.hash;
                 let route = Route::of(&hash);
-                if (route.shard, route.slot) != (self.shard, slot) {
+                if route != here {
                     let home = format!("the row belongs to shard {}, slot {}", route.shard, route.slot);
                     self.problem(Some(slot), Some(&hash), ProblemKind::Routing, home);
                 }
@@ -309,13 +316,15 @@ fn check_row(
         let kind = if error.message().contains("hash") { ProblemKind::Hash } else { ProblemKind::Key };
         (kind, error)
     })?;
-    let stored = row.stored().map_err(|error| (ProblemKind::Version, error))?;
-    let record = stored.record(&row.hash).map_err(|error| (ProblemKind::Record, error))?;
-    msgpack::validate(record.body).map_err(|error| (ProblemKind::Value, error))?;
+    row.stored().map_err(|error| (ProblemKind::Version, error))?;
+    let record = row.record().map_err(|error| (ProblemKind::Record, error))?;
+    msgpack::validate(&record.body).map_err(|error| (ProblemKind::Value, error))?;
     if let Some(deadline) = record.expiry.expires_at {
         let hint = connection
             .prepare_cached("SELECT 1 FROM expiry WHERE expires_at = ?1 AND slot = ?2 AND key_hash = ?3")
-            .and_then(|mut find| find.query_row((deadline, slot.number(), row.hash), |_| Ok(())).optional())
+            .and_then(|mut find| {
+                find.query_row((deadline, slot.number(), row.place.hash), |_| Ok(())).optional()
+            })
             .map_err(|error| (ProblemKind::Structure, Error::from(error)))?;
         if hint.is_none() {
             return Err((

@@ -3,11 +3,35 @@
 use super::key::{Key, KeyRef};
 use blake2::digest::CustomizedInit;
 use blake2::{Blake2b512, Digest};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A key's hash: BLAKE2b-512, 64 raw bytes. It is the primary key of a row and decides its place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash(pub [u8; Self::LEN]);
+
+/// What is hashed of a key: its bytes, and the personalisation of its type.
+pub(super) struct Preimage<'a> {
+    pub(super) personalisation: &'static [u8],
+    pub(super) bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> Preimage<'a> {
+    pub(super) fn of(key: &KeyRef<'a>) -> Self {
+        let number = |bytes: [u8; 8]| Cow::Owned(bytes.to_vec());
+        let (personalisation, bytes): (&'static [u8], _) = match key {
+            KeyRef::Text(text) => (b"", Cow::Borrowed(text.as_bytes())),
+            KeyRef::Bytes(bytes) => (BYTES, Cow::Borrowed(*bytes)),
+            KeyRef::Int(int) => (INT, number(int.to_be_bytes())),
+            KeyRef::Float(float) => (FLOAT, number(float.get().to_be_bytes())),
+        };
+        Self { personalisation, bytes }
+    }
+}
+
+const BYTES: &[u8] = b"litestash:bytes";
+const INT: &[u8] = b"litestash:int";
+const FLOAT: &[u8] = b"litestash:float";
 
 impl KeyHash {
     /// Bytes of a hash.
@@ -17,9 +41,9 @@ impl KeyHash {
     pub fn of(key: KeyRef<'_>) -> Self {
         match key {
             KeyRef::Text(text) => Self(Blake2b512::digest(text.as_bytes()).into()),
-            KeyRef::Bytes(bytes) => personalised(b"litestash:bytes", bytes),
-            KeyRef::Int(int) => personalised(b"litestash:int", &int.to_be_bytes()),
-            KeyRef::Float(float) => personalised(b"litestash:float", &float.get().to_be_bytes()),
+            KeyRef::Bytes(bytes) => personalised(BYTES, bytes),
+            KeyRef::Int(int) => personalised(INT, &int.to_be_bytes()),
+            KeyRef::Float(float) => personalised(FLOAT, &float.get().to_be_bytes()),
         }
     }
 

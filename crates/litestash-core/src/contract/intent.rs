@@ -1,7 +1,7 @@
 //! What a transaction is going to do in one shard, as the journal keeps it (`docs/CONTRACT.md` 14).
 
 use super::hash::KeyHash;
-use super::key::{Key, KeyRef, StoredKey};
+use super::key::StoredKey;
 use super::route::{ShardId, Slot};
 use super::version::Version;
 use crate::error::{Error, Result};
@@ -15,14 +15,14 @@ const FLOAT: u8 = 3;
 const BYTES: u8 = 4;
 
 /// What became of one row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Change<'a> {
     /// The row's table.
     pub slot: Slot,
     /// The hash of its key.
     pub hash: KeyHash,
-    /// Its key.
-    pub key: Key,
+    /// What its `key` column has, unchecked.
+    pub key: StoredKey<'a>,
     /// Its version and record, or `None` if it was removed.
     pub after: Option<(Version, &'a [u8])>,
 }
@@ -32,17 +32,17 @@ pub fn push(
     changes: &mut Vec<u8>,
     slot: Slot,
     hash: &KeyHash,
-    key: KeyRef<'_>,
+    key: StoredKey<'_>,
     after: Option<(Version, &[u8])>,
 ) {
     changes.push(slot.number());
     changes.push(if after.is_some() { STORED } else { REMOVED });
     changes.extend_from_slice(hash.as_bytes());
     match key {
-        KeyRef::Text(text) => push_key(changes, TEXT, text.as_bytes()),
-        KeyRef::Int(int) => push_key(changes, INTEGER, &int.to_be_bytes()),
-        KeyRef::Float(float) => push_key(changes, FLOAT, &float.get().to_be_bytes()),
-        KeyRef::Bytes(bytes) => push_key(changes, BYTES, bytes),
+        StoredKey::Text(text) => push_key(changes, TEXT, text),
+        StoredKey::Integer(int) => push_key(changes, INTEGER, &int.to_be_bytes()),
+        StoredKey::Real(float) => push_key(changes, FLOAT, &float.to_be_bytes()),
+        StoredKey::Blob(bytes) => push_key(changes, BYTES, bytes),
     }
     if let Some((version, record)) = after {
         changes.extend_from_slice(&version.micros().to_be_bytes());
@@ -84,7 +84,7 @@ pub fn decode(id: i64, shard: ShardId, sealed: &[u8]) -> Result<Vec<Change<'_>>>
     }
     let mut changes = Vec::new();
     while !rest.is_empty() {
-        changes.push(take(&mut rest).ok_or_else(damaged)??);
+        changes.push(take(&mut rest).ok_or_else(damaged)?);
     }
     Ok(changes)
 }
@@ -93,14 +93,14 @@ fn damaged() -> Error {
     Error::corrupt("an intent is malformed")
 }
 
-fn take<'a>(rest: &mut &'a [u8]) -> Option<Result<Change<'a>>> {
+fn take<'a>(rest: &mut &'a [u8]) -> Option<Change<'a>> {
     let slot = Slot::new(*rest.split_off_first()?)?;
     let kind = *rest.split_off_first()?;
     let hash = KeyHash::from_slice(rest.split_off(..KeyHash::LEN)?)?;
     let key_kind = *rest.split_off_first()?;
     let bytes = take_bytes(rest)?;
     let eight = || <[u8; 8]>::try_from(bytes).ok();
-    let stored = match key_kind {
+    let key = match key_kind {
         TEXT => StoredKey::Text(bytes),
         INTEGER => StoredKey::Integer(i64::from_be_bytes(eight()?)),
         FLOAT => StoredKey::Real(f64::from_be_bytes(eight()?)),
@@ -115,7 +115,7 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<Result<Change<'a>>> {
         }
         _ => return None,
     };
-    Some(Key::from_stored(stored).map(|key| Change { slot, hash, key, after }))
+    Some(Change { slot, hash, key, after })
 }
 
 fn take_bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
@@ -126,6 +126,8 @@ fn take_bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::format::KeyColumn;
+    use crate::contract::key::Key;
 
     fn shard(number: u8) -> ShardId {
         ShardId::new(number).unwrap()
@@ -144,7 +146,8 @@ mod tests {
             let slot = Slot::new(number as u8 % 4).unwrap();
             let record = vec![7; number];
             let after = (number != 1).then_some((Version::from_micros(-5), record.as_slice()));
-            push(&mut changes, slot, &KeyHash::from(key), key.as_ref(), after);
+            let column = KeyColumn::Plain(key.as_ref());
+            push(&mut changes, slot, &KeyHash::from(key), column.as_stored(), after);
         }
         (changes, keys)
     }
@@ -156,7 +159,8 @@ mod tests {
         let read = decode(9, shard(3), &changes).unwrap();
         assert_eq!(read.len(), keys.len());
         for (number, (change, key)) in read.iter().zip(&keys).enumerate() {
-            assert_eq!((&change.key, change.hash), (key, KeyHash::from(key)));
+            assert_eq!(Key::from_stored(change.key).unwrap(), *key);
+            assert_eq!(change.hash, KeyHash::from(key));
             assert_eq!(usize::from(change.slot.number()), number % 4);
             let record = vec![7; number];
             let after = (number != 1).then_some((Version::from_micros(-5), record.as_slice()));

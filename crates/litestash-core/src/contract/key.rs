@@ -12,6 +12,9 @@ use std::hash::{Hash, Hasher};
 pub struct KeyFloat(f64);
 
 impl KeyFloat {
+    /// One of them.
+    pub(super) const HALF: Self = Self(0.5);
+
     /// The number.
     pub const fn get(self) -> f64 {
         self.0

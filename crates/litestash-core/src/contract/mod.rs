@@ -4,6 +4,7 @@
 //! source or SQLite.
 
 pub mod bucket;
+pub mod format;
 pub mod hash;
 pub mod intent;
 pub mod interchange;

@@ -3,6 +3,7 @@
 use super::hash::KeyHash;
 use super::version::Version;
 use crate::error::{Error, ErrorKind, Result};
+use std::borrow::Cow;
 
 /// Flag bits of a record's first byte.
 pub mod flags {
@@ -77,16 +78,77 @@ impl Expiry {
     }
 }
 
-/// A record that passed its CRC, taken apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A record as a reader gets it: decrypted and decompressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record<'a> {
     /// The flags.
     pub flags: u8,
     /// The deadline and window.
     pub expiry: Expiry,
     /// The body: canonical MessagePack.
+    pub body: Cow<'a, [u8]>,
+    /// Whether somebody has made sure that the body is canonical.
+    pub is_canonical: bool,
+}
+
+/// How a body is compressed: the field of [`flags::CODEC`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Codec {
+    /// The codec's id.
+    pub id: u8,
+    /// Bytes of the body before compression.
+    pub bytes: u32,
+}
+
+/// How a body is encrypted: the field of [`flags::ENCRYPTED`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seal {
+    /// The number of the key.
+    pub epoch: u32,
+    /// The nonce.
+    pub nonce: [u8; NONCE_BYTES],
+}
+
+/// Bytes of a nonce.
+pub const NONCE_BYTES: usize = 24;
+
+/// A stored record that passed its CRC, taken apart; its body as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored<'a> {
+    /// The flags.
+    pub flags: u8,
+    /// The deadline and window.
+    pub expiry: Expiry,
+    /// All optional fields as they are stored.
+    pub fields: &'a [u8],
+    /// The body as it is stored, not empty.
     pub body: &'a [u8],
 }
+
+impl Stored<'_> {
+    /// How the body is compressed, if it is.
+    pub fn codec(&self) -> Option<Codec> {
+        let rest = match self.flags & flags::ENCRYPTED {
+            0 => self.fields,
+            _ => self.fields.get(..self.fields.len().checked_sub(SEAL_BYTES)?)?,
+        };
+        let &[id, a, b, c, d] = rest.last_chunk::<CODEC_BYTES>()?;
+        (self.flags & flags::CODEC != 0).then_some(Codec { id, bytes: u32::from_be_bytes([a, b, c, d]) })
+    }
+
+    /// How the body is encrypted, if it is.
+    pub fn seal(&self) -> Option<Seal> {
+        let field = self.fields.last_chunk::<SEAL_BYTES>().filter(|_| self.flags & flags::ENCRYPTED != 0)?;
+        let (epoch, nonce) = field.split_first_chunk::<4>()?;
+        Some(Seal { epoch: u32::from_be_bytes(*epoch), nonce: nonce.try_into().ok()? })
+    }
+}
+
+/// Bytes of the field of [`flags::CODEC`].
+const CODEC_BYTES: usize = 1 + 4;
+
+/// Bytes of the field of [`flags::ENCRYPTED`].
+const SEAL_BYTES: usize = 4 + NONCE_BYTES;
 
 /// CRC-32/ISO-HDLC over the row's place and time, the flags, and all that stands behind the CRC.
 fn checksum(hash: &KeyHash, version: Version, flags: u8, rest: &[u8]) -> u32 {
@@ -101,11 +163,19 @@ fn checksum(hash: &KeyHash, version: Version, flags: u8, rest: &[u8]) -> u32 {
     crc.finalize()
 }
 
-/// Writes the record of that row into `out`, which is cleared first.
+/// Writes the record of that row into `out`, which is cleared first: neither compressed nor encrypted.
+#[inline]
 pub fn encode(hash: &KeyHash, version: Version, expiry: Expiry, body: &[u8], out: &mut Vec<u8>) {
+    begin(expiry, body.len(), out);
+    out.extend_from_slice(body);
+    finish(hash, version, expiry.flags(), out);
+}
+
+/// Writes room for flags and CRC, and the deadline, into `out`, which is cleared first.
+#[inline]
+pub(super) fn begin(expiry: Expiry, more: usize, out: &mut Vec<u8>) {
     out.clear();
-    out.reserve(HEADER_BYTES + 16 + body.len());
-    let flags = expiry.flags();
+    out.reserve(HEADER_BYTES + 16 + more);
     out.extend_from_slice(&[0; HEADER_BYTES]);
     if let Some(deadline) = expiry.expires_at {
         out.extend_from_slice(&deadline.to_be_bytes());
@@ -113,16 +183,21 @@ pub fn encode(hash: &KeyHash, version: Version, expiry: Expiry, body: &[u8], out
             out.extend_from_slice(&idle.to_be_bytes());
         }
     }
-    out.extend_from_slice(body);
-    let crc = checksum(hash, version, flags, &out[HEADER_BYTES..]);
-    out[0] = flags;
-    out[1..HEADER_BYTES].copy_from_slice(&crc.to_be_bytes());
 }
 
-/// Checks the CRC of a stored record and takes it apart. The body's canonical form is for whoever decodes it.
+/// Writes flags and CRC of a record that is otherwise complete.
+#[inline]
+pub(super) fn finish(hash: &KeyHash, version: Version, flags: u8, out: &mut [u8]) {
+    let Some((head, rest)) = out.split_first_chunk_mut::<HEADER_BYTES>() else { return };
+    head[0] = flags;
+    head[1..].copy_from_slice(&checksum(hash, version, flags, rest).to_be_bytes());
+}
+
+/// Checks the CRC of a stored record and takes it apart. The body may be compressed and encrypted; its
+/// canonical form is for whoever decodes it.
 ///
-/// `Corrupt` if the bytes are damaged; `UnsupportedFormat` if they are sound but need what this build lacks.
-pub fn decode<'a>(hash: &KeyHash, version: Version, stored: &'a [u8]) -> Result<Record<'a>> {
+/// `Corrupt` if the bytes are damaged; `UnsupportedFormat` if they are sound but of a newer format.
+pub fn decode<'a>(hash: &KeyHash, version: Version, stored: &'a [u8]) -> Result<Stored<'a>> {
     let Some((head, rest)) = stored.split_at_checked(HEADER_BYTES) else {
         return Err(Error::corrupt("the record is shorter than its header"));
     };
@@ -136,37 +211,40 @@ pub fn decode<'a>(hash: &KeyHash, version: Version, stored: &'a [u8]) -> Result<
             format!("the record has flags {flags:#04x}; this version knows {:#04x}", flags::KNOWN),
         ));
     }
-    if flags & flags::ENCRYPTED != 0 {
-        return Err(Error::new(
-            ErrorKind::UnsupportedFormat,
-            "the record is encrypted, which this build cannot read",
-        ));
-    }
-    if flags & flags::CODEC != 0 {
-        return Err(Error::new(
-            ErrorKind::UnsupportedFormat,
-            "the record is compressed, which this build cannot read",
-        ));
-    }
-    let mut rest = rest;
+    let mut body = rest;
     let mut expiry = Expiry::NEVER;
     if flags & flags::EXPIRES != 0 {
-        expiry.expires_at = Some(i64::from_be_bytes(take(&mut rest)?));
+        expiry.expires_at = Some(i64::from_be_bytes(take(&mut body)?));
     }
     if flags & flags::SLIDING != 0 {
-        let idle = u64::from_be_bytes(take(&mut rest)?);
+        let idle = u64::from_be_bytes(take(&mut body)?);
         if idle == 0 || expiry.expires_at.is_none() {
             return Err(Error::corrupt("the record has a sliding window that is zero or without a deadline"));
         }
         expiry.idle_us = Some(idle);
     }
-    if rest.is_empty() {
+    if flags & (flags::CODEC | flags::ENCRYPTED) != 0 {
+        body = behind_rare_fields(flags, body)?;
+    }
+    if body.is_empty() {
         return Err(Error::corrupt("the record has no body"));
     }
-    Ok(Record { flags, expiry, body: rest })
+    let fields = &rest[..rest.len() - body.len()];
+    Ok(Stored { flags, expiry, fields, body })
 }
 
-fn take(rest: &mut &[u8]) -> Result<[u8; 8]> {
+#[cold]
+fn behind_rare_fields(flags: u8, mut body: &[u8]) -> Result<&[u8]> {
+    if flags & flags::CODEC != 0 {
+        take::<CODEC_BYTES>(&mut body)?;
+    }
+    if flags & flags::ENCRYPTED != 0 {
+        take::<SEAL_BYTES>(&mut body)?;
+    }
+    Ok(body)
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
     let (field, after) =
         rest.split_first_chunk().ok_or_else(|| Error::corrupt("the record ends within an optional field"))?;
     *rest = after;
@@ -194,6 +272,7 @@ mod tests {
         assert_eq!(record[..13], [1, 0x23, 0x3f, 0x8d, 0x1b, 0, 0x06, 0x47, 0x5f, 0xcc, 0xea, 0xf3, 0x35]);
         let read = decode(&hash, version, &record).unwrap();
         assert_eq!((read.expiry, read.body), (Expiry::at(1_767_326_645_678_901), body.as_slice()));
+        assert_eq!((read.fields.len(), read.codec(), read.seal()), (8, None, None));
     }
 
     #[test]
@@ -246,7 +325,7 @@ mod tests {
     #[test]
     fn sound_records_of_a_newer_format_are_told_from_damage() {
         let (hash, version, body) = worked_example();
-        for flag in [0x04, 0x08, 0x10, 0x80] {
+        for flag in [0x10, 0x20, 0x80] {
             let mut record = vec![flag];
             record.extend_from_slice(&checksum(&hash, version, flag, &body).to_be_bytes());
             record.extend_from_slice(&body);

@@ -95,6 +95,22 @@ impl Route {
     }
 }
 
+/// A row's hash and where it lives, or is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The hash of its key.
+    pub hash: KeyHash,
+    /// The shard file and table.
+    pub route: Route,
+}
+
+impl Place {
+    /// The place where the row with that hash belongs.
+    pub const fn of(hash: KeyHash) -> Self {
+        Self { hash, route: Route::of(&hash) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -104,6 +104,9 @@ pub const META_APPLIED: &str = "applied";
 /// The `meta` row that says that the shard was given up.
 pub const META_DROPPED: &str = "dropped";
 
+/// The `meta` row that identifies the stash; only the files of encrypted ones have it.
+pub const META_STASH: &str = "stash";
+
 /// The name of a slot's table.
 pub const fn slot_table(slot: Slot) -> &'static str {
     TABLES[slot.index()].0

@@ -1,12 +1,12 @@
 //! Many keys at once: grouped by shard, one transaction per shard.
 
 use super::op::{self, Action, Op, Outcome, SetOptions};
-use super::open::{Inner, LiteStash, Place};
+use super::open::{Inner, LiteStash};
 use super::spread::{computing_threads, spread};
 use crate::contract::key::ToKey;
 use crate::contract::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX};
 use crate::contract::msgpack;
-use crate::contract::route::ShardId;
+use crate::contract::route::{Place, ShardId};
 use crate::contract::value::Value;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
@@ -147,7 +147,7 @@ impl Inner {
         let mut placed: Vec<_> = ops
             .iter()
             .enumerate()
-            .map(|(index, op)| Placed { index, place: Place::of(op.key.as_ref()), op })
+            .map(|(index, op)| Placed { index, place: self.place(op.key.as_ref()), op })
             .collect();
         placed.sort_by_key(|placed| placed.place.route.shard);
         let mut results: Vec<Option<Result<Outcome>>> = ops.iter().map(|_| None).collect();
@@ -190,7 +190,7 @@ impl Inner {
                 .iter()
                 .map(|Placed { place, op, .. }| {
                     let live = crate::storage::row::get(database, place.route.slot, &place.hash, |row| {
-                        op::Live::read(place, row, || now_us)
+                        op::Live::read(self.format(), place, row, || now_us)
                     });
                     if matches!(live, Ok(Some(_))) {
                         self.note_use(op.key.as_ref(), Some(place));

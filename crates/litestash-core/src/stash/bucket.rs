@@ -2,6 +2,7 @@
 
 use super::open::{Inner, LiteStash, Parts};
 use super::options::check_default_ttl;
+use super::unlock::bucket_format;
 use crate::contract::bucket::directory_name;
 use crate::contract::limits::VALUE_BYTES_MAX;
 use crate::error::{Error, ErrorKind, Result};
@@ -206,13 +207,17 @@ impl LiteStash {
         let options = asked.unwrap_or_default();
         let root = &self.inner;
         let directory = root.settings.directory.as_ref().map(|root| root.bucket(name)).transpose()?;
+        let value_bytes_max = options.value_bytes_max.unwrap_or(root.value_bytes_max);
+        let format = bucket_format(root.format(), root.keyring.as_ref(), name, value_bytes_max)?;
         let inner = Arc::new(Inner::new(Parts {
             settings: Settings {
                 directory,
                 read_access: root.settings.read_access,
                 busy_timeout: root.settings.busy_timeout,
+                format,
             },
-            value_bytes_max: options.value_bytes_max.unwrap_or(root.value_bytes_max),
+            keyring: None,
+            value_bytes_max,
             cached: !options.uncached,
             default_ttl: options.default_ttl.unwrap_or(root.default_ttl),
             limits: if root.settings.writable() { options.limits } else { Limits::default() },
@@ -281,7 +286,12 @@ impl LiteStash {
             open.shards().try_for_each(|shard| shard.flush())?;
         }
         let syncs = self.level == Durability::Full;
-        let dropped = drops::drop_bucket(&directory.bucket(name)?, syncs, self.inner.settings.busy_timeout)?;
+        let dropped = drops::drop_bucket(
+            &directory.bucket(name)?,
+            self.inner.format().stash_id(),
+            syncs,
+            self.inner.settings.busy_timeout,
+        )?;
         drops::remove_leftovers(&directory.buckets_path());
         if let Some(open) = &open {
             open.shards().for_each(Shard::leave_moved);

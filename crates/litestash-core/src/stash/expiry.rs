@@ -1,11 +1,11 @@
 //! Deadlines: touching rows, and removing those whose time is over.
 
 use super::op::Action;
-use super::open::{Inner, LiteStash, Place};
+use super::open::{Inner, LiteStash};
 use super::scan::{Scan, ScanOptions};
 use crate::contract::key::{KeyRef, ToKey};
 use crate::contract::record::Expiry;
-use crate::contract::route::ShardId;
+use crate::contract::route::{Place, ShardId};
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::ExpiryStats;
@@ -95,7 +95,7 @@ impl LiteStash {
             if row.version >= before {
                 continue;
             }
-            let place = Place::of(row.key.as_ref());
+            let place = self.inner.place(row.key.as_ref());
             if at != Some(place.route.shard) || step.len() == STEP_ROWS {
                 removed += self.expire_rows(at, &mut step, before)?;
                 at = Some(place.route.shard);
@@ -121,7 +121,7 @@ impl Inner {
         // Most uses of such a row are not to be written, and need no hash then.
         let now_us = self.now_us();
         if expiry.prolonged(now_us).is_some() {
-            let Place { hash, route } = place.copied().unwrap_or_else(|| Place::of(key));
+            let Place { hash, route } = place.copied().unwrap_or_else(|| self.place(key));
             self.shard(route.shard).note_use(key, (route.slot, &hash), version, expiry, now_us);
         }
     }

@@ -1,10 +1,11 @@
 //! One operation on one key, and what it does inside a write transaction. Single calls
 //! and batches both end here.
 
-use super::open::Place;
+use crate::contract::format::Format;
 use crate::contract::key::{Key, KeyRef, ToKey};
 use crate::contract::msgpack::{self, write};
 use crate::contract::record::{Expiry, Record};
+use crate::contract::route::Place;
 use crate::contract::typed;
 use crate::contract::value::Value;
 use crate::contract::version::Version;
@@ -341,11 +342,12 @@ pub(super) struct Live {
 impl Live {
     /// The row, or `None` if it is expired.
     pub(super) fn read(
+        format: &Format,
         place: &Place,
         row: StoredRow<'_>,
         now_us: impl FnOnce() -> i64,
     ) -> Result<Option<Self>> {
-        let record = row.record(&place.hash)?;
+        let record = row.record(format, place)?;
         if record.expiry.has_passed(now_us) {
             return Ok(None);
         }
@@ -354,8 +356,8 @@ impl Live {
 
     /// A row that is not expired.
     pub(super) fn of(version: Version, record: &Record<'_>) -> Result<Self> {
-        msgpack::validate(record.body)?;
-        Ok(Self { version, expiry: record.expiry, body: record.body.to_owned() })
+        msgpack::validate(&record.body)?;
+        Ok(Self { version, expiry: record.expiry, body: record.body.to_vec() })
     }
 
     pub(super) fn entry(&self) -> Entry {
@@ -401,7 +403,8 @@ pub(super) fn execute(
     let slot = place.route.slot;
     let now_us = moment.now_us;
     let live = |txn: &mut WriteTxn<'_>| {
-        txn.get(slot, &place.hash, |row| Live::read(place, row, || now_us)).map(Option::flatten)
+        let format = txn.format();
+        txn.get(slot, &place.hash, |row| Live::read(format, place, row, || now_us)).map(Option::flatten)
     };
     let put =
         |txn: &mut WriteTxn<'_>, expiry: Expiry, body: &[u8]| txn.put(&place.row(key, expiry, body), now_us);

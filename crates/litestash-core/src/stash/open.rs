@@ -5,10 +5,10 @@ use super::compute::Flights;
 use super::lease::Keeper;
 use super::options::Options;
 use super::spread::spread;
-use crate::contract::hash::KeyHash;
+use super::unlock;
+use crate::contract::format::Format;
 use crate::contract::key::KeyRef;
-use crate::contract::record::Expiry;
-use crate::contract::route::{Route, ShardId};
+use crate::contract::route::{Place, ShardId};
 use crate::env::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
@@ -22,9 +22,9 @@ use crate::storage::events::{Hub, Watcher};
 use crate::storage::expiring::Expiring;
 use crate::storage::fork;
 use crate::storage::journal::Journal;
+use crate::storage::keyring::{self, KeyringFile};
 use crate::storage::library;
 use crate::storage::permits::Permits;
-use crate::storage::row::NewRow;
 use crate::storage::shard::{Common, Member, SYNCS_MAX, Settings, Shard, ShardGroup, Workers};
 use std::path::Path;
 use std::sync::Arc;
@@ -60,6 +60,8 @@ pub struct LiteStash {
 
 pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
+    /// Of an encrypted stash, but not of its buckets.
+    pub(crate) keyring: Option<Arc<KeyringFile>>,
     pub(crate) value_bytes_max: usize,
     pub(crate) cache: Arc<ReadCache>,
     pub(crate) journal: Arc<Journal>,
@@ -83,25 +85,6 @@ pub(crate) struct Inner {
     pub(super) relaxed_us: AtomicI64,
     closed: AtomicBool,
     generation: u64,
-}
-
-/// A key with what follows from it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) hash: KeyHash,
-    pub(crate) route: Route,
-}
-
-impl Place {
-    pub(crate) fn of(key: KeyRef<'_>) -> Self {
-        let hash = KeyHash::of(key);
-        Self { hash, route: Route::of(&hash) }
-    }
-
-    /// The row to write for the key of this place.
-    pub(crate) fn row<'a>(&'a self, key: KeyRef<'a>, expiry: Expiry, body: &'a [u8]) -> NewRow<'a> {
-        NewRow { slot: self.route.slot, hash: &self.hash, key, expiry, body }
-    }
 }
 
 impl LiteStash {
@@ -138,9 +121,12 @@ impl LiteStash {
             && !options.create
             && directory.existing()?.is_empty()
             && directory.bucket_names()?.is_empty()
+            && !keyring::is_there(directory)?
         {
             return Err(Error::new(ErrorKind::NoStash, "the directory holds no shard file"));
         }
+        let (format, keyring) = unlock::format(directory.as_ref(), options, create)?;
+        let busy_timeout = options.busy_timeout;
         let common = Common {
             cache: Arc::new(ReadCache::new(options.cache_bytes)),
             workers: Arc::new(Workers::new()),
@@ -149,7 +135,8 @@ impl LiteStash {
             expiring: Arc::new(Expiring::new(Arc::clone(&options.clock), options.background)),
         };
         let inner = Inner::new(Parts {
-            settings: Settings { directory, read_access, busy_timeout: options.busy_timeout },
+            settings: Settings { directory, read_access, busy_timeout, format },
+            keyring,
             value_bytes_max: options.value_bytes_max,
             cached: true,
             default_ttl: options.default_ttl,
@@ -220,6 +207,8 @@ impl std::fmt::Debug for LiteStash {
 /// What an [`Inner`] is made of.
 pub(super) struct Parts {
     pub(super) settings: Settings,
+    /// Of an encrypted stash, but not of its buckets.
+    pub(super) keyring: Option<Arc<KeyringFile>>,
     pub(super) value_bytes_max: usize,
     /// Whether rows are kept in the cache.
     pub(super) cached: bool,
@@ -236,6 +225,7 @@ impl Inner {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts {
             settings,
+            keyring,
             value_bytes_max,
             cached,
             default_ttl,
@@ -273,6 +263,7 @@ impl Inner {
             default_ttl,
             bounds,
             settings,
+            keyring,
             value_bytes_max,
             cache: Arc::clone(&common.cache),
             group,
@@ -309,6 +300,18 @@ impl Inner {
             return Err(Error::closed());
         }
         Ok(())
+    }
+
+    /// How keys and records are stored.
+    #[inline]
+    pub(crate) fn format(&self) -> &Format {
+        &self.settings.format
+    }
+
+    /// Where the row of a key is.
+    #[inline]
+    pub(crate) fn place(&self, key: KeyRef<'_>) -> Place {
+        self.format().place(key)
     }
 
     pub(crate) fn shard(&self, id: ShardId) -> &Shard {
@@ -377,7 +380,7 @@ impl Inner {
         if let Some(bounds) = &self.bounds
             && let Some(uses) = bounds.uses()
         {
-            let place = || place.copied().unwrap_or_else(|| Place::of(key));
+            let place = || place.copied().unwrap_or_else(|| self.place(key));
             let shard = uses.note(key, self.now_us(), || place().hash);
             if bounds.works_in_background() {
                 self.shard(shard).ask_for_upkeep();

@@ -2,13 +2,15 @@
 
 use super::op::Deadline;
 use super::open::LiteStash;
+use crate::contract::format::{Compression, Unlock};
 use crate::contract::limits::{VALUE_BYTES_DEFAULT, VALUE_BYTES_MAX};
-use crate::env::{Clock, SystemClock};
+use crate::env::{Clock, Random, SystemClock, SystemRandom};
 use crate::error::{Error, Result};
 use crate::storage::{Durability, Limits};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Builder for opening a [`LiteStash`]. Each method states its default.
 ///
@@ -33,6 +35,10 @@ pub struct Options {
     pub(super) default_ttl: Option<Duration>,
     pub(super) background: bool,
     pub(super) origin: Option<i64>,
+    pub(super) compression: Option<Compression>,
+    pub(super) random: Arc<dyn Random>,
+    key: Option<Zeroizing<Vec<u8>>>,
+    passphrase: Option<Zeroizing<String>>,
     pub(super) limits: Limits,
 }
 
@@ -51,6 +57,10 @@ impl Default for Options {
             default_ttl: None,
             background: true,
             origin: None,
+            compression: None,
+            random: Arc::new(SystemRandom),
+            key: None,
+            passphrase: None,
             limits: Limits::default(),
         }
     }
@@ -189,11 +199,75 @@ impl Options {
         self
     }
 
+    /// Whether values are compressed when they are written, and how. Default: not. What is stored compressed
+    /// is read whatever this says. Of an encrypted stash, the sizes of compressed values tell something of
+    /// what is in them (`docs/SECURITY.md`).
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// use litestash_core::{Compression, Options};
+    /// let stash = Options::new().compression(Compression { level: 9, ..Compression::default() }).open(dir.path())?;
+    /// # Ok::<_, litestash_core::Error>(())
+    /// ```
+    pub fn compression(mut self, compression: impl Into<Option<Compression>>) -> Self {
+        self.compression = compression.into();
+        self
+    }
+
+    /// The key of an encrypted stash: 32 bytes that nobody can guess (`InvalidArgument` for another length).
+    /// Default: the stash is not encrypted.
+    ///
+    /// A directory without a stash becomes an encrypted one. A stash that is not encrypted is never turned into
+    /// one: export it and import it into a new directory. `WrongKey` if the key is not the stash's, and if a
+    /// key is given for a stash that is not encrypted or the other way round; nothing is changed then.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let key = [7; 32];
+    /// use litestash_core::{ErrorKind, Options};
+    /// let stash = Options::new().encryption_key(key).open(dir.path())?;
+    /// stash.set("user:1001", "Ada")?;
+    /// stash.close()?;
+    /// let refused = Options::new().encryption_key([0; 32]).open(dir.path());
+    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::WrongKey);
+    /// # Ok::<_, litestash_core::Error>(())
+    /// ```
+    pub fn encryption_key(mut self, key: impl AsRef<[u8]>) -> Self {
+        self.key = Some(Zeroizing::new(key.as_ref().to_vec()));
+        self
+    }
+
+    /// A passphrase instead of [`Options::encryption_key`]: Argon2id makes a key of it, with 64 MiB of memory
+    /// and about a tenth of a second for each opening. Not empty, and not beside a key (`InvalidArgument`). Its
+    /// UTF-8 bytes count as they are, without normalisation.
+    pub fn passphrase(mut self, passphrase: impl Into<String>) -> Self {
+        self.passphrase = Some(Zeroizing::new(passphrase.into()));
+        self
+    }
+
+    /// The source of keys and nonces. Default: the operating system's. For tests and conformance.
+    pub fn random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
+        self
+    }
+
+    /// What opens the stash, if it is encrypted.
+    pub(super) fn unlock(&self) -> Result<Option<Unlock>> {
+        match (&self.key, &self.passphrase) {
+            (None, None) => Ok(None),
+            (Some(key), None) => Unlock::key(key).map(Some),
+            (None, Some(passphrase)) => Unlock::passphrase(passphrase).map(Some),
+            (Some(_), Some(_)) => {
+                Err(Error::invalid_argument("an encryption key and a passphrase exclude each other"))
+            }
+        }
+    }
+
     /// Opens the stash in that directory.
     ///
-    /// Nothing is opened or created but the directory: shard files are opened by the first operation that
-    /// needs them. Errors: `NoStash`, `NotAStash`, `NetworkFileSystem`, `PermissionDenied`, `ReadOnly`,
-    /// `InvalidArgument`, `SqliteTooOld`, `Io`.
+    /// Nothing is opened or created but the directory, and the keyring of an encrypted stash: shard files are
+    /// opened by the first operation that needs them. Errors: `NoStash`, `NotAStash`, `NetworkFileSystem`,
+    /// `PermissionDenied`, `ReadOnly`, `InvalidArgument`, `SqliteTooOld`, `WrongKey`, `Io`.
     pub fn open(self, directory: impl AsRef<Path>) -> Result<LiteStash> {
         LiteStash::open_with(Some(directory.as_ref()), &self.checked()?)
     }
@@ -211,6 +285,8 @@ impl Options {
             return Err(Error::invalid_argument(format!("value_bytes_max is 1 to {VALUE_BYTES_MAX}")));
         }
         check_default_ttl(self.default_ttl)?;
+        self.compression.map_or(Ok(()), Compression::check)?;
+        self.unlock()?;
         self.limits.check()?;
         Ok(self)
     }
@@ -234,6 +310,8 @@ impl std::fmt::Debug for Options {
             .field("cache_bytes", &self.cache_bytes)
             .field("default_ttl", &self.default_ttl)
             .field("background", &self.background)
+            .field("compression", &self.compression)
+            .field("encrypted", &(self.key.is_some() || self.passphrase.is_some()))
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }

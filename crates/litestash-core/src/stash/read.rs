@@ -1,10 +1,11 @@
 //! Reading one key.
 
 use super::op::{Action, Entry, Live, Outcome, damaged};
-use super::open::{Inner, LiteStash, Place};
+use super::open::{Inner, LiteStash};
 use crate::contract::key::{KeyRef, ToKey};
 use crate::contract::msgpack;
 use crate::contract::record::Record;
+use crate::contract::route::Place;
 use crate::contract::typed;
 use crate::contract::value::Value;
 use crate::contract::version::Version;
@@ -30,20 +31,25 @@ impl LiteStash {
     /// Errors of every read: `InvalidKey`, `TooLarge` (key), `Corrupt`, `NotAStash`, `UnsupportedFormat`,
     /// `Busy`, `Closed`, `Forked`, `Io`.
     pub fn get(&self, key: impl ToKey) -> Result<Option<Value>> {
-        key.with_key(|key| self.inner.use_row(key, |record| msgpack::decode(record.body)))
+        key.with_key(|key| self.inner.use_row(key, |record| msgpack::decode(&record.body)))
     }
 
     /// [`LiteStash::get`] as any `Deserialize`. `TypeMismatch` if something else is stored.
     pub fn get_as<T: DeserializeOwned>(&self, key: impl ToKey) -> Result<Option<T>> {
-        key.with_key(|key| self.inner.use_row(key, |record| typed::from_bytes(record.body)))
+        key.with_key(|key| {
+            self.inner.use_row(key, |record| {
+                validate(record)?;
+                typed::from_valid_bytes(&record.body)
+            })
+        })
     }
 
     /// [`LiteStash::get`] as canonical MessagePack.
     pub fn get_encoded(&self, key: impl ToKey) -> Result<Option<Vec<u8>>> {
         key.with_key(|key| {
             self.inner.use_row(key, |record| {
-                msgpack::validate(record.body)?;
-                Ok(record.body.to_owned())
+                validate(record)?;
+                Ok(record.body.to_vec())
             })
         })
     }
@@ -53,8 +59,8 @@ impl LiteStash {
     pub fn with_encoded<T>(&self, key: impl ToKey, f: impl Fn(&[u8]) -> Result<T>) -> Result<Option<T>> {
         key.with_key(|key| {
             self.inner.use_row(key, |record| {
-                msgpack::validate(record.body)?;
-                f(record.body)
+                validate(record)?;
+                f(&record.body)
             })
         })
     }
@@ -79,6 +85,12 @@ impl LiteStash {
             self.inner.note_use(key, None);
             Ok(Peek::Found(f(&content.body)))
         })
+    }
+
+    /// The number of the shard that a key belongs to, 0 to 15: for those who hand operations to one thread for each
+    /// shard.
+    pub fn shard_of(&self, key: impl ToKey) -> Result<usize> {
+        key.with_key(|key| Ok(self.inner.place(key).route.shard.index()))
     }
 
     /// Whether a key is there and not expired. Does not prolong a sliding deadline; nor do the following.
@@ -113,6 +125,12 @@ impl LiteStash {
     }
 }
 
+/// Refuses a body that is not canonical, unless that is known.
+#[inline]
+fn validate(record: &Record<'_>) -> Result<()> {
+    if record.is_canonical { Ok(()) } else { msgpack::validate(&record.body) }
+}
+
 impl Inner {
     /// [`Inner::read_version`], and tells subscribers of it.
     #[cold]
@@ -120,7 +138,7 @@ impl Inner {
         &self,
         key: KeyRef<'_>,
         place: Option<&Place>,
-        f: impl Fn(Version, Record<'_>) -> Result<T>,
+        f: impl Fn(Version, &Record<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         let seen = Cell::new(None);
         let found = self.read_version(key, place, |version, record| {
@@ -128,7 +146,11 @@ impl Inner {
             f(version, record)
         })?;
         if let Some(version) = seen.get().filter(|_| found.is_some()) {
-            self.hub.accessed(place.map_or_else(|| Place::of(key), |place| *place).route.shard, key, version);
+            self.hub.accessed(
+                place.map_or_else(|| self.place(key), |place| *place).route.shard,
+                key,
+                version,
+            );
         }
         Ok(found)
     }
@@ -137,7 +159,7 @@ impl Inner {
     pub(super) fn read_row<T>(
         &self,
         key: KeyRef<'_>,
-        f: impl Fn(Record<'_>) -> Result<T>,
+        f: impl Fn(&Record<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         self.read_version(key, None, |_, record| f(record))
     }
@@ -145,8 +167,8 @@ impl Inner {
     /// [`Inner::read_row`] for a caller who is given the value, which prolongs a sliding deadline and of
     /// which subscribers can hear.
     #[inline]
-    fn use_row<T>(&self, key: KeyRef<'_>, f: impl Fn(Record<'_>) -> Result<T>) -> Result<Option<T>> {
-        let used = |version, record: Record<'_>| {
+    fn use_row<T>(&self, key: KeyRef<'_>, f: impl Fn(&Record<'_>) -> Result<T>) -> Result<Option<T>> {
+        let used = |version, record: &Record<'_>| {
             if record.expiry.idle_us.is_some() {
                 self.was_used(key, None, version, record.expiry);
             }
@@ -162,10 +184,10 @@ impl Inner {
         &self,
         key: KeyRef<'_>,
         place: Option<&Place>,
-        f: impl Fn(Version, Record<'_>) -> Result<T>,
+        f: impl Fn(Version, &Record<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         self.usable()?;
-        let live = |version, record: Record<'_>| {
+        let live = |version, record: &Record<'_>| {
             if record.expiry.has_passed(|| self.now_us()) {
                 return Ok(None);
             }
@@ -176,13 +198,13 @@ impl Inner {
             return match &known.content {
                 Some(content) => {
                     self.note_use(key, place);
-                    live(content.version, content.record())
+                    live(content.version, &content.record())
                 }
                 None => Ok(None),
             };
         }
-        let place = place.copied().unwrap_or_else(|| Place::of(key));
-        let found = self.shard(place.route.shard).read_row(key, place.route.slot, &place.hash, live)?;
+        let place = place.copied().unwrap_or_else(|| self.place(key));
+        let found = self.shard(place.route.shard).read_row(key, &place, live)?;
         if found.is_some() {
             self.note_use(key, Some(&place));
         }
@@ -196,11 +218,11 @@ impl Inner {
         place: Option<&Place>,
         action: &Action,
     ) -> Result<Outcome> {
-        let answer = |version, record: Record<'_>| {
+        let answer = |version, record: &Record<'_>| {
             if action.uses(record.expiry) {
                 self.was_used(key, place, version, record.expiry);
             }
-            Ok(action.on_read(&Live::of(version, &record)?))
+            Ok(action.on_read(&Live::of(version, record)?))
         };
         let found = if self.hub.wants_accesses() && action.reads_value() {
             self.read_telling(key, place, answer)?

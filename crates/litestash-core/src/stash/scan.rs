@@ -122,6 +122,10 @@ impl Page {
         }
     }
 
+    fn route(self) -> Route {
+        Route { shard: self.shard, slot: self.slot }
+    }
+
     fn next_table(self) -> Option<Self> {
         match Slot::new(self.slot.number() + 1) {
             Some(slot) => Some(Self { slot, after: None, ..self }),
@@ -166,13 +170,13 @@ impl Scan {
         let found = shard.read(|database| {
             rows.clear();
             let mut bytes = 0;
-            row::scan(database.connection(), page.slot, &after, limit, |row| {
+            row::scan(database.connection(), self.stash.inner.format(), page.route(), &after, limit, |row| {
                 if let Some(prefix) = &self.prefix
                     && !row.has_text_prefix(prefix)?
                 {
                     return Ok(ControlFlow::Continue(()));
                 }
-                let hash = row.hash;
+                let hash = row.place.hash;
                 let fetched = fetch_row(&row, self.want);
                 bytes += fetched.as_ref().map_or(0, |row| row.body.len());
                 rows.push_back((hash, fetched));
@@ -190,10 +194,9 @@ impl Scan {
 }
 
 fn fetch_row(row: &ScannedRow<'_>, want: Want) -> Result<FetchedRow> {
-    let stored = row.stored()?;
-    let record = stored.record(&row.hash)?;
-    let body = if want == Want::Rows { record.body.to_owned() } else { Vec::new() };
-    Ok(FetchedRow { key: row.key()?, body, expiry: record.expiry, version: stored.version })
+    let record = row.record()?;
+    let body = if want == Want::Rows { record.body.into_owned() } else { Vec::new() };
+    Ok(FetchedRow { key: row.key()?, body, expiry: record.expiry, version: row.stored()?.version })
 }
 
 impl Iterator for Scan {

@@ -128,7 +128,7 @@ impl LiteStash {
         let key = key.to_key()?.into_owned();
         let events = self.subscribe(Filter::new().key(key.clone()).capacity(1))?;
         loop {
-            let value = self.inner.read_row(key.as_ref(), |record| msgpack::decode(record.body))?;
+            let value = self.inner.read_row(key.as_ref(), |record| msgpack::decode(&record.body))?;
             if holds(value.as_ref()) {
                 return Ok(true);
             }

@@ -2,8 +2,8 @@
 
 use super::batch::check_batch;
 use super::op::{self, Action, Condition, Op, Outcome};
-use super::open::{Inner, LiteStash, Place};
-use crate::contract::route::ShardId;
+use super::open::{Inner, LiteStash};
+use crate::contract::route::{Place, ShardId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
 use crate::storage::journal::step;
@@ -115,7 +115,7 @@ fn is_refused(action: &Action, outcome: &Outcome) -> bool {
 
 impl Inner {
     fn transact(&self, level: Durability, ops: &[Op]) -> Result<TransactionOutcome> {
-        let places: Vec<_> = ops.iter().map(|op| Place::of(op.key.as_ref())).collect();
+        let places: Vec<_> = ops.iter().map(|op| self.place(op.key.as_ref())).collect();
         let mut created = 0;
         for _ in 0..ATTEMPTS_MAX {
             match self.attempt(level, ops, &places, created)? {

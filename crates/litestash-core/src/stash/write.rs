@@ -1,7 +1,7 @@
 //! Writing one key.
 
 use super::op::{self, Action, Condition, Deadline, Moment, Outcome, SetOptions};
-use super::open::{Inner, LiteStash, Place};
+use super::open::{Inner, LiteStash};
 use crate::contract::key::{KeyRef, ToKey};
 use crate::contract::msgpack;
 use crate::contract::record::Expiry;
@@ -157,7 +157,7 @@ impl Inner {
         self.usable()?;
         let now_us = self.now_us();
         action.check(self.value_bytes_max, now_us)?;
-        let place = Place::of(key);
+        let place = self.place(key);
         let shard = self.shard(place.route.shard);
         if let Action::Set { encoded, options } = action {
             if level == Durability::Relaxed

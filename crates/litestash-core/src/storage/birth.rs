@@ -8,6 +8,7 @@ use super::connection::{self, Content};
 use super::counting::begin_counting;
 use super::directory::create_shard_file;
 use super::shard::Counters;
+use crate::contract::format::StashId;
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind as Io, Write};
@@ -29,13 +30,17 @@ mod header {
 
 /// Creates the file of a shard or of the journal, empty but for its tables, if there is none of that name.
 /// Mode 0600. `counted`: a shard whose rows are counted.
-pub(super) fn create(path: &Path, content: impl Into<Content>, counted: bool) -> Result<()> {
+pub(super) fn create(
+    path: &Path,
+    content: impl Into<Content>,
+    stash: Option<&StashId>,
+    counted: bool,
+) -> Result<()> {
     let content = content.into();
     let failed =
         |error: std::io::Error| Error::from(error).context(format_args!("creating the file of {content}"));
-    let newborn = Newborn(newborn_path(path));
-    write_synced(&newborn.0, &image(content, counted)?).map_err(failed)?;
-    match std::fs::hard_link(&newborn.0, path) {
+    let newborn = Newborn::write(path, &image(content, stash, counted)?).map_err(failed)?;
+    match std::fs::hard_link(newborn.path(), path) {
         Err(error) if error.kind() == Io::AlreadyExists => Ok(()),
         // A file system without hard links: SQLite creates the tables in place.
         Err(_) => create_shard_file(path),
@@ -44,8 +49,8 @@ pub(super) fn create(path: &Path, content: impl Into<Content>, counted: bool) ->
 }
 
 /// The pages of an empty shard, in the WAL format, which a database in memory cannot have itself.
-fn image(content: Content, counted: bool) -> Result<Vec<u8>> {
-    let mut connection = connection::open_in_memory(content)?.into_connection();
+fn image(content: Content, stash: Option<&StashId>, counted: bool) -> Result<Vec<u8>> {
+    let mut connection = connection::open_in_memory(content, stash)?.into_connection();
     if counted {
         begin_counting(&connection, Counters::default())?;
     }
@@ -58,7 +63,20 @@ fn image(content: Content, counted: bool) -> Result<Vec<u8>> {
 }
 
 /// A file that nobody knows yet; its name ends with it.
-struct Newborn(PathBuf);
+pub(super) struct Newborn(PathBuf);
+
+impl Newborn {
+    /// Writes a file that is to become `path`, and syncs it. Mode 0600.
+    pub(super) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<Self> {
+        let newborn = Self(newborn_path(path));
+        write_synced(&newborn.0, bytes)?;
+        Ok(newborn)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
 
 impl Drop for Newborn {
     fn drop(&mut self) {

@@ -5,15 +5,19 @@ use super::connection::{self, Access};
 use super::database::Database;
 use super::directory::{self, Directory, exists};
 use super::drops;
+use super::keyring;
 use super::names::Names;
+use crate::contract::format::StashId;
 use crate::contract::route::ShardId;
 use crate::error::Result;
 use std::time::Duration;
 
 /// How a shard is connected to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
+pub(crate) struct Wanted<'a> {
     pub(crate) shard: ShardId,
+    /// What identifies the stash, if it is encrypted.
+    pub(crate) stash: Option<&'a StashId>,
     pub(crate) access: Access,
     /// Whether a missing file is created, and a missing directory of a bucket.
     pub(crate) creates: bool,
@@ -23,10 +27,15 @@ pub(crate) struct Wanted {
     pub(crate) timeout: Duration,
 }
 
-impl Wanted {
+impl<'a> Wanted<'a> {
     /// A shard that exists.
-    pub(crate) fn existing(shard: ShardId, access: Access, timeout: Duration) -> Self {
-        Self { shard, access, creates: false, counted: false, timeout }
+    pub(crate) fn existing(
+        shard: ShardId,
+        stash: Option<&'a StashId>,
+        access: Access,
+        timeout: Duration,
+    ) -> Self {
+        Self { shard, stash, access, creates: false, counted: false, timeout }
     }
 }
 
@@ -34,7 +43,7 @@ impl Wanted {
 /// no such shard.
 pub(crate) fn connect(
     directory: &Directory,
-    wanted: Wanted,
+    wanted: Wanted<'_>,
     opened: impl Fn(&Database) -> Result<()>,
 ) -> Result<Option<Database>> {
     let Some(buckets) = directory.buckets() else {
@@ -62,17 +71,22 @@ pub(crate) fn connect(
         if !matches!(wanted.access, Access::Write | Access::Read) {
             return Ok(None);
         }
-        drops::drop_bucket(directory, false, wanted.timeout)?;
+        drops::drop_bucket(directory, wanted.stash, false, wanted.timeout)?;
     }
 }
 
-fn open(directory: &Directory, wanted: Wanted) -> Result<Option<Database>> {
+fn open(directory: &Directory, wanted: Wanted<'_>) -> Result<Option<Database>> {
     let path = directory.shard_path(wanted.shard);
     if !exists(&path)? {
         if !wanted.creates {
             return Ok(None);
         }
-        birth::create(&path, wanted.shard, wanted.counted)?;
+        if wanted.stash.is_none() {
+            // A plain shard is no part of an encrypted stash, which another process may have begun since the
+            // directory was looked at.
+            keyring::refuse(directory)?;
+        }
+        birth::create(&path, wanted.shard, wanted.stash, wanted.counted)?;
     }
-    connection::open(&path, wanted.shard, wanted.access)
+    connection::open(&path, wanted.shard, wanted.stash, wanted.access)
 }

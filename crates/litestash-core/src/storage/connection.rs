@@ -3,10 +3,11 @@
 use super::bounds::Budget;
 use super::database::Database;
 use super::sql;
+use crate::contract::format::StashId;
 use crate::contract::route::ShardId;
 use crate::contract::schema::{
     APPLICATION_ID, AUTO_VACUUM, FORMAT, JOURNAL_APPLICATION_ID, JOURNAL_TABLES, META_FORMAT, META_LAST,
-    META_SHARD, OPTIONAL_TABLES, PAGE_BYTES, TABLES,
+    META_SHARD, META_STASH, OPTIONAL_TABLES, PAGE_BYTES, TABLES,
 };
 use crate::error::{Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
@@ -130,16 +131,23 @@ pub(crate) fn check_sqlite_version() -> Result<()> {
 }
 
 /// Opens a file, which exists. `None` if its creation was cut short and `access` is not for writing.
-pub(crate) fn open(path: &Path, content: impl Into<Content>, access: Access) -> Result<Option<Database>> {
+///
+/// `stash` identifies an encrypted stash; its files are of no other, and no other's are of it.
+pub(crate) fn open(
+    path: &Path,
+    content: impl Into<Content>,
+    stash: Option<&StashId>,
+    access: Access,
+) -> Result<Option<Database>> {
     let connection = Connection::open_with_flags(open_path(path, access), flags(access))
         .map_err(|error| explain_open(error.into(), path, access))?;
-    finish(connection, content.into(), access).map_err(|error| explain_open(error, path, access))
+    finish(connection, content.into(), stash, access).map_err(|error| explain_open(error, path, access))
 }
 
 /// Opens a new shard, or another file, in memory.
-pub(crate) fn open_in_memory(content: impl Into<Content>) -> Result<Database> {
+pub(crate) fn open_in_memory(content: impl Into<Content>, stash: Option<&StashId>) -> Result<Database> {
     let connection = Connection::open_in_memory()?;
-    finish(connection, content.into(), Access::Write)?
+    finish(connection, content.into(), stash, Access::Write)?
         .ok_or_else(|| Error::new(ErrorKind::Internal, "a shard in memory was not created"))
 }
 
@@ -200,7 +208,12 @@ fn explain_open(error: Error, path: &Path, access: Access) -> Error {
     error
 }
 
-fn finish(connection: Connection, content: Content, access: Access) -> Result<Option<Database>> {
+fn finish(
+    connection: Connection,
+    content: Content,
+    stash: Option<&StashId>,
+    access: Access,
+) -> Result<Option<Database>> {
     // Waiting is done in `retry`, where it is fair and bounded.
     connection.busy_timeout(std::time::Duration::ZERO)?;
     harden(&connection)?;
@@ -216,11 +229,11 @@ fn finish(connection: Connection, content: Content, access: Access) -> Result<Op
         set_synchronous(&connection, false)?;
         connection.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", WAL_KEEP_BYTES)?;
-        create(&connection, content)?;
+        create(&connection, content, stash)?;
     } else {
         connection.pragma_update(None, "query_only", true)?;
     }
-    check(&connection, content)?;
+    check(&connection, content, stash)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     let shares_index = mode == "wal" && access != Access::Immutable;
@@ -272,7 +285,7 @@ fn is_unborn(connection: &Connection) -> Result<bool> {
 }
 
 /// Creates the tables of an unborn file; does nothing in any other.
-fn create(connection: &Connection, content: Content) -> Result<()> {
+fn create(connection: &Connection, content: Content, stash: Option<&StashId>) -> Result<()> {
     if !is_unborn(connection)? {
         return Ok(());
     }
@@ -287,6 +300,9 @@ fn create(connection: &Connection, content: Content) -> Result<()> {
             }
             connection.execute(sql::META_ADD, (META_FORMAT, FORMAT))?;
             connection.execute(sql::META_ADD, content.meta())?;
+            if let Some(stash) = stash {
+                connection.execute(sql::META_ADD, (META_STASH, stash))?;
+            }
         }
         connection.execute_batch(sql::COMMIT)?;
         Ok(())
@@ -298,9 +314,8 @@ fn create(connection: &Connection, content: Content) -> Result<()> {
     created
 }
 
-/// Refuses whatever is not that file, such as shard number 3, of format 1.
-pub(crate) fn check(connection: &Connection, content: impl Into<Content>) -> Result<()> {
-    let content = content.into();
+/// Refuses whatever is not that file, such as shard number 3, of format 1, and of that stash if it is encrypted.
+fn check(connection: &Connection, content: Content, stash: Option<&StashId>) -> Result<()> {
     let not_ours = |what: String| Error::new(ErrorKind::NotAStash, what);
     let application_id = pragma(connection, "application_id")?;
     if application_id != content.application_id() {
@@ -341,10 +356,28 @@ pub(crate) fn check(connection: &Connection, content: impl Into<Content>) -> Res
     if number(META_FORMAT)? != Some(FORMAT) {
         return Err(not_ours(format!("{content} has no or another format in its meta table")));
     }
-    let Content::Shard(shard) = content else { return Ok(()) };
-    match number(META_SHARD)? {
-        Some(found) if found == i64::from(shard.number()) => Ok(()),
-        Some(found) => Err(not_ours(format!("the file of shard {shard} is shard {found:x}, renamed"))),
-        None => Err(not_ours(format!("{content} has no number in its meta table"))),
+    if let Content::Shard(shard) = content {
+        match number(META_SHARD)? {
+            Some(found) if found == i64::from(shard.number()) => {}
+            Some(found) => {
+                return Err(not_ours(format!("the file of shard {shard} is shard {found:x}, renamed")));
+            }
+            None => return Err(not_ours(format!("{content} has no number in its meta table"))),
+        }
+    }
+    let found = connection
+        .query_row(sql::META_GET, [META_STASH], |row| {
+            Ok(row.get_ref(0)?.as_blob().map_or_else(|_| Vec::new(), <[u8]>::to_vec))
+        })
+        .optional()?;
+    match (stash, found) {
+        (None, None) => Ok(()),
+        (Some(stash), Some(found)) if found == stash => Ok(()),
+        (Some(_), Some(_)) => Err(not_ours(format!("{content} is that of another encrypted stash"))),
+        (Some(_), None) => Err(not_ours(format!("{content} is not encrypted, and the stash is"))),
+        (None, Some(_)) => Err(Error::new(
+            ErrorKind::WrongKey,
+            format!("{content} is encrypted, and the stash was opened without a key or has lost its keyring"),
+        )),
     }
 }

@@ -71,8 +71,8 @@ impl WriteTxn<'_> {
     pub(super) fn upsert_counted(&mut self, row: &NewRow<'_>, version: Version) -> Result<bool> {
         let old = stored_bytes(self.database, row.slot, row.hash)?;
         let written = self.upsert_row(row, version)?;
+        let new = i64::try_from(self.format().key_bytes(row.key) + self.record.len()).unwrap_or(i64::MAX);
         if written && let Some(counters) = &mut self.effects.marks.counters {
-            let new = i64::try_from(row.key.size_bytes() + self.record.len()).unwrap_or(i64::MAX);
             counters.rows += i64::from(old.is_none());
             counters.bytes += new - old.unwrap_or(0);
         }

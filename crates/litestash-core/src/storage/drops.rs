@@ -9,6 +9,7 @@ use super::directory::{Directory, exists};
 use super::names::Names;
 use super::retry::while_busy;
 use super::sql;
+use crate::contract::format::StashId;
 use crate::contract::route::{ShardId, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use std::io::ErrorKind as Io;
@@ -23,7 +24,12 @@ const DROPPED: &str = ".dropped-";
 ///
 /// `syncs`: it stays dropped after a power cut. Errors: `Busy` if a shard cannot be locked in time; after an
 /// error of a commit or of the renaming the bucket is dropped when it is next opened.
-pub(crate) fn drop_bucket(bucket: &Directory, syncs: bool, timeout: Duration) -> Result<bool> {
+pub(crate) fn drop_bucket(
+    bucket: &Directory,
+    stash: Option<&StashId>,
+    syncs: bool,
+    timeout: Duration,
+) -> Result<bool> {
     let Some(buckets) = bucket.buckets() else {
         return Err(Error::new(ErrorKind::Internal, "only a bucket can be dropped"));
     };
@@ -35,7 +41,7 @@ pub(crate) fn drop_bucket(bucket: &Directory, syncs: bool, timeout: Duration) ->
         let shards = bucket.existing()?;
         let mut locked = Vec::with_capacity(shards.len());
         for shard in &shards {
-            locked.extend(lock(bucket, *shard, syncs, timeout)?);
+            locked.extend(lock(bucket, stash, *shard, syncs, timeout)?);
         }
         for shard in &locked {
             empty(shard)?;
@@ -64,7 +70,13 @@ pub(crate) fn drop_bucket(bucket: &Directory, syncs: bool, timeout: Duration) ->
 }
 
 /// The write lock of a shard; dropping the connection rolls back and lets go. `None` if it has gone.
-fn lock(bucket: &Directory, shard: ShardId, syncs: bool, timeout: Duration) -> Result<Option<Database>> {
+fn lock(
+    bucket: &Directory,
+    stash: Option<&StashId>,
+    shard: ShardId,
+    syncs: bool,
+    timeout: Duration,
+) -> Result<Option<Database>> {
     let Some(buckets) = bucket.buckets() else { return Ok(None) };
     let path = bucket.shard_path(shard);
     let opened = while_busy(timeout, || {
@@ -72,7 +84,7 @@ fn lock(bucket: &Directory, shard: ShardId, syncs: bool, timeout: Duration) -> R
         if !exists(&path)? {
             return Ok(None);
         }
-        let mut database = connection::open(&path, shard, Access::Write)?;
+        let mut database = connection::open(&path, shard, stash, Access::Write)?;
         if let Some(database) = &mut database {
             database.set_bucket(buckets);
         }

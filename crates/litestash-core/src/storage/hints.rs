@@ -4,8 +4,8 @@ use super::database::Database;
 use super::row::{self, NewRow, Removal, WriteTxn};
 use super::sql;
 use crate::contract::hash::KeyHash;
+use crate::contract::intent;
 use crate::contract::key::Key;
-use crate::contract::record;
 use crate::contract::route::Slot;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
@@ -87,8 +87,10 @@ impl WriteTxn<'_> {
     /// then removes the hint.
     pub(super) fn sweep(&mut self, hint: &Hint, from_us: i64, now_us: i64) -> Result<Swept> {
         let Some((slot, hash)) = hint.place() else { return Ok(Swept::Unreadable) };
-        let found = row::find(self.database.connection(), slot, &hash, |row| {
-            let deadline = row.stored()?.record(&hash)?.expiry.expires_at;
+        let place = self.place(slot, &hash);
+        let found = row::find(self.database.connection(), self.format(), &place, |row| {
+            // Decrypted and all: a deadline that somebody changed removes nothing.
+            let deadline = row.record()?.expiry.expires_at;
             match deadline {
                 Some(deadline) if from_us < deadline && deadline <= now_us => row.key().map(Found::Expired),
                 _ => Ok(Found::Stays { deadline }),
@@ -105,7 +107,12 @@ impl WriteTxn<'_> {
             }
             Ok(_) => Swept::Stale,
             Err(error) if error.is_from_sqlite() => return Err(error),
-            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::UnsupportedFormat) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Corrupt | ErrorKind::UnsupportedFormat | ErrorKind::TooLarge
+                ) =>
+            {
                 return Ok(Swept::Unreadable);
             }
             Err(error) => return Err(error),
@@ -117,12 +124,22 @@ impl WriteTxn<'_> {
 
     /// Gives the row of that version the expiry that `row` says; all else of `row` must be what is stored.
     pub(crate) fn redate(&mut self, row: &NewRow<'_>, version: Version) -> Result<()> {
-        record::encode(row.hash, version, row.expiry, row.body, &mut self.record);
-        let mut redate = row::cached(self.database.connection(), &sql::REDATE, row.slot)?;
-        if redate.execute((row.hash, &self.record))? != 1 {
+        let (format, place) = (self.format(), self.place(row.slot, row.hash));
+        let mut record = std::mem::take(&mut self.record);
+        let redated = self.get(row.slot, row.hash, |stored| {
+            format.redate(&place, version, row.expiry, stored.stored, &mut record)
+        })?;
+        self.record = record;
+        let connection = self.database.connection();
+        if redated.is_none()
+            || row::cached(connection, &sql::REDATE, row.slot)?.execute((row.hash, &self.record))? != 1
+        {
             return Err(Error::new(ErrorKind::Internal, "a row to be prolonged is not there"));
         }
-        drop(redate);
+        if let Some(images) = &mut self.effects.images {
+            let key = format.encode_key(&place, row.key)?;
+            intent::push(images, row.slot, row.hash, key.as_stored(), Some((version, &self.record)));
+        }
         if let Some(deadline) = row.expiry.expires_at {
             self.hint(row.slot, row.hash, deadline)?;
         }

@@ -6,13 +6,16 @@ use super::cache::{Changes, Content, Entry};
 use super::database::{Database, Hot};
 use super::effects::Effects;
 use super::events::EventKind;
+use super::events::recorder::Of;
 use super::shard::{Counters, Marks, Shard};
 use super::sql::{self, PerSlot};
+use crate::contract::format::{Format, KeyColumn};
 use crate::contract::hash::KeyHash;
 use crate::contract::intent;
 use crate::contract::key::{Key, KeyRef, StoredKey};
+use crate::contract::msgpack;
 use crate::contract::record::{self, Expiry, Record};
-use crate::contract::route::Slot;
+use crate::contract::route::{Place, Route, Slot};
 use crate::contract::schema;
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
@@ -28,16 +31,28 @@ pub(crate) struct StoredRow<'a> {
 }
 
 impl<'a> StoredRow<'a> {
-    fn read(row: &'a Row<'_>, value: usize) -> Result<Self> {
+    pub(super) fn read(row: &'a Row<'_>, value: usize) -> Result<Self> {
         let stored = row.get_ref(value)?.as_blob().map_err(|_| wrong_type("value"))?;
         let int = |index, name| row.get_ref(index)?.as_i64().map_err(|_| wrong_type(name));
         let version = Version::from_columns(int(value + 1, "timestamp")?, int(value + 2, "microsecond")?)?;
         Ok(Self { version, stored })
     }
 
-    /// The record, with its CRC checked.
-    pub(crate) fn record(&self, hash: &KeyHash) -> Result<Record<'a>> {
-        record::decode(hash, self.version, self.stored)
+    /// The record of the row at that place, checked, decrypted and decompressed.
+    pub(crate) fn record(&self, format: &Format, place: &Place) -> Result<Record<'a>> {
+        format.decode(place, self.version, self.stored)
+    }
+
+    /// When the row ends, with the record's CRC checked, but not decrypted: a forged deadline passes.
+    fn expiry(&self, hash: &KeyHash) -> Result<Expiry> {
+        Ok(record::decode(hash, self.version, self.stored)?.expiry)
+    }
+}
+
+impl Place {
+    /// The row to write for the key of this place.
+    pub(crate) fn row<'a>(&'a self, key: KeyRef<'a>, expiry: Expiry, body: &'a [u8]) -> NewRow<'a> {
+        NewRow { slot: self.route.slot, hash: &self.hash, key, expiry, body }
     }
 }
 
@@ -83,13 +98,13 @@ fn wrong_type(column: &str) -> Error {
     Error::corrupt(format!("the {column} column has the wrong type"))
 }
 
-impl ToSql for KeyRef<'_> {
+impl ToSql for KeyColumn<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Int(int) => ValueRef::Integer(*int),
-            Self::Float(float) => ValueRef::Real(float.get()),
-            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        Ok(ToSqlOutput::Borrowed(match self.as_stored() {
+            StoredKey::Text(text) => ValueRef::Text(text),
+            StoredKey::Integer(int) => ValueRef::Integer(int),
+            StoredKey::Real(float) => ValueRef::Real(float),
+            StoredKey::Blob(bytes) => ValueRef::Blob(bytes),
         }))
     }
 }
@@ -100,9 +115,9 @@ impl ToSql for KeyHash {
     }
 }
 
-/// The key that a `key` column holds; `Corrupt` if it is none in normal form.
-pub(crate) fn key_from_column(column: ValueRef<'_>) -> Result<Key> {
-    Key::from_stored(match column {
+/// What a `key` column holds.
+pub(crate) fn key_column(column: ValueRef<'_>) -> Result<StoredKey<'_>> {
+    Ok(match column {
         ValueRef::Text(text) => StoredKey::Text(text),
         ValueRef::Integer(int) => StoredKey::Integer(int),
         ValueRef::Real(float) => StoredKey::Real(float),
@@ -143,22 +158,28 @@ pub(super) fn cached<'c>(
 
 /// A row met by a scan, its key checked against its hash by whoever needs it.
 pub(crate) struct ScannedRow<'a> {
-    pub(crate) hash: KeyHash,
+    /// Where it was met, which is not where it belongs if the file is damaged.
+    pub(crate) place: Place,
+    format: &'a Format,
     row: &'a Row<'a>,
 }
 
 impl ScannedRow<'_> {
     /// The key, checked against its hash.
     pub(crate) fn key(&self) -> Result<Key> {
-        let key = key_from_column(self.row.get_ref(1)?)?;
-        if KeyHash::from(&key) != self.hash {
-            return Err(Error::corrupt("the key column does not match the row's hash"));
-        }
-        Ok(key)
+        self.format.decode_key(&self.place, self.stored_key()?)
     }
 
-    /// Whether the key column is text that begins with these bytes. Asks for nothing else of the row.
+    /// The key as it is stored.
+    pub(crate) fn stored_key(&self) -> Result<StoredKey<'_>> {
+        key_column(self.row.get_ref(1)?)
+    }
+
+    /// Whether the key is text that begins with these bytes. Asks for nothing else of the row.
     pub(crate) fn has_text_prefix(&self, prefix: &str) -> Result<bool> {
+        if self.format.is_encrypted() {
+            return Ok(self.key()?.as_text().is_some_and(|text| text.starts_with(prefix)));
+        }
         Ok(matches!(self.row.get_ref(1)?, ValueRef::Text(text) if text.starts_with(prefix.as_bytes())))
     }
 
@@ -166,18 +187,24 @@ impl ScannedRow<'_> {
     pub(crate) fn stored(&self) -> Result<StoredRow<'_>> {
         StoredRow::read(self.row, 2)
     }
+
+    /// The record, checked.
+    pub(crate) fn record(&self) -> Result<Record<'_>> {
+        self.stored()?.record(self.format, &self.place)
+    }
 }
 
 /// Calls `f` with up to `limit` rows behind the hash `after`, in the order of their hashes, until it answers
 /// `Break`. Returns the last hash seen, or `None` if the table ended.
 pub(crate) fn scan(
     connection: &Connection,
-    slot: Slot,
+    format: &Format,
+    route: Route,
     after: &[u8],
     limit: usize,
     mut f: impl FnMut(ScannedRow<'_>) -> Result<ControlFlow<()>>,
 ) -> Result<Option<KeyHash>> {
-    let mut statement = cached(connection, &sql::SCAN, slot)?;
+    let mut statement = cached(connection, &sql::SCAN, route.slot)?;
     let mut rows = statement.query((after, limit as i64))?;
     let (mut seen, mut last) = (0, None);
     while let Some(row) = rows.next()? {
@@ -189,7 +216,7 @@ pub(crate) fn scan(
         }
         seen += 1;
         last = Some(hash);
-        if f(ScannedRow { hash, row })?.is_break() {
+        if f(ScannedRow { place: Place { hash, route }, format, row })?.is_break() {
             return Ok(last);
         }
     }
@@ -199,14 +226,14 @@ pub(crate) fn scan(
 /// Calls `f` with the row of that hash and its key, if it is there.
 pub(super) fn find<T>(
     connection: &Connection,
-    slot: Slot,
-    hash: &KeyHash,
+    format: &Format,
+    place: &Place,
     f: impl FnOnce(ScannedRow<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
-    let mut statement = cached(connection, &sql::ROW, slot)?;
-    let mut rows = statement.query([hash])?;
+    let mut statement = cached(connection, &sql::ROW, place.route.slot)?;
+    let mut rows = statement.query([place.hash])?;
     match rows.next()? {
-        Some(row) => f(ScannedRow { hash: *hash, row }).map(Some),
+        Some(row) => f(ScannedRow { place: *place, format, row }).map(Some),
         None => Ok(None),
     }
 }
@@ -241,7 +268,7 @@ pub(crate) fn count_expired(
         };
         // A row has one deadline, so only one of its hints can agree with it.
         let due = first(&mut *cached(connection, &sql::GET, slot)?, &hash, |row| {
-            Ok(row.record(&hash)?.expiry.expires_at == Some(deadline))
+            Ok(row.expiry(&hash)?.expires_at == Some(deadline))
         })?;
         if due == Some(true) {
             expired[slot.index()] += 1;
@@ -255,18 +282,26 @@ pub(crate) fn count_expired(
 /// or a greater version is there.
 pub(super) fn put_alone(
     database: &mut Database,
+    format: &Format,
     row: &NewRow<'_>,
+    place: &Place,
     version: Version,
 ) -> Result<Option<Version>> {
-    let changed = upsert(database, row, version, &mut Vec::new())?;
+    let mut record = Vec::new();
+    format.encode(place, version, row.expiry, row.body, &mut record)?;
+    let changed = upsert(database, row, &format.encode_key(place, row.key)?, &record, version)?;
     Ok(changed.then_some(version))
 }
 
 /// Writes a row of that version, unless one of the same or a greater version is there. Returns whether it did.
-/// `record` is room to work in.
-fn upsert(database: &mut Database, row: &NewRow<'_>, version: Version, record: &mut Vec<u8>) -> Result<bool> {
-    record::encode(row.hash, version, row.expiry, row.body, record);
-    let columns = (row.hash, row.key, record.as_slice(), version.timestamp(), version.microsecond());
+fn upsert(
+    database: &mut Database,
+    row: &NewRow<'_>,
+    key: &KeyColumn<'_>,
+    record: &[u8],
+    version: Version,
+) -> Result<bool> {
+    let columns = (row.hash, key, record, version.timestamp(), version.microsecond());
     database.with(Hot::Put(row.slot), |put| Ok(put.execute(columns)? > 0))
 }
 
@@ -285,6 +320,18 @@ impl<'a> WriteTxn<'a> {
     pub(super) fn begun(database: &'a mut Database, shard: &'a Shard, effects: Effects) -> Self {
         let room = shard.bounds().map(|bounds| Room::new(bounds, shard.id()));
         Self { database, record: Vec::new(), shard, effects, room }
+    }
+
+    /// How the stash's keys and records are stored.
+    #[inline]
+    pub(crate) fn format(&self) -> &'a Format {
+        self.shard.format()
+    }
+
+    /// The place of a row in this shard.
+    #[inline]
+    pub(super) fn place(&self, slot: Slot, hash: &KeyHash) -> Place {
+        self.shard.place(slot, hash)
     }
 
     /// Notes that a row was used.
@@ -354,6 +401,11 @@ impl<'a> WriteTxn<'a> {
     /// [`WriteTxn::put`] of a row that the cache knows.
     pub(super) fn put_unrecorded(&mut self, row: &NewRow<'_>, now_us: i64) -> Result<Version> {
         let mut version = Version::from_micros(now_us);
+        if self.format().is_encrypted() {
+            // What is encrypted is stored: so the version is looked up first instead of tried.
+            let old = self.get(row.slot, row.hash, |row| Ok(row.version))?;
+            version = old.map_or(Ok(version), |old| old.next(now_us))?;
+        }
         if !self.upsert(row, version)? {
             let old = self.get(row.slot, row.hash, |row| Ok(row.version))?;
             version = old.map_or(Ok(version), |old| old.next(now_us))?;
@@ -383,16 +435,19 @@ impl<'a> WriteTxn<'a> {
     }
 
     pub(super) fn upsert_row(&mut self, row: &NewRow<'_>, version: Version) -> Result<bool> {
-        let written = upsert(self.database, row, version, &mut self.record)?;
+        let (format, place) = (self.format(), self.place(row.slot, row.hash));
+        format.encode(&place, version, row.expiry, row.body, &mut self.record)?;
+        let key = format.encode_key(&place, row.key)?;
+        let written = upsert(self.database, row, &key, &self.record, version)?;
         if written && let Some(deadline) = row.expiry.expires_at {
             self.hint(row.slot, row.hash, deadline)?;
         }
         if written && let Some(recorder) = &mut self.effects.recorder {
-            let place = Some((row.slot, row.hash, row.key));
-            recorder.record(self.database.connection(), EventKind::Set, place, Some(version))?;
+            let of = Some(Of { place: &place, key: row.key, column: &key });
+            recorder.record(self.database.connection(), EventKind::Set, of, Some(version))?;
         }
         if written && let Some(images) = &mut self.effects.images {
-            intent::push(images, row.slot, row.hash, row.key, Some((version, &self.record)));
+            intent::push(images, row.slot, row.hash, key.as_stored(), Some((version, &self.record)));
         }
         Ok(written)
     }
@@ -408,11 +463,18 @@ impl<'a> WriteTxn<'a> {
     /// Does what an intent says of a row, which may be in any older state.
     pub(super) fn redo(&mut self, change: &intent::Change<'_>) -> Result<()> {
         let intent::Change { slot, hash, key, after } = change;
+        let (format, place) = (self.format(), self.place(*slot, hash));
+        let key = format.decode_key(&place, *key)?;
         let Some((version, record)) = *after else {
             return self.delete(*slot, hash, key.as_ref(), Removal::Deleted).map(drop);
         };
-        let Record { expiry, body, .. } = record::decode(hash, version, record)?;
-        let row = NewRow { slot: *slot, hash, key: key.as_ref(), expiry, body };
+        // Encrypted anew, with the key that new rows get.
+        let Record { expiry, body, .. } = format.decode(&place, version, record)?;
+        if msgpack::validate(&body).is_err() {
+            // It is stored as it is, for its readers to refuse; the cache is to hold none of that.
+            self.effects.changes = self.effects.changes.take().map(|_| Changes::All);
+        }
+        let row = NewRow { slot: *slot, hash, key: key.as_ref(), expiry, body: &body };
         if !self.put_if_newer(&row, version)? {
             // After a power cut the shard may be as it was before a deletion, when the clock was ahead.
             self.delete(*slot, hash, key.as_ref(), Removal::Deleted)?;
@@ -461,12 +523,17 @@ impl<'a> WriteTxn<'a> {
             self.delete_row(slot, hash)?
         };
         self.changed(key, || None);
+        if self.effects.images.is_none() && self.effects.recorder.is_none() {
+            return Ok(deleted);
+        }
+        let place = self.place(slot, hash);
+        let column = self.format().encode_key(&place, key)?;
         if let Some(images) = &mut self.effects.images {
-            intent::push(images, slot, hash, key, None);
+            intent::push(images, slot, hash, column.as_stored(), None);
         }
         if deleted && let Some(recorder) = &mut self.effects.recorder {
-            let place = Some((slot, hash, key));
-            recorder.record(self.database.connection(), removal.into(), place, version)?;
+            let of = Some(Of { place: &place, key, column: &column });
+            recorder.record(self.database.connection(), removal.into(), of, version)?;
         }
         Ok(deleted)
     }

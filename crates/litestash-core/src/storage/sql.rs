@@ -70,6 +70,11 @@ pub(super) const SCAN: PerSlot = per_slot!(
     " WHERE key_hash > ?1 ORDER BY key_hash LIMIT ?2"
 );
 
+/// A row with its key, to be encrypted anew.
+pub(super) const RESEAL_GET: PerSlot =
+    per_slot!("SELECT key, value, timestamp, microsecond FROM ", " WHERE key_hash = ?1");
+pub(super) const RESEAL_PUT: PerSlot = per_slot!("UPDATE ", " SET key = ?2, value = ?3 WHERE key_hash = ?1");
+
 /// Bytes of keys and records of a table.
 pub(super) const SIZE: PerSlot = per_slot!(
     "SELECT coalesce(sum(CASE WHEN typeof(key) IN ('text', 'blob') THEN octet_length(key) ELSE 8 END), 0), \
@@ -164,6 +169,10 @@ pub(super) const CHANGES_NEWEST: &str = "SELECT coalesce(max(number), 0) FROM ch
 /// The row of a number and those behind it.
 pub(super) const CHANGES_FROM: &str = "SELECT number, origin, kind, key, key_hash, version FROM changes \
      WHERE number >= ?1 ORDER BY number LIMIT ?2";
+/// A page of the keys in the log.
+pub(super) const CHANGES_KEYS: &str =
+    "SELECT number, key_hash, key FROM changes WHERE number > ?1 ORDER BY number LIMIT ?2";
+pub(super) const CHANGES_RESEAL: &str = "UPDATE changes SET key = ?2 WHERE number = ?1";
 pub(super) const INTENT_ADD: &str = "INSERT INTO intents (shard, id, changes) VALUES (?1, ?2, ?3)";
 /// What a shard does not have yet, oldest first.
 pub(super) const INTENTS_AFTER: &str =

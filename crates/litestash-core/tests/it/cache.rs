@@ -1,9 +1,9 @@
 //! The read cache within one process: it answers, it agrees with the files, and it keeps to its limit.
 
-use crate::support::{CACHES, Dice, NOW_US, keys_of_one_shard, stash, stash_at_now};
+use crate::support::{CACHES, Dice, NOW_US, check_kind, keys_of_one_shard, stash, stash_at_now};
 use litestash_core::{
-    Action, CacheStats, Condition, Deadline, FixedClock, ImportOptions, Key, LiteStash, Op, Options,
-    SetOptions, Value,
+    Action, CacheStats, Condition, Deadline, ErrorKind, FixedClock, ImportOptions, Key, LiteStash, Op,
+    Options, SetOptions, Value,
 };
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -356,4 +356,28 @@ fn keys_of_equal_bytes_and_other_types_are_other_keys() {
     assert_eq!((warm.get_as(1).unwrap(), warm.get_as(1.0).unwrap()), (Some(100), Some(100)));
     warm.set(1, &200).unwrap();
     assert_eq!((warm.get_as(1).unwrap(), warm.get_as(1.0).unwrap()), (Some(200), Some(200)));
+}
+
+/// Rows of foreign writers may be sound and not canonical: they are refused however often they are asked for, and
+/// whatever was asked of them before.
+#[test]
+fn what_is_not_canonical_is_not_kept() {
+    use litestash_core::contract::{hash::KeyHash, key::KeyRef, record, record::Expiry, route::Route};
+    let (dir, stash) = stash();
+    stash.set("k", &1).unwrap();
+    let version = stash.entry("k").unwrap().unwrap().version;
+    let hash = KeyHash::of(KeyRef::Text("k"));
+    let Route { shard, slot } = Route::of(&hash);
+    let mut record = Vec::new();
+    // 1 in two bytes instead of one.
+    record::encode(&hash, version, Expiry::NEVER, &[0xcc, 0x01], &mut record);
+    let file = rusqlite::Connection::open(dir.path().join(shard.file_name())).unwrap();
+    assert_eq!(file.execute(&format!("UPDATE slot_{slot} SET value = ?1"), [record]).unwrap(), 1);
+    for _ in 0..3 {
+        assert!(stash.exists("k").unwrap());
+        check_kind(stash.get_encoded("k"), ErrorKind::Corrupt);
+        check_kind(stash.get_as::<i64>("k"), ErrorKind::Corrupt);
+        check_kind(stash.get("k"), ErrorKind::Corrupt);
+        check_kind(stash.with_encoded("k", |_| Ok(())), ErrorKind::Corrupt);
+    }
 }

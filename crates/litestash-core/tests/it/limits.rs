@@ -1,6 +1,6 @@
 //! Limits: counters that are exact, rows and bytes that are kept, and who goes.
 
-use crate::support::{Dice, NOW_US, again, check_kind, keys_of_one_shard};
+use crate::support::{Dice, NOW_US, Stored, again, check_kind, keys_of_one_shard};
 use litestash_core::{
     Condition, Deadline, Durability, ErrorKind, Eviction, FixedClock, Key, Limits, LiteStash, Op, Options,
     ProblemKind, ScanOptions, SetOptions, repair,
@@ -45,11 +45,22 @@ fn limits_that_make_no_sense_are_refused() {
 
 #[test]
 fn counters_equal_a_recount_after_random_operations_of_two_handles() {
+    random_operations(Stored::Plain, Stored::Plain);
+}
+
+/// Only one of the two compresses, so rows are of both kinds.
+#[test]
+fn counters_count_what_is_stored_encrypted_and_compressed() {
+    random_operations(Stored::CompressedAndEncrypted, Stored::Encrypted);
+    random_operations(Stored::Plain, Stored::Compressed);
+}
+
+fn random_operations(limited: Stored, other: Stored) {
     let dir = tempfile::tempdir().unwrap();
     let clock = FixedClock::new(NOW_US);
-    let limited = Options::new().limits(rows(300, Eviction::LeastRecentlyStored)).background(false);
+    let limited = limited.options().limits(rows(300, Eviction::LeastRecentlyStored)).background(false);
     // The second one knows of no limits, and keeps the counters all the same.
-    let options = [limited.clock(clock.clone()), Options::new().clock(clock.clone())];
+    let options = [limited, other.options()].map(|options| options.clock(clock.clone()));
     let mut dice = Dice(7);
     let mut stashes = options.clone().map(|options| options.open(dir.path()).unwrap());
     stashes[0].set("first", &1).unwrap();
@@ -58,7 +69,7 @@ fn counters_equal_a_recount_after_random_operations_of_two_handles() {
         let stash = stashes[which].clone();
         let key = format!("key:{}", dice.below(400));
         let value = "v".repeat(dice.below(300) as usize);
-        match dice.below(14) {
+        match dice.below(16) {
             0..4 => drop(stash.set(&key, &value).unwrap()),
             4 => drop(stash.delete(&key).unwrap()),
             5 => drop(stash.take(&key).unwrap()),
@@ -75,6 +86,12 @@ fn counters_equal_a_recount_after_random_operations_of_two_handles() {
             10 => drop(stash.delete_many((0..9).map(|n| format!("many:{n}"))).unwrap()),
             11 => drop(stash.expire(&key, Deadline::At(NOW_US + 100)).unwrap()),
             12 => clock.advance(dice.below(50) as i64),
+            13 => {
+                let window = Duration::from_micros(1 + dice.below(500));
+                stash.set_with(&key, &value, SetOptions::idle(window)).unwrap();
+            }
+            14 => drop(stash.touch(&key).unwrap()),
+            _ if stash.is_encrypted() && dice.below(40) == 0 => drop(stash.rotate_key(|_| true).unwrap()),
             _ if step % 7 == 0 && dice.below(30) == 0 => stash.clear().unwrap(),
             _ if dice.below(20) == 0 => {
                 stashes[which].close().unwrap();

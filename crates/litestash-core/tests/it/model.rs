@@ -1,8 +1,9 @@
 //! Random operation sequences against a `BTreeMap`, with reopening in between.
 
+use crate::support::Stored;
 use litestash_core::{
-    Action, Condition, Deadline, ErrorKind, FixedClock, Key, LiteStash, Op, Options, Outcome, ScanOptions,
-    SetOptions, Value,
+    Action, Condition, Deadline, ErrorKind, FixedClock, Key, LiteStash, Op, Outcome, ScanOptions, SetOptions,
+    Value,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -11,6 +12,9 @@ use std::time::Duration;
 
 /// Sequences for one run of the suite; `LITESTASH_MODEL_CASES` overrides it.
 const SEQUENCES: u32 = 10_000;
+
+/// And as many of stashes that are encrypted.
+const ENCRYPTED_SEQUENCES: u32 = 1_500;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -118,22 +122,23 @@ fn step() -> impl Strategy<Value = Step> {
 struct Run {
     dir: tempfile::TempDir,
     stash: LiteStash,
+    stored: Stored,
     clock: FixedClock,
     model: Model,
 }
 
 impl Run {
-    fn new() -> Self {
+    fn new(stored: Stored) -> Self {
         // In memory where there is such a place: what is tested here is meaning, and syncs are most of the
         // time elsewhere.
         let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let (clock, model) = (FixedClock::new(1_000), Model { now: 1_000, ..Model::default() });
-        let stash = Self::open(&dir, &clock);
-        Self { dir, stash, clock, model }
+        let stash = Self::open(&dir, stored, &clock);
+        Self { dir, stash, stored, clock, model }
     }
 
-    fn open(dir: &tempfile::TempDir, clock: &FixedClock) -> LiteStash {
-        Options::new().clock(clock.clone()).background(false).open(dir.path()).unwrap()
+    fn open(dir: &tempfile::TempDir, stored: Stored, clock: &FixedClock) -> LiteStash {
+        stored.options().clock(clock.clone()).background(false).open(dir.path()).unwrap()
     }
 
     fn step(&mut self, step: Step) {
@@ -232,7 +237,7 @@ impl Run {
             }
             Step::Reopen => {
                 stash.close().unwrap();
-                self.stash = Self::open(&self.dir, &self.clock);
+                self.stash = Self::open(&self.dir, self.stored, &self.clock);
             }
         }
     }
@@ -248,8 +253,18 @@ impl Run {
 
 #[test]
 fn random_sequences_agree_with_a_map() {
+    random_sequences(Stored::Plain, SEQUENCES);
+}
+
+#[test]
+fn random_sequences_of_an_encrypted_stash_agree_with_a_map() {
+    random_sequences(Stored::Encrypted, ENCRYPTED_SEQUENCES);
+    random_sequences(Stored::CompressedAndEncrypted, ENCRYPTED_SEQUENCES);
+}
+
+fn random_sequences(stored: Stored, cases: u32) {
     let cases =
-        std::env::var("LITESTASH_MODEL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(SEQUENCES);
+        std::env::var("LITESTASH_MODEL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases);
     let workers = 2;
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -258,7 +273,7 @@ fn random_sequences_agree_with_a_map() {
                     Config { cases: cases / workers, failure_persistence: None, ..Config::default() };
                 TestRunner::new(config)
                     .run(&proptest::collection::vec(step(), 1..24), |steps| {
-                        let mut run = Run::new();
+                        let mut run = Run::new(stored);
                         steps.into_iter().for_each(|step| run.step(step));
                         run.list();
                         Ok(())
@@ -271,10 +286,16 @@ fn random_sequences_agree_with_a_map() {
 
 #[test]
 fn a_long_sequence_leaves_a_sound_stash() {
-    let config = Config { cases: 3, failure_persistence: None, ..Config::default() };
+    for stored in [Stored::Plain, Stored::Compressed, Stored::CompressedAndEncrypted] {
+        long_sequence(stored);
+    }
+}
+
+fn long_sequence(stored: Stored) {
+    let config = Config { cases: 2, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&proptest::collection::vec(step(), 1500..2000), |steps| {
-            let mut run = Run::new();
+            let mut run = Run::new(stored);
             steps.into_iter().for_each(|step| run.step(step));
             run.list();
             let report = run.stash.verify().unwrap();

@@ -1,6 +1,6 @@
 //! What several topics need.
 
-use litestash_core::{Error, ErrorKind, FixedClock, LiteStash, Options};
+use litestash_core::{Compression, Error, ErrorKind, FixedClock, LiteStash, Options};
 use std::ffi::OsStr;
 use std::fmt::Debug;
 use std::path::Path;
@@ -10,6 +10,32 @@ use tempfile::TempDir;
 
 /// 2026-01-02T03:04:05.678901Z
 pub(crate) const NOW_US: i64 = 1_767_323_045_678_901;
+
+/// How a stash stores its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stored {
+    Plain,
+    Compressed,
+    Encrypted,
+    CompressedAndEncrypted,
+}
+
+impl Stored {
+    /// Options for such a stash. Bodies that are worth it are compressed from 16 bytes on.
+    pub(crate) fn options(self) -> Options {
+        let options = Options::new();
+        let options = match self {
+            Self::Plain | Self::Encrypted => options,
+            Self::Compressed | Self::CompressedAndEncrypted => {
+                options.compression(Compression { min_bytes: 16, level: 1 })
+            }
+        };
+        match self {
+            Self::Plain | Self::Compressed => options,
+            Self::Encrypted | Self::CompressedAndEncrypted => options.encryption_key([7; 32]),
+        }
+    }
+}
 
 /// A stash in a directory of its own.
 pub(crate) fn stash() -> (TempDir, LiteStash) {

@@ -1,17 +1,18 @@
 //! Transactions over several shards. Kills at every step are in `examples/transactions.rs`.
 
-use crate::support::{check_kind, keys_of_one_shard, stash, stash_at_now};
+use crate::support::{NOW_US, Stored, check_kind, keys_of_one_shard, stash, stash_at_now};
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::intent;
-use litestash_core::contract::key::{Key, KeyRef};
+use litestash_core::contract::key::{Key, KeyRef, StoredKey};
 use litestash_core::contract::record::{self, Expiry};
 use litestash_core::contract::route::{Route, ShardId};
 use litestash_core::{
-    Action, Condition, Durability, ErrorKind, LiteStash, Op, Options, Outcome, SetOptions,
+    Action, Condition, Durability, ErrorKind, FixedClock, LiteStash, Op, Options, Outcome, SetOptions,
     TransactionOutcome, Value, Version,
 };
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 fn set(key: &str, value: i64) -> Op {
     Op::set(key, &value, SetOptions::default()).unwrap()
@@ -158,7 +159,8 @@ impl Undone<'_> {
                     record::encode(&hash, version, Expiry::NEVER, &body, &mut stored);
                 }
                 let after = value.map(|_| (version, stored.as_slice()));
-                intent::push(&mut images, Route::of(&hash).slot, &hash, KeyRef::Text(key), after);
+                let column = StoredKey::Text(key.as_bytes());
+                intent::push(&mut images, Route::of(&hash).slot, &hash, column, after);
             }
             if images.is_empty() {
                 continue;
@@ -420,4 +422,61 @@ fn keys_of_every_type_survive_the_journal() {
         assert!(again.exists(key).unwrap());
     }
     assert!(again.verify().unwrap().is_sound());
+}
+
+/// A prolonged deadline is a part of a transaction like any other, though it is no new version.
+#[test]
+fn a_touch_is_in_the_journal_and_is_done_again() {
+    for stored in [Stored::Plain, Stored::CompressedAndEncrypted] {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = FixedClock::new(NOW_US);
+        let open = || stored.options().clock(clock.clone()).background(false).open(dir.path()).unwrap();
+        let stash = open();
+        let keys: Vec<_> = (0..8).map(|number| format!("key:{number}")).collect();
+        let window = SetOptions::idle(Duration::from_secs(80));
+        let value = "again ".repeat(20);
+        for key in &keys {
+            stash.set_with(key, &value, window).unwrap();
+        }
+        clock.advance(10_000_000);
+        let touches: Vec<_> = keys.iter().map(|key| Op::new(key, Action::Touch).unwrap()).collect();
+        assert_eq!(committed(&stash, &touches), vec![Outcome::Flag(true); 8]);
+        let deadline = |stash: &LiteStash, key: &str| stash.expires_at(key).unwrap().unwrap();
+        assert!(keys.iter().all(|key| deadline(&stash, key) == Some(NOW_US + 90_000_000)));
+        // Lost by the shards, and kept by the journal.
+        let journal = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
+        let intents: Vec<(i64, i64, Vec<u8>)> = journal
+            .prepare("SELECT shard, id, changes FROM intents")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert!(intents.len() > 1, "nothing is forgotten without a background");
+        let versions: Vec<_> = keys.iter().map(|key| stash.entry(key).unwrap().unwrap().version).collect();
+        stash.close().unwrap();
+        for (shard, id, changes) in intents {
+            let number = ShardId::new(u8::try_from(shard).unwrap()).unwrap();
+            assert!(!intent::decode(id, number, &changes).unwrap().is_empty());
+            journal
+                .execute(
+                    "INSERT OR REPLACE INTO intents (shard, id, changes) VALUES (?1, ?2, ?3)",
+                    (shard, id, changes),
+                )
+                .unwrap();
+            let file = rusqlite::Connection::open(dir.path().join(number.file_name())).unwrap();
+            for slot in 0..4 {
+                file.execute(&format!("DELETE FROM slot_{slot}"), []).unwrap();
+            }
+            file.execute("UPDATE meta SET value = 0 WHERE name = 'applied'", []).unwrap();
+        }
+        drop(journal);
+        let stash = open();
+        for (key, version) in keys.iter().zip(versions) {
+            let entry = stash.entry(key).unwrap().unwrap();
+            assert_eq!((entry.version, entry.expires_at), (version, Some(NOW_US + 90_000_000)));
+            assert_eq!(entry.value().unwrap(), Value::from(value.clone()));
+        }
+        assert!(stash.verify().unwrap().is_sound());
+    }
 }

@@ -8,9 +8,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::storage::counting::stored_bytes;
 use crate::storage::row::{NewRow, WriteTxn};
 
-/// What a record may have beside its body.
-const RECORD_HEADER_MAX: usize = 64;
-
 /// Pages that a row may take beside its own: a split of the table's and of the index's leaf, and the parents.
 const PAGES_SPARE: u64 = 5;
 
@@ -61,7 +58,8 @@ impl WriteTxn<'_> {
     pub(in crate::storage) fn make_room(&mut self, row: &NewRow<'_>) -> Result<()> {
         let Some(room) = &mut self.room else { return Ok(()) };
         let bounds = room.bounds;
-        let bytes = row.key.size_bytes() + row.body.len() + RECORD_HEADER_MAX;
+        let format = self.shard.format();
+        let bytes = format.key_bytes(row.key) + row.body.len() + format.record_overhead_bytes();
         bounds.check_size(bytes)?;
         if let Some(max) = bounds.limits.rows {
             let own = self.effects.marks.counters.map_or(0, |counters| counters.rows.max(0).unsigned_abs());
@@ -108,7 +106,9 @@ impl WriteTxn<'_> {
         }
         if !bounds.evicts() {
             let old = stored_bytes(self.database, row.slot, row.hash)?;
-            if old.is_some_and(|old| old.unsigned_abs() + RECORD_HEADER_MAX as u64 >= bytes) {
+            if old.is_some_and(|old| {
+                old.unsigned_abs() + self.shard.format().record_overhead_bytes() as u64 >= bytes
+            }) {
                 return Ok(());
             }
             // Pages that hold nothing are given back to the file system after the commit.

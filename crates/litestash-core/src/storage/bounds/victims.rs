@@ -11,7 +11,8 @@ use crate::contract::route::Slot;
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
 use crate::storage::database::Database;
-use crate::storage::row::{Removal, WriteTxn, cached, key_from_column};
+use crate::storage::row::{self, Removal, WriteTxn, cached, key_column};
+use crate::storage::shard::Shard;
 use crate::storage::sql;
 use rusqlite::OptionalExtension;
 
@@ -106,6 +107,7 @@ impl Bounds {
     /// Takes the rows of a table behind a hash into the pool. Returns how many it looked at.
     fn look_at(
         &self,
+        shard: &Shard,
         database: &mut Database,
         slot: Slot,
         from: &[u8],
@@ -128,18 +130,19 @@ impl Bounds {
                 (Some(used_at), Some(count)) => Some(Uses { used_at, count }),
                 _ => None,
             };
-            let column = row.get_ref(1)?;
+            let decoded =
+                || shard.format().decode_key(&shard.place(slot, &hash), key_column(row.get_ref(1)?)?);
             let mut key = None;
             let uses = match self.uses() {
                 Some(uses) => {
-                    let Ok(known) = key_from_column(column) else { continue };
+                    let Ok(known) = decoded() else { continue };
                     uses.of(key.insert(known).as_ref(), stored)
                 }
                 None => None,
             };
             let worth = self.worth(version, uses, now_us);
             if pool.takes(worth) {
-                let Some(key) = key.or_else(|| key_from_column(column).ok()) else { continue };
+                let Some(key) = key.or_else(|| decoded().ok()) else { continue };
                 pool.add(Candidate { slot, hash, key, version, worth });
             }
         }
@@ -147,10 +150,15 @@ impl Bounds {
     }
 
     /// Takes the rows of a whole shard into a pool.
-    pub(in crate::storage) fn look_at_all(&self, database: &mut Database, pool: &mut Pool) -> Result<usize> {
+    pub(in crate::storage) fn look_at_all(
+        &self,
+        shard: &Shard,
+        database: &mut Database,
+        pool: &mut Pool,
+    ) -> Result<usize> {
         let mut looked_at = 0;
         for slot in Slot::all() {
-            looked_at += self.look_at(database, slot, &[], usize::MAX >> 1, pool)?;
+            looked_at += self.look_at(shard, database, slot, &[], usize::MAX >> 1, pool)?;
         }
         Ok(looked_at)
     }
@@ -183,7 +191,7 @@ impl WriteTxn<'_> {
         let few = self.effects.marks.counters.is_some_and(|counters| counters.rows <= SHARD_LOOKED_AT);
         if few {
             pool.rows.clear();
-            let looked_at = bounds.look_at_all(self.database, pool)?;
+            let looked_at = bounds.look_at_all(self.shard, self.database, pool)?;
             // One may go for all of them, however few; then they are looked at again.
             pool.looked_at = SAMPLED_PER_VICTIM;
             return Ok(looked_at);
@@ -196,9 +204,10 @@ impl WriteTxn<'_> {
         for slot in slots {
             // The first byte says where the row is: only its lowest two bits are free.
             hash[0] = self.shard.id().number() << 4 | slot.number() << 2 | (hash[0] & 3);
-            looked_at += bounds.look_at(self.database, slot, &hash, SAMPLE - looked_at, pool)?;
+            looked_at += bounds.look_at(self.shard, self.database, slot, &hash, SAMPLE - looked_at, pool)?;
             if looked_at < SAMPLE {
-                looked_at += bounds.look_at(self.database, slot, &[], SAMPLE - looked_at, pool)?;
+                looked_at +=
+                    bounds.look_at(self.shard, self.database, slot, &[], SAMPLE - looked_at, pool)?;
             }
             if looked_at >= SAMPLE {
                 break;
@@ -254,16 +263,19 @@ impl WriteTxn<'_> {
             if Some(&hash) == spared {
                 return Ok(false);
             }
-            let expiry = self.get(slot, &hash, |row| Ok(row.record(&hash)?.expiry.expires_at));
+            let place = self.place(slot, &hash);
+            let format = self.format();
+            let found = row::find(self.database.connection(), format, &place, |row| {
+                // Decrypted and all: a deadline that somebody changed removes nothing.
+                let expires_at = row.record()?.expiry.expires_at;
+                expires_at.filter(|expires_at| *expires_at <= now_us).map(|_| row.key()).transpose()
+            });
             // What is damaged is not known to be expired.
-            let Ok(expiry) = expiry else { return Ok(false) };
-            let passed = expiry.flatten().is_some_and(|expires_at| expires_at <= now_us);
-            let mut removed = false;
-            if passed {
-                let key = cached(self.database.connection(), &sql::KEY, slot)?
-                    .query_row([&hash], |row| Ok(key_from_column(row.get_ref(0)?)))??;
-                removed = self.delete(slot, &hash, key.as_ref(), Removal::Expired)?;
-            }
+            let Ok(found) = found else { return Ok(false) };
+            let removed = match found.flatten() {
+                Some(key) => self.delete(slot, &hash, key.as_ref(), Removal::Expired)?,
+                None => false,
+            };
             self.database.connection().prepare_cached(sql::EXPIRY_DELETE)?.execute((
                 deadline,
                 slot.number(),

@@ -4,6 +4,7 @@ use super::{Group, ShardView};
 use crate::contract::key::{Key, KeyRef};
 use crate::contract::record::{Expiry, Record};
 use crate::contract::version::Version;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A key and what its row holds; `None` if there is no row.
@@ -39,11 +40,12 @@ impl Entry {
 
 impl Content {
     pub(crate) fn of(version: Version, record: &Record<'_>) -> Self {
-        Self { version, expiry: record.expiry, body: record.body.into() }
+        Self { version, expiry: record.expiry, body: record.body.as_ref().into() }
     }
 
     /// The row as if it had just been read.
     pub(crate) fn record(&self) -> Record<'_> {
-        Record { flags: self.expiry.flags(), expiry: self.expiry, body: &self.body }
+        let body = Cow::Borrowed(&*self.body);
+        Record { flags: self.expiry.flags(), expiry: self.expiry, body, is_canonical: true }
     }
 }

@@ -2,9 +2,9 @@
 //! transaction while somebody watches the shard (`docs/CONTRACT.md` 9).
 
 use super::{Change, EventKind, Hub, Origin};
-use crate::contract::hash::KeyHash;
+use crate::contract::format::KeyColumn;
 use crate::contract::key::KeyRef;
-use crate::contract::route::Slot;
+use crate::contract::route::Place;
 use crate::contract::schema;
 use crate::contract::version::Version;
 use crate::error::Result;
@@ -29,6 +29,15 @@ pub(in crate::storage) fn is_ahead(until_us: i64, now_us: i64) -> bool {
 
 /// The kind of the row that says: what was changed before it is not all there.
 pub(in crate::storage) const BEGIN: i64 = 0;
+
+/// The row that was changed.
+#[derive(Clone, Copy)]
+pub(in crate::storage) struct Of<'a> {
+    pub(in crate::storage) place: &'a Place,
+    pub(in crate::storage) key: KeyRef<'a>,
+    /// The key as the row has it.
+    pub(in crate::storage) column: &'a KeyColumn<'a>,
+}
 
 /// What one transaction has to tell.
 pub(crate) struct Recorder {
@@ -73,16 +82,16 @@ impl Recorder {
         &mut self,
         connection: &Connection,
         kind: EventKind,
-        place: Option<(Slot, &KeyHash, KeyRef<'_>)>,
+        of: Option<Of<'_>>,
         version: Option<Version>,
     ) -> Result<()> {
         self.changes += 1;
         if let Some(told) = &mut self.told {
-            let key = place.map(|(_, _, key)| key.to_owned());
+            let key = of.map(|of| of.key.to_owned());
             told.push(Change { kind, key, version, origin: Origin::Local });
         }
         if let Some(log) = self.log.as_ref().filter(|log| log.is_watched) {
-            log.add(connection, kind.number(), place, version)?;
+            log.add(connection, kind.number(), of, version)?;
         }
         Ok(())
     }
@@ -125,12 +134,12 @@ impl Log {
         &self,
         connection: &Connection,
         kind: i64,
-        place: Option<(Slot, &KeyHash, KeyRef<'_>)>,
+        of: Option<Of<'_>>,
         version: Option<Version>,
     ) -> Result<()> {
-        let slot = place.map_or(0, |(slot, ..)| slot.number());
-        let hash = place.map_or(&[][..], |(_, hash, _)| hash.as_bytes());
-        let key = place.map_or(KeyRef::Bytes(&[]), |(_, _, key)| key);
+        let slot = of.map_or(0, |of| of.place.route.slot.number());
+        let hash = of.map_or(&[][..], |of| of.place.hash.as_bytes());
+        let key = of.map_or(&KeyColumn::Plain(KeyRef::Bytes(&[])), |of| of.column);
         let version = version.map_or(0, Version::micros);
         connection.prepare_cached(sql::CHANGE_ADD)?.execute((
             self.now_us,

@@ -97,7 +97,7 @@ impl Journal {
     pub(crate) fn attach_or_create(&self) -> Result<bool> {
         let Some(path) = &self.path else { return Ok(false) };
         if !self.is_attached() && !exists(path)? {
-            birth::create(path, Content::Journal, false)?;
+            birth::create(path, Content::Journal, self.settings.format.stash_id(), false)?;
         }
         self.attach()
     }
@@ -117,7 +117,8 @@ impl Journal {
             return Ok(false);
         }
         let database = while_busy(self.settings.busy_timeout, || {
-            let opened = connection::open(path, Content::Journal, access)?;
+            let stash = self.settings.format.stash_id();
+            let opened = connection::open(path, Content::Journal, stash, access)?;
             if opened.as_ref().is_some_and(Database::shares_index) {
                 let mut guard = self.guard.lock();
                 if guard.is_none() {

@@ -7,6 +7,7 @@
 use super::Shard;
 use crate::contract::hash::KeyHash;
 use crate::contract::key::{Key, KeyRef};
+use crate::contract::msgpack;
 use crate::contract::record::Expiry;
 use crate::contract::route::Slot;
 use crate::contract::version::Version;
@@ -157,9 +158,11 @@ impl Shard {
                 continue;
             }
             let body = txn.get(access.slot, hash, |row| {
-                let record = row.record(hash)?;
+                let record = row.record(self.format(), &self.place(access.slot, hash))?;
                 let unchanged = row.version == access.version && record.expiry == access.expiry;
-                Ok(unchanged.then(|| record.body.to_owned()))
+                // What is not canonical is damaged as well.
+                let sound = unchanged && msgpack::validate(&record.body).is_ok();
+                Ok(sound.then(|| record.body.into_owned()))
             });
             match body {
                 Ok(Some(Some(body))) => {

@@ -402,7 +402,7 @@ fn evict_worst(bounds: &Bounds, max: u64, since_us: i64) -> Result<()> {
             None if looked => break,
             None => {
                 for shard in shards.iter() {
-                    shard.read_with(|database| bounds.look_at_all(database, &mut worst))?;
+                    shard.read_with(|database| bounds.look_at_all(shard, database, &mut worst))?;
                 }
                 looked = true;
                 continue;

@@ -81,6 +81,10 @@ impl Shard {
         now_us: &dyn Fn() -> i64,
     ) -> Result<Version> {
         self.with_open(true, |shard, open| {
+            // The key to encrypt with is only certain under the write lock.
+            if shard.settings.format.is_encrypted() {
+                return shard.transact(open, level, &[], |txn| txn.put(row, now_us()));
+            }
             open.set_level(level)?;
             let known = &open.known;
             let alone = open.database.in_turn(shard.settings.busy_timeout, |database| {
@@ -88,7 +92,13 @@ impl Shard {
                 if shard.bounds.is_some() || !known.at(before).is_some_and(|marks| marks.ask_nothing()) {
                     return Ok(Alone::NotWritten);
                 }
-                let version = row::put_alone(database, row, Version::from_micros(now_us()))?;
+                let version = row::put_alone(
+                    database,
+                    shard.format(),
+                    row,
+                    &shard.place(row.slot, row.hash),
+                    Version::from_micros(now_us()),
+                )?;
                 Ok(version.map_or(Alone::NotWritten, |version| Alone::Written(version, before)))
             });
             let (version, before) = match alone {
@@ -317,6 +327,9 @@ impl Shard {
         if open.syncs && open.log_file.is_none() {
             open.log_file = self.path.as_deref().and_then(LogFile::open);
         }
+        let transaction = Transaction(&mut open.database);
+        self.settings.format.refresh()?;
+        transaction.goes_on();
         let rows_before = open.database.connection().total_changes();
         if let (Some(log_file), Some(before)) = (&mut open.log_file, before)
             && open.syncs
@@ -478,7 +491,10 @@ impl Shard {
         }
         if let Writer::Idle = writer {
             let opened = match &self.path {
-                None if create => Some(OpenWriter::new(connection::open_in_memory(self.id)?, true)),
+                None if create => {
+                    let stash = self.settings.format.stash_id();
+                    Some(OpenWriter::new(connection::open_in_memory(self.id, stash)?, true))
+                }
                 None => None,
                 Some(_) => self.open_writer_file(create).map_err(|error| self.located(error))?,
             };

@@ -33,8 +33,10 @@ use super::queue::CommitQueue;
 use super::sql;
 use super::wal_index::Header;
 use super::worker::{Asked, When, Worker};
+use crate::contract::format::Format;
+use crate::contract::hash::KeyHash;
 use crate::contract::limits::SHARDS;
-use crate::contract::route::ShardId;
+use crate::contract::route::{Place, Route, ShardId, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::Mutex;
 use burst::Burst;
@@ -68,6 +70,7 @@ pub(crate) struct Settings {
     pub(crate) directory: Option<Directory>,
     pub(crate) read_access: Access,
     pub(crate) busy_timeout: Duration,
+    pub(crate) format: Format,
 }
 
 impl Settings {
@@ -268,6 +271,18 @@ impl Shard {
         self.id
     }
 
+    /// How keys and records are stored.
+    #[inline]
+    pub(super) fn format(&self) -> &Format {
+        &self.settings.format
+    }
+
+    /// The place of a row found in this shard.
+    #[inline]
+    pub(super) fn place(&self, slot: Slot, hash: &KeyHash) -> Place {
+        Place { hash: *hash, route: Route { shard: self.id, slot } }
+    }
+
     /// Those among which this one is.
     pub(super) fn group(&self) -> &Weak<ShardGroup> {
         &self.members
@@ -309,6 +324,7 @@ impl Shard {
         }
         let wanted = Wanted {
             shard: self.id,
+            stash: self.settings.format.stash_id(),
             access,
             creates,
             counted: self.bounds.is_some(),

@@ -50,7 +50,7 @@ impl Shard {
             Some(open) => self.flush_pending(open).and_then(|()| self.begin(open, level)),
             None => {
                 drop(writer);
-                let database = connection::open_in_memory(self.id)?;
+                let database = connection::open_in_memory(self.id, self.settings.format.stash_id())?;
                 let mut open = Box::new(OpenWriter::new(database, true));
                 let begun = self.begin(&mut open, Durability::Normal)?;
                 return Ok(self.part(Opened::Apart(open), level, begun));

@@ -1,10 +1,10 @@
 //! Reading a shard: the pool of connections, and what the cache learns from it.
 
 use super::{Shard, Transaction, closed};
-use crate::contract::hash::KeyHash;
 use crate::contract::key::KeyRef;
+use crate::contract::msgpack;
 use crate::contract::record::Record;
-use crate::contract::route::Slot;
+use crate::contract::route::Place;
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
 use crate::storage::cache::{Content, Entry};
@@ -110,20 +110,23 @@ impl Shard {
     pub(crate) fn read_row<T>(
         &self,
         key: KeyRef<'_>,
-        slot: Slot,
-        hash: &KeyHash,
-        mut f: impl FnMut(Version, Record<'_>) -> Result<T>,
+        place: &Place,
+        mut f: impl FnMut(Version, &Record<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         self.catch_up();
         let found = self.read_with(|database| {
             // Before the reader decides whether its transaction is new enough.
             let before = database.header().filter(|_| self.view.keeps());
-            let mut content = None;
+            // `None` if the row is not one to be kept.
+            let mut known = before.map(|_| None);
             let (found, keeps) = database.read_keeping(|database| {
-                row::get(database, slot, hash, |row| {
-                    let record = row.record(hash)?;
-                    let answer = f(row.version, record)?;
-                    content = before.map(|_| Content::of(row.version, &record));
+                row::get(database, place.route.slot, &place.hash, |row| {
+                    let record = row.record(&self.settings.format, place)?;
+                    let answer = f(row.version, &record)?;
+                    // What is kept is not looked at again.
+                    known = before
+                        .filter(|_| msgpack::validate(&record.body).is_ok())
+                        .map(|_| Some(Content::of(row.version, &record)));
                     Ok(answer)
                 })
             })?;
@@ -135,7 +138,7 @@ impl Shard {
                 return Ok(None);
             }
             let is_current = || database.header() == before;
-            if let Some(before) = before
+            if let (Some(before), Some(content)) = (before, known)
                 && is_current()
             {
                 let entry = Entry { key: key.to_owned(), view: Arc::clone(&self.view), content };

@@ -289,7 +289,8 @@ impl Shard {
             let mut removed = 0;
             for OldRow { key, slot, hash } in rows {
                 let is_over = txn.get(*slot, hash, |row| {
-                    let expired = row.record(hash)?.expiry.has_passed(now_us);
+                    let record = row.record(self.format(), &self.place(*slot, hash))?;
+                    let expired = record.expiry.has_passed(now_us);
                     Ok((row.version < before, expired))
                 });
                 match is_over {

@@ -1,14 +1,16 @@
 //! Watching a shard: asking its writers to tell what they change, and reading it.
 
 use super::Shard;
+use crate::contract::format::Format;
 use crate::contract::hash::KeyHash;
 use crate::contract::key::Key;
+use crate::contract::route::{Place, Route, ShardId};
 use crate::contract::schema;
 use crate::contract::version::Version;
 use crate::error::{Error, Result};
 use crate::storage::connection::Durability;
 use crate::storage::database::Database;
-use crate::storage::row::key_from_column;
+use crate::storage::row::key_column;
 use crate::storage::sql;
 use crate::storage::wal_index::Header;
 use crate::storage::worker::When;
@@ -57,7 +59,7 @@ impl Shard {
             let mut rows = statement.query((number, limit as i64))?;
             let mut logged = Vec::new();
             while let Some(row) = rows.next()? {
-                logged.push(Logged::read(row)?);
+                logged.push(Logged::read(row, self.format(), self.id)?);
             }
             Ok(logged)
         })?;
@@ -77,14 +79,14 @@ impl Shard {
 }
 
 impl Logged {
-    fn read(row: &Row<'_>) -> Result<Self> {
+    fn read(row: &Row<'_>, format: &Format, shard: ShardId) -> Result<Self> {
         let version: i64 = row.get(5)?;
-        let key = key_from_column(row.get_ref(3)?).and_then(|key| {
-            let hash = row.get_ref(4)?.as_blob().unwrap_or_default();
-            if KeyHash::from_slice(hash) != Some(KeyHash::from(&key)) {
-                return Err(Error::corrupt("a logged key does not match its hash"));
-            }
-            Ok(key)
+        let key = key_column(row.get_ref(3)?).and_then(|key| {
+            let hash = row.get_ref(4)?.as_blob().ok().and_then(KeyHash::from_slice);
+            let hash = hash.ok_or_else(|| Error::corrupt("a logged hash is not 64 bytes"))?;
+            // Who changed the row wrote its key for the row's place in this shard.
+            let Route { slot, .. } = Route::of(&hash);
+            format.decode_key(&Place { hash, route: Route { shard, slot } }, key)
         });
         Ok(Self {
             number: row.get(0)?,

@@ -1,10 +1,10 @@
 //! The steps of the model tests, and a stash that performs them. It answers in text, which is compared with what
 //! the map says.
 
-use crate::support::NOW_US;
+use crate::support::{NOW_US, Stored};
 use litestash_core::{
     Action, Condition, Deadline, Durability, Error, Expiry, FixedClock, ImportOptions, Key, LiteStash, Op,
-    Options, ScanOptions, SetOptions, Value,
+    ScanOptions, SetOptions, Value,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -139,6 +139,7 @@ pub(super) fn steps(count: Range<usize>, orderly: bool) -> impl Strategy<Value =
 /// A stash under a clock.
 pub(super) struct World {
     dir: PathBuf,
+    stored: Stored,
     clock: FixedClock,
     stash: LiteStash,
 }
@@ -148,12 +149,13 @@ fn text(result: Result<impl Debug, Error>) -> String {
 }
 
 impl World {
-    pub(super) fn open(dir: &Path, clock: FixedClock) -> Self {
-        let options = Options::new()
+    pub(super) fn open(dir: &Path, stored: Stored, clock: FixedClock) -> Self {
+        let options = stored
+            .options()
             .clock(clock.clone())
             .default_ttl(Some(Duration::from_micros(DEFAULT_TTL_US)))
             .background(false);
-        Self { dir: dir.to_owned(), stash: options.open(dir).unwrap(), clock }
+        Self { dir: dir.to_owned(), stored, stash: options.open(dir).unwrap(), clock }
     }
 
     pub(super) fn close(self) {
@@ -217,7 +219,7 @@ impl World {
             }
             Step::Reopen => {
                 stash.close().unwrap();
-                *self = Self::open(&self.dir, self.clock.clone());
+                *self = Self::open(&self.dir, self.stored, self.clock.clone());
                 String::new()
             }
         }

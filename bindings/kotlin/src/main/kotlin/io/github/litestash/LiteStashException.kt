@@ -179,6 +179,13 @@ public sealed class LiteStashException(
         LiteStashException(message, 24, "Cancelled", Retry.LATER, cause)
 
     /**
+     * The stash is encrypted and no key or the wrong one was given, or a key was given for a stash that is
+     * not encrypted.
+     */
+    public class WrongKey @JvmOverloads constructor(message: String, cause: Throwable? = null) :
+        LiteStashException(message, 25, "WrongKey", Retry.NEVER, cause)
+
+    /**
      * The write would take the stash beyond its limits, and nothing is evicted to make room; or the value
      * is too large to fit at all. Nothing was written.
      */
