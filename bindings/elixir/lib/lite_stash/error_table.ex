@@ -29,6 +29,7 @@ defmodule LiteStash.ErrorTable do
   | `:sqlite_too_old` | 22 | `:never` | The SQLite linked into this program is older than 3.51.3 and may lose commits. |
   | `:compute_failed` | 23 | `:never` | The computation given to get_or_set failed; nothing was stored. |
   | `:cancelled` | 24 | `:later` | The caller stopped the operation, or a callback asked for it. |
+  | `:wrong_key` | 25 | `:never` | The stash is encrypted and no key or the wrong one was given, or a key was given for a stash that is not encrypted. |
   | `:limit_reached` | 26 | `:after_repair` | The write would take the stash beyond its limits, and nothing is evicted to make room; or the value is too large to fit at all. Nothing was written. |
   """
 
@@ -58,6 +59,7 @@ defmodule LiteStash.ErrorTable do
           | :sqlite_too_old
           | :compute_failed
           | :cancelled
+          | :wrong_key
           | :limit_reached
 
   @rows [
@@ -85,6 +87,7 @@ defmodule LiteStash.ErrorTable do
     {:sqlite_too_old, 22, :never},
     {:compute_failed, 23, :never},
     {:cancelled, 24, :later},
+    {:wrong_key, 25, :never},
     {:limit_reached, 26, :after_repair}
   ]
 
