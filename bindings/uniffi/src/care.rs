@@ -2,7 +2,8 @@
 
 use crate::error::{Result, StashError};
 use crate::report::{
-    BackupReport, CompactReport, ExportReport, ImportReport, RepairReport, Stats, SweepReport, VerifyReport,
+    BackupReport, CompactReport, ExportReport, ImportReport, RepairReport, RotateReport, Stats, SweepReport,
+    VerifyReport,
 };
 use crate::stash::LiteStash;
 use litestash_core as core;
@@ -97,6 +98,22 @@ impl LiteStash {
     /// Gives the space of deleted rows back to the file system, and empties the write-ahead logs.
     pub fn compact(&self) -> Result<CompactReport> {
         Ok(self.inner.compact()?.into())
+    }
+
+    /// Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken up by the
+    /// next.
+    pub fn rotate_key(&self, stop: Stop) -> Result<RotateReport> {
+        Ok(self.inner.rotate_key(|_| goes_on(&stop))?.into())
+    }
+
+    /// Gives an encrypted stash another key of 32 bytes instead of its key or passphrase; no row is touched.
+    pub fn change_key(&self, key: Vec<u8>) -> Result<()> {
+        Ok(self.inner.change_key(key)?)
+    }
+
+    /// Gives an encrypted stash another passphrase instead of its key or passphrase.
+    pub fn change_passphrase(&self, passphrase: String) -> Result<()> {
+        Ok(self.inner.change_passphrase(&passphrase)?)
     }
 
     /// Makes everything acknowledged so far durable against a power cut.

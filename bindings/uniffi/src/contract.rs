@@ -3,9 +3,10 @@
 use crate::error::{Result, StashError};
 use crate::value::Key;
 use litestash_core as core;
+use litestash_core::contract::format::Format;
 use litestash_core::contract::hash::KeyHash;
-use litestash_core::contract::route::Route;
-use litestash_core::contract::{interchange, msgpack, record};
+use litestash_core::contract::route::{Place, Route};
+use litestash_core::contract::{interchange, msgpack};
 
 /// The version of the SQLite inside.
 #[uniffi::export]
@@ -130,8 +131,8 @@ pub struct RecordParts {
     pub body: Vec<u8>,
 }
 
-/// Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it
-/// is damaged, `UnsupportedFormat` if it needs what this build lacks.
+/// Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it is
+/// damaged or encrypted, `UnsupportedFormat` if it needs what this build lacks.
 #[uniffi::export]
 pub fn record_parts(
     key_hash: Vec<u8>,
@@ -142,13 +143,13 @@ pub fn record_parts(
     let corrupt = |detail: &str| StashError::Corrupt { detail: detail.to_owned() };
     let hash = KeyHash::from_slice(&key_hash).ok_or_else(|| corrupt("a key_hash has 64 bytes"))?;
     let version = core::Version::from_columns(timestamp, microsecond)?;
-    let parts = record::decode(&hash, version, &record)?;
-    msgpack::validate(parts.body).map_err(|_| corrupt("the body is not canonical"))?;
+    let parts = Format::plain().decode(&Place::of(hash), version, &record)?;
+    msgpack::validate(&parts.body).map_err(|_| corrupt("the body is not canonical"))?;
     Ok(RecordParts {
         flags: parts.flags,
         expires_at_us: parts.expiry.expires_at,
         idle_us: parts.expiry.idle_us,
-        body: parts.body.to_vec(),
+        body: parts.body.into_owned(),
     })
 }
 

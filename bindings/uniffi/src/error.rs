@@ -119,6 +119,8 @@ error_enum! {
     ComputeFailed,
     /// The caller stopped the operation, or a callback asked for it.
     Cancelled,
+    /// The stash is encrypted and no key or the wrong one was given, or a key was given for one that is not encrypted.
+    WrongKey,
     /// The write would take the stash beyond its limits, and nothing is evicted to make room. Nothing was written.
     LimitReached,
 }

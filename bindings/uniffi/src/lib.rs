@@ -31,7 +31,7 @@ pub use error::{Failure, RetryHint, StashError, failure};
 pub use events::{Event, EventFilter, EventKind, EventListener, Subscription, ValueTest};
 pub use operation::{Action, Operation, Outcome, TransactionResult};
 pub use options::{
-    BucketOptions, Condition, Deadline, Durability, Eviction, Limits, OpenOptions, SetOptions,
+    BucketOptions, Compression, Condition, Deadline, Durability, Eviction, Limits, OpenOptions, SetOptions,
 };
 pub use report::*;
 pub use scan::{ItemPage, KeyPage, ScanOptions};

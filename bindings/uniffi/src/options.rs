@@ -85,7 +85,7 @@ impl From<&Limits> for core::Limits {
 }
 
 /// How a stash is opened. What is left out has the engine's default.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
 pub struct OpenOptions {
     /// Whether a missing stash is created. If false, that is `NoStash`.
     #[uniffi(default = true)]
@@ -120,6 +120,38 @@ pub struct OpenOptions {
     /// Whether work that nobody waits for is done by itself.
     #[uniffi(default = true)]
     pub background: bool,
+    /// The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted. `WrongKey` if
+    /// it is not the stash's.
+    #[uniffi(default = None)]
+    pub encryption_key: Option<Vec<u8>>,
+    /// A passphrase instead of a key.
+    #[uniffi(default = None)]
+    pub passphrase: Option<String>,
+    /// Whether values are compressed when they are written, and how. Default: not.
+    #[uniffi(default = None)]
+    pub compression: Option<Compression>,
+}
+
+/// How values are compressed. What is left out has the engine's default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+pub struct Compression {
+    /// Shorter values are stored as they are. Default: 1024 bytes.
+    #[uniffi(default = None)]
+    pub min_bytes: Option<u64>,
+    /// Zstandard's level, 1 to 19. Default: 3.
+    #[uniffi(default = None)]
+    pub level: Option<i32>,
+}
+
+impl Compression {
+    fn to_core(self) -> Result<core::Compression> {
+        let mut compression = core::Compression::default();
+        if let Some(bytes) = self.min_bytes {
+            compression.min_bytes = size(bytes)?;
+        }
+        compression.level = self.level.unwrap_or(compression.level);
+        Ok(compression)
+    }
 }
 
 impl OpenOptions {
@@ -145,6 +177,15 @@ impl OpenOptions {
         }
         if let Some(limits) = &self.limits {
             options = options.limits(limits.into());
+        }
+        if let Some(key) = &self.encryption_key {
+            options = options.encryption_key(key);
+        }
+        if let Some(passphrase) = &self.passphrase {
+            options = options.passphrase(passphrase.as_str());
+        }
+        if let Some(compression) = self.compression {
+            options = options.compression(compression.to_core()?);
         }
         Ok(options)
     }

@@ -40,6 +40,7 @@ macro_rules! converted {
 
 converted! {
     u8 => u8;
+    u32 => u32;
     u64 => u64;
     i64 => i64;
     bool => bool;
@@ -392,5 +393,25 @@ report! {
         unreadable: u64,
         /// Whether nothing was removed, because the wall clock was set less than a minute ago.
         postponed: bool,
+    }
+}
+
+report! {
+    /// What a rotation of keys did.
+    RotateReport {
+        /// The number of the new key.
+        epoch: u32,
+        /// Whether an earlier rotation was taken up that had not been finished.
+        resumed: bool,
+        /// Tables looked through.
+        tables: u64,
+        /// Rows looked at.
+        rows: u64,
+        /// Rows encrypted anew.
+        resealed: u64,
+        /// Rows that cannot be decrypted. While there are any, the old key is kept.
+        damaged: u64,
+        /// Whether the old key was dropped.
+        finished: bool,
     }
 }

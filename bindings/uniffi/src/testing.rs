@@ -31,6 +31,10 @@ impl TestClock {
 impl TestClock {
     /// Options with everything fixed that would make files differ.
     pub(crate) fn fix(&self, options: core::Options) -> Result<core::Options> {
-        Ok(options.clock(self.clock.clone()).background(false).origin(1))
+        Ok(options
+            .clock(self.clock.clone())
+            .random(core::CountingRandom::default())
+            .background(false)
+            .origin(1))
     }
 }

@@ -519,6 +519,22 @@ fileprivate struct FfiConverterUInt32: FfiConverterPrimitive {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterInt32: FfiConverterPrimitive {
+    typealias FfiType = Int32
+    typealias SwiftType = Int32
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Int32 {
+        return try lift(readInt(&buf))
+    }
+
+    public static func write(_ value: Int32, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterUInt64: FfiConverterPrimitive {
     typealias FfiType = UInt64
     typealias SwiftType = UInt64
@@ -1244,6 +1260,16 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func backup(destination: String, stop: Cancellation?) throws  -> BackupReport
 
     /**
+     * Gives an encrypted stash another key of 32 bytes instead of its key or passphrase; no row is touched.
+     */
+    func changeKey(key: Data) throws
+
+    /**
+     * Gives an encrypted stash another passphrase instead of its key or passphrase.
+     */
+    func changePassphrase(passphrase: String) throws
+
+    /**
      * Gives the space of deleted rows back to the file system, and empties the write-ahead logs.
      */
     func compact() throws  -> CompactReport
@@ -1265,6 +1291,12 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
      * a newer one.
      */
     func importLines(file: String, keepVersions: Bool, stop: Cancellation?) throws  -> ImportReport
+
+    /**
+     * Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken up by the
+     * next.
+     */
+    func rotateKey(stop: Cancellation?) throws  -> RotateReport
 
     /**
      * Figures of the stash, and sums over its buckets. Costs a walk over every table.
@@ -1602,6 +1634,30 @@ open func backup(destination: String, stop: Cancellation?)throws  -> BackupRepor
 }
 
     /**
+     * Gives an encrypted stash another key of 32 bytes instead of its key or passphrase; no row is touched.
+     */
+open func changeKey(key: Data)throws   {try rustCallWithError(FfiConverterTypeStashError_lift) {
+        uniffiCallStatus in
+    uniffi_litestash_uniffi_fn_method_litestash_change_key(
+            self.uniffiCloneHandle(),
+        FfiConverterData.lower(key),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Gives an encrypted stash another passphrase instead of its key or passphrase.
+     */
+open func changePassphrase(passphrase: String)throws   {try rustCallWithError(FfiConverterTypeStashError_lift) {
+        uniffiCallStatus in
+    uniffi_litestash_uniffi_fn_method_litestash_change_passphrase(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(passphrase),uniffiCallStatus
+    )
+}
+}
+
+    /**
      * Gives the space of deleted rows back to the file system, and empties the write-ahead logs.
      */
 open func compact()throws  -> CompactReport  {
@@ -1655,6 +1711,20 @@ open func importLines(file: String, keepVersions: Bool, stop: Cancellation?)thro
             self.uniffiCloneHandle(),
         FfiConverterString.lower(file),
         FfiConverterBool.lower(keepVersions),
+        FfiConverterOptionTypeCancellation.lower(stop),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken up by the
+     * next.
+     */
+open func rotateKey(stop: Cancellation?)throws  -> RotateReport  {
+    return try  FfiConverterTypeRotateReport_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
+        uniffiCallStatus in
+    uniffi_litestash_uniffi_fn_method_litestash_rotate_key(
+            self.uniffiCloneHandle(),
         FfiConverterOptionTypeCancellation.lower(stop),uniffiCallStatus
     )
 })
@@ -3246,6 +3316,75 @@ public func FfiConverterTypeCompactReport_lower(_ value: CompactReport) -> RustB
 
 
 /**
+ * How values are compressed. What is left out has the engine's default.
+ */
+public struct Compression: Equatable, Hashable {
+    /**
+     * Shorter values are stored as they are. Default: 1024 bytes.
+     */
+    public let minBytes: UInt64?
+    /**
+     * Zstandard's level, 1 to 19. Default: 3.
+     */
+    public let level: Int32?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Shorter values are stored as they are. Default: 1024 bytes.
+         */minBytes: UInt64? = nil,
+        /**
+         * Zstandard's level, 1 to 19. Default: 3.
+         */level: Int32? = nil) {
+        self.minBytes = minBytes
+        self.level = level
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Compression: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCompression: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Compression {
+        return
+            try Compression(
+                minBytes: FfiConverterOptionUInt64.read(from: &buf),
+                level: FfiConverterOptionInt32.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Compression, into buf: inout [UInt8]) {
+        FfiConverterOptionUInt64.write(value.minBytes, into: &buf)
+        FfiConverterOptionInt32.write(value.level, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCompression_lift(_ buf: RustBuffer) throws -> Compression {
+    return try FfiConverterTypeCompression.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCompression_lower(_ value: Compression) -> RustBuffer {
+    return FfiConverterTypeCompression.lower(value)
+}
+
+
+/**
  * How a missing value is computed and stored.
  */
 public struct ComputeOptions: Equatable, Hashable {
@@ -4809,6 +4948,19 @@ public struct OpenOptions: Equatable, Hashable {
      * Whether work that nobody waits for is done by itself.
      */
     public let background: Bool
+    /**
+     * The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted. `WrongKey` if
+     * it is not the stash's.
+     */
+    public let encryptionKey: Data?
+    /**
+     * A passphrase instead of a key.
+     */
+    public let passphrase: String?
+    /**
+     * Whether values are compressed when they are written, and how. Default: not.
+     */
+    public let compression: Compression?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -4845,7 +4997,17 @@ public struct OpenOptions: Equatable, Hashable {
          */limits: Limits? = nil,
         /**
          * Whether work that nobody waits for is done by itself.
-         */background: Bool = true) {
+         */background: Bool = true,
+        /**
+         * The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted. `WrongKey` if
+         * it is not the stash's.
+         */encryptionKey: Data? = nil,
+        /**
+         * A passphrase instead of a key.
+         */passphrase: String? = nil,
+        /**
+         * Whether values are compressed when they are written, and how. Default: not.
+         */compression: Compression? = nil) {
         self.create = create
         self.readOnly = readOnly
         self.immutable = immutable
@@ -4857,6 +5019,9 @@ public struct OpenOptions: Equatable, Hashable {
         self.defaultTtlUs = defaultTtlUs
         self.limits = limits
         self.background = background
+        self.encryptionKey = encryptionKey
+        self.passphrase = passphrase
+        self.compression = compression
     }
 
 
@@ -4885,7 +5050,10 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
                 valueBytesMax: FfiConverterOptionUInt64.read(from: &buf),
                 defaultTtlUs: FfiConverterOptionUInt64.read(from: &buf),
                 limits: FfiConverterOptionTypeLimits.read(from: &buf),
-                background: FfiConverterBool.read(from: &buf)
+                background: FfiConverterBool.read(from: &buf),
+                encryptionKey: FfiConverterOptionData.read(from: &buf),
+                passphrase: FfiConverterOptionString.read(from: &buf),
+                compression: FfiConverterOptionTypeCompression.read(from: &buf)
         )
     }
 
@@ -4901,6 +5069,9 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
         FfiConverterOptionUInt64.write(value.defaultTtlUs, into: &buf)
         FfiConverterOptionTypeLimits.write(value.limits, into: &buf)
         FfiConverterBool.write(value.background, into: &buf)
+        FfiConverterOptionData.write(value.encryptionKey, into: &buf)
+        FfiConverterOptionString.write(value.passphrase, into: &buf)
+        FfiConverterOptionTypeCompression.write(value.compression, into: &buf)
     }
 }
 
@@ -5342,6 +5513,125 @@ public func FfiConverterTypeRepairReport_lift(_ buf: RustBuffer) throws -> Repai
 #endif
 public func FfiConverterTypeRepairReport_lower(_ value: RepairReport) -> RustBuffer {
     return FfiConverterTypeRepairReport.lower(value)
+}
+
+
+/**
+ * What a rotation of keys did.
+ */
+public struct RotateReport: Equatable, Hashable {
+    /**
+     * The number of the new key.
+     */
+    public let epoch: UInt32
+    /**
+     * Whether an earlier rotation was taken up that had not been finished.
+     */
+    public let resumed: Bool
+    /**
+     * Tables looked through.
+     */
+    public let tables: UInt64
+    /**
+     * Rows looked at.
+     */
+    public let rows: UInt64
+    /**
+     * Rows encrypted anew.
+     */
+    public let resealed: UInt64
+    /**
+     * Rows that cannot be decrypted. While there are any, the old key is kept.
+     */
+    public let damaged: UInt64
+    /**
+     * Whether the old key was dropped.
+     */
+    public let finished: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The number of the new key.
+         */epoch: UInt32,
+        /**
+         * Whether an earlier rotation was taken up that had not been finished.
+         */resumed: Bool,
+        /**
+         * Tables looked through.
+         */tables: UInt64,
+        /**
+         * Rows looked at.
+         */rows: UInt64,
+        /**
+         * Rows encrypted anew.
+         */resealed: UInt64,
+        /**
+         * Rows that cannot be decrypted. While there are any, the old key is kept.
+         */damaged: UInt64,
+        /**
+         * Whether the old key was dropped.
+         */finished: Bool) {
+        self.epoch = epoch
+        self.resumed = resumed
+        self.tables = tables
+        self.rows = rows
+        self.resealed = resealed
+        self.damaged = damaged
+        self.finished = finished
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension RotateReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRotateReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RotateReport {
+        return
+            try RotateReport(
+                epoch: FfiConverterUInt32.read(from: &buf),
+                resumed: FfiConverterBool.read(from: &buf),
+                tables: FfiConverterUInt64.read(from: &buf),
+                rows: FfiConverterUInt64.read(from: &buf),
+                resealed: FfiConverterUInt64.read(from: &buf),
+                damaged: FfiConverterUInt64.read(from: &buf),
+                finished: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: RotateReport, into buf: inout [UInt8]) {
+        FfiConverterUInt32.write(value.epoch, into: &buf)
+        FfiConverterBool.write(value.resumed, into: &buf)
+        FfiConverterUInt64.write(value.tables, into: &buf)
+        FfiConverterUInt64.write(value.rows, into: &buf)
+        FfiConverterUInt64.write(value.resealed, into: &buf)
+        FfiConverterUInt64.write(value.damaged, into: &buf)
+        FfiConverterBool.write(value.finished, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRotateReport_lift(_ buf: RustBuffer) throws -> RotateReport {
+    return try FfiConverterTypeRotateReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRotateReport_lower(_ value: RotateReport) -> RustBuffer {
+    return FfiConverterTypeRotateReport.lower(value)
 }
 
 
@@ -7656,6 +7946,14 @@ enum StashError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */detail: String
     )
     /**
+     * The stash is encrypted and no key or the wrong one was given, or a key was given for one that is not encrypted.
+     */
+    case WrongKey(
+        /**
+         * What happened, for people.
+         */detail: String
+    )
+    /**
      * The write would take the stash beyond its limits, and nothing is evicted to make room. Nothing was written.
      */
     case LimitReached(
@@ -7764,7 +8062,10 @@ public struct FfiConverterTypeStashError: FfiConverterRustBuffer {
         case 24: return .Cancelled(
             detail: try FfiConverterString.read(from: &buf)
             )
-        case 25: return .LimitReached(
+        case 25: return .WrongKey(
+            detail: try FfiConverterString.read(from: &buf)
+            )
+        case 26: return .LimitReached(
             detail: try FfiConverterString.read(from: &buf)
             )
 
@@ -7899,8 +8200,13 @@ public struct FfiConverterTypeStashError: FfiConverterRustBuffer {
             FfiConverterString.write(detail, into: &buf)
 
 
-        case let .LimitReached(detail):
+        case let .WrongKey(detail):
             writeInt(&buf, Int32(25))
+            FfiConverterString.write(detail, into: &buf)
+
+
+        case let .LimitReached(detail):
+            writeInt(&buf, Int32(26))
             FfiConverterString.write(detail, into: &buf)
 
         }
@@ -8036,6 +8342,30 @@ fileprivate struct FfiConverterOptionUInt8: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionInt32: FfiConverterRustBuffer {
+    typealias SwiftType = Int32?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterInt32.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterInt32.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionUInt64: FfiConverterRustBuffer {
     typealias SwiftType = UInt64?
 
@@ -8148,6 +8478,30 @@ fileprivate struct FfiConverterOptionTypeCancellation: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeCancellation.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeCompression: FfiConverterRustBuffer {
+    typealias SwiftType = Compression?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeCompression.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeCompression.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -8787,8 +9141,9 @@ public func limits() -> ContractLimits  {
 })
 }
 /**
- * Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it
- * is damaged, `UnsupportedFormat` if it needs what this build lacks.
+ * Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it is damaged or
+ * encrypted,
+ * `UnsupportedFormat` if it needs what this build lacks.
  */
 public func recordParts(keyHash: Data, timestamp: Int64, microsecond: Int64, record: Data)throws  -> RecordParts  {
     return try  FfiConverterTypeRecordParts_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -8923,6 +9278,12 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_backup() != 18173) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_litestash_uniffi_checksum_method_litestash_change_key() != 14563) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_litestash_uniffi_checksum_method_litestash_change_passphrase() != 25146) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_litestash_uniffi_checksum_method_litestash_compact() != 28722) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -8933,6 +9294,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_import_lines() != 62385) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_litestash_uniffi_checksum_method_litestash_rotate_key() != 51477) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_stats() != 16864) {

@@ -89,7 +89,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "kotlin",
         identity: Identity::Files,
-        lacks: ENCRYPTION,
+        lacks: &[],
         vectors: true,
         knows_later_scripts: true,
         is_measure: false,

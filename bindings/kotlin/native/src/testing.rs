@@ -6,11 +6,16 @@ use crate::stash::{Held, bytes, text};
 use jni::EnvUnowned;
 use jni::objects::{JByteArray, JClass, JObject};
 use jni::sys::{jint, jlong};
+use litestash_core::contract::format::{Cipher, Envelope, Format, Keeper, Keyring, Unlock};
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::interchange::{key_from_json, key_to_json, value_from_json, value_to_json};
-use litestash_core::contract::route::Route;
-use litestash_core::contract::{msgpack, record};
+use litestash_core::contract::key::StoredKey;
+use litestash_core::contract::limits::VALUE_BYTES_DEFAULT;
+use litestash_core::contract::msgpack;
+use litestash_core::contract::record::Record;
+use litestash_core::contract::route::{Place, Route, ShardId, Slot};
 use litestash_core::{Error, ErrorKind, Key, KeyRef, Value, Version};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Moves the clock of a stash that was opened with a fixed one.
@@ -187,16 +192,74 @@ extern "system" fn Java_io_github_litestash_Testing_recordFacts<'local>(
         let corrupt = |message| Error::new(ErrorKind::Corrupt, message);
         let hash = KeyHash::from_slice(&bytes(env, &hash)?).ok_or_else(|| corrupt("a hash has 64 bytes"))?;
         let stored = bytes(env, &stored)?;
-        let record = record::decode(&hash, Version::from_columns(timestamp, microsecond)?, &stored)?;
-        msgpack::validate(record.body).map_err(|_| corrupt("the body is not canonical"))?;
-        let number = |number: Option<i128>| number.map_or_else(|| "null".to_owned(), |it| it.to_string());
-        let body: String = record.body.iter().map(|byte| format!("{byte:02x}")).collect();
-        let facts = format!(
-            r#"{{"flags":{},"expires_at":{},"idle_us":{},"body":"{body}"}}"#,
-            record.flags,
-            number(record.expiry.expires_at.map(Into::into)),
-            number(record.expiry.idle_us.map(Into::into)),
-        );
+        let version = Version::from_columns(timestamp, microsecond)?;
+        let facts = facts(&Format::plain().decode(&Place::of(hash), version, &stored)?)?;
+        Ok(env.byte_array_from_slice(format!("{{{facts}}}").as_bytes())?)
+    })
+    .resolve::<Throw>()
+}
+
+/// The members that tell what is in a record.
+fn facts(record: &Record<'_>) -> Result<String> {
+    msgpack::validate(&record.body)
+        .map_err(|_| Error::new(ErrorKind::Corrupt, "the body is not canonical"))?;
+    let number = |number: Option<i128>| number.map_or_else(|| "null".to_owned(), |it| it.to_string());
+    let body: String = record.body.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!(
+        r#""flags":{},"expires_at":{},"idle_us":{},"body":"{body}""#,
+        record.flags,
+        number(record.expiry.expires_at.map(Into::into)),
+        number(record.expiry.idle_us.map(Into::into)),
+    ))
+}
+
+/// What a row that is read needs of a stash that writes.
+struct Still;
+
+impl Keeper for Still {
+    fn random(&self, _: &mut [u8]) -> litestash_core::Result<()> {
+        Err(Error::new(ErrorKind::Internal, "nothing is written"))
+    }
+
+    fn changed(&self, _seen: u64) -> litestash_core::Result<Option<(u64, Keyring)>> {
+        Ok(None)
+    }
+}
+
+/// Opens a row of an encrypted stash: its key and the parts of its record, as JSON. `place` is shard and slot.
+#[unsafe(no_mangle)]
+extern "system" fn Java_io_github_litestash_Testing_sealedFacts<'local>(
+    mut env: EnvUnowned<'local>,
+    _this: JObject<'local>,
+    keyring: JByteArray<'local>,
+    secret: JByteArray<'local>,
+    bucket: JByteArray<'local>,
+    place: JByteArray<'local>,
+    hash: JByteArray<'local>,
+    key: JByteArray<'local>,
+    timestamp: jlong,
+    microsecond: jlong,
+    record: JByteArray<'local>,
+) -> JByteArray<'local> {
+    env.with_env(|env| -> Result<JByteArray<'local>> {
+        let malformed = || Error::new(ErrorKind::InvalidArgument, "the row is malformed");
+        let envelope = Envelope::from_bytes(&bytes(env, &keyring)?)?;
+        let secret = Unlock::key(&bytes(env, &secret)?)?.secret(envelope.kdf())?;
+        let cipher = Cipher::new(&envelope.open(&secret)?, &text(env, &bucket)?, Arc::new(Still));
+        let format = Format::new(VALUE_BYTES_DEFAULT, None, Some(cipher));
+        let hash = KeyHash::from_slice(&bytes(env, &hash)?).ok_or_else(malformed)?;
+        let place = bytes(env, &place)?;
+        let [shard, slot] = place.as_slice() else { return Err(malformed().into()) };
+        let shard = ShardId::new(*shard).ok_or_else(malformed)?;
+        let slot = Slot::new(*slot).ok_or_else(malformed)?;
+        let place = Place { hash, route: Route { shard, slot } };
+        let stored = bytes(env, &record)?;
+        let record = format.decode(&place, Version::from_columns(timestamp, microsecond)?, &stored)?;
+        let key = bytes(env, &key)?;
+        let key = format.decode_key(&place, StoredKey::Blob(&key))?;
+        let mut json = String::new();
+        key_to_json(key.as_ref(), &mut json);
+        let facts = format!(r#"{{"key":{json},{}}}"#, facts(&record)?);
         Ok(env.byte_array_from_slice(facts.as_bytes())?)
     })
     .resolve::<Throw>()

@@ -370,6 +370,15 @@ public class LiteStash private constructor(
     /** Gives the space of deleted rows back to the file system, and empties the write-ahead logs. */
     public fun compact(): CompactReport = report("compact", CompactReport.serializer())
 
+    /** Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken up anew. */
+    public fun rotateKey(): RotateReport = report("rotate_key", RotateReport.serializer())
+
+    /** Gives an encrypted stash another key of 32 bytes instead of its key or passphrase; no row is touched. */
+    public fun changeKey(key: ByteArray): Unit = ask("change_key", 1, Reader::skip) { binary(key) }
+
+    /** Gives an encrypted stash another passphrase instead of its key or passphrase; no row is touched. */
+    public fun changePassphrase(passphrase: String): Unit = ask("change_passphrase", 1, Reader::skip) { text(passphrase) }
+
     /** Makes everything acknowledged so far durable against a power cut. */
     public fun sync(): Unit = ask("sync", 0, Reader::skip) {}
 
@@ -441,6 +450,9 @@ public class LiteStash private constructor(
     ): T = LiteStashFormat.decodeTrusted(strategy, request(name, count, stop, arguments) ?: throw nothing())
 
     private fun nothing() = LiteStashException.Internal("the engine answered nothing")
+
+    @JvmSynthetic
+    internal fun rotateKey(stop: Stop): RotateReport = report("rotate_key", RotateReport.serializer(), 0, stop)
 
     @JvmSynthetic
     internal fun verify(stop: Stop): VerifyReport = report("verify", VerifyReport.serializer(), 0, stop)

@@ -79,6 +79,21 @@ public data class Limits @JvmOverloads constructor(
     }
 }
 
+/**
+ * How values are compressed, with Zstandard.
+ *
+ * @property minBytes shorter values are stored as they are; null: 1024
+ * @property level 1 to 19, higher ones are slower to write and often smaller; null: 3
+ */
+public data class Compression @JvmOverloads constructor(val minBytes: Long? = null, val level: Int? = null) {
+    internal fun value(): Value = Value.Map(
+        buildMap {
+            minBytes?.let { put("min_bytes", Value.Int(it)) }
+            level?.let { put("level", Value.Int(it.toLong())) }
+        },
+    )
+}
+
 /** How a stash is opened. Each property states its default; in Java, each has a setter. */
 public class OpenOptions {
     /** Whether a missing stash is created. Default: true. If false, that is [LiteStashException.NoStash]. */
@@ -114,8 +129,23 @@ public class OpenOptions {
     /** Whether work that nobody waits for, such as removing expired rows, is done by itself. Default: true. */
     public var background: Boolean = true
 
+    /**
+     * The key of an encrypted stash: 32 bytes that nobody can guess. Default: null, the stash is not encrypted. A directory
+     * without a stash becomes an encrypted one; [LiteStashException.WrongKey] if it is not the stash's key.
+     */
+    public var encryptionKey: ByteArray? = null
+
+    /** A passphrase instead of [encryptionKey]. */
+    public var passphrase: String? = null
+
+    /** Whether values are compressed when they are written, and how. Default: null, not. */
+    public var compression: Compression? = null
+
     /** The fixed clock of tests, which only builds for tests have. */
     internal var clockMicros: Long? = null
+
+    /** The counted random bytes of tests. */
+    internal var countedRandom: Boolean? = null
 
     internal fun encoded(): ByteArray = Members().apply {
         flag("create", create)
@@ -129,7 +159,11 @@ public class OpenOptions {
         int("default_ttl_us", defaultTtlMicros)
         flag("background", background)
         limits?.put(this)
+        value("encryption_key", encryptionKey?.let(Value::Bytes))
+        text("passphrase", passphrase)
+        value("compression", compression?.value())
         int("clock_us", clockMicros)
+        flag("counted_random", countedRandom)
     }.encoded()
 }
 

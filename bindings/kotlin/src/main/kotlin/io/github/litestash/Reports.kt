@@ -265,3 +265,25 @@ public data class Rejected(val line: Long, val error: String, val message: Strin
  */
 @Serializable
 public data class SweepReport(val rows: Long, val hints: Long, val unreadable: Long, val postponed: Boolean)
+
+/**
+ * What a rotation of keys did.
+ *
+ * @property epoch the number of the new key
+ * @property resumed whether an earlier rotation was taken up that had not been finished
+ * @property tables tables looked through
+ * @property rows rows looked at
+ * @property resealed rows encrypted anew
+ * @property damaged rows that cannot be decrypted; while there are any, the old key is kept
+ * @property finished whether the old key was dropped
+ */
+@Serializable
+public data class RotateReport(
+    val epoch: Long,
+    val resumed: Boolean,
+    val tables: Long,
+    val rows: Long,
+    val resealed: Long,
+    val damaged: Long,
+    val finished: Boolean,
+)

@@ -80,6 +80,9 @@ public class SuspendingStash internal constructor(
     /** As [LiteStash.backup]. */
     public suspend fun backup(destination: Path): BackupReport = stoppable { stash.backup(destination, it) }
 
+    /** As [LiteStash.rotateKey]. */
+    public suspend fun rotateKey(): RotateReport = stoppable { stash.rotateKey(it) }
+
     /** As [LiteStash.export]. */
     public suspend fun export(file: Path, prefix: String? = null): ExportReport =
         stoppable { stash.export(file, prefix, it) }

@@ -119,7 +119,7 @@ class LoadTest {
                 when (number % 10) {
                     0 -> stash[key] = value
                     1 -> stash.entry(key)
-                    2 -> if (number % 1000 == 2) assertFailsWith<LiteStashException.TypeMismatch> { stash.increment(key) }
+                    2 -> if (number % 1000 == 2) assertFailsWith<LiteStashException.TypeMismatch> { stash.increment("k0") }
                     3 -> if (number % 1000 == 3) stash.subscribe {}.close()
                     4 -> if (number % 5000 == 4) stash.withDurability(Durability.FULL)
                     else -> stash[key]

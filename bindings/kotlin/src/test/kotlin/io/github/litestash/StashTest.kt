@@ -251,4 +251,32 @@ class StashTest {
             assertFailsWith<LiteStashException.InvalidValue> { Value.decode(broken) }
         }
     }
+
+    @Test
+    fun `an encrypted stash opens with its key only, and keys can be changed`() {
+        val directory = createTempDirectory("litestash-test-")
+        val (first, second) = ByteArray(32) { 1 } to ByteArray(32) { 2 }
+        fun open(key: ByteArray?, use: (LiteStash) -> Unit) =
+            LiteStash.open(directory) { encryptionKey = key }.use(use)
+        try {
+            LiteStash.open(directory) {
+                encryptionKey = first
+                compression = Compression(minBytes = 100)
+            }.use { stash -> stash["k"] = "v".repeat(1000) }
+            assertFailsWith<LiteStashException.WrongKey> { open(second) {} }
+            assertFailsWith<LiteStashException.WrongKey> { open(null) {} }
+            open(first) { stash ->
+                assertEquals("v".repeat(1000), stash.get<String>("k"))
+                assertTrue(stash.rotateKey().finished)
+                stash.changeKey(second)
+            }
+            open(second) { stash ->
+                assertEquals("v".repeat(1000), stash.get<String>("k"))
+                stash.changePassphrase("correct horse")
+            }
+            LiteStash.open(directory) { passphrase = "correct horse" }.use { assertTrue(it.verify().isSound) }
+        } finally {
+            directory.toFile().deleteRecursively()
+        }
+    }
 }

@@ -31,6 +31,19 @@ internal object Testing {
 
     external fun recordFacts(hash: ByteArray, timestamp: Long, microsecond: Long, stored: ByteArray): ByteArray
 
+    @Suppress("LongParameterList")
+    external fun sealedFacts(
+        keyring: ByteArray,
+        secret: ByteArray,
+        bucket: ByteArray,
+        place: ByteArray,
+        hash: ByteArray,
+        key: ByteArray,
+        timestamp: Long,
+        microsecond: Long,
+        record: ByteArray,
+    ): ByteArray
+
     @JvmStatic
     external fun measure(handle: Long, prefix: ByteArray, keys: Int, count: Int, value: ByteArray?): Long
 }

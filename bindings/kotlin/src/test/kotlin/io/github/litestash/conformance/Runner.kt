@@ -13,10 +13,11 @@ import java.io.IOException
 import java.io.PrintStream
 import java.nio.file.Files
 import java.nio.file.Path
+import java.util.HexFormat
 import kotlin.system.exitProcess
 
 /**
- * The runner of the conformance suite for the Maven artifact: `script FILE DIR`, `vectors FILE` and `dump DIR`
+ * The runner of the conformance suite for the Maven artifact: `script FILE DIR`, `vectors FILE` and `dump DIR [KEY]`
  * (conformance/PROTOCOL.md). The native library has to be the one for tests, whose clock can be fixed.
  */
 public fun main(arguments: Array<String>) {
@@ -47,8 +48,8 @@ private fun run(arguments: Array<String>, print: (String) -> Unit) {
     when {
         command == "script" && given.size == 2 -> Script(json(given[0]), given[1], print).run()
         command == "vectors" && given.size == 1 -> answerVectors(json(given[0]), print)
-        command == "dump" && given.size == 1 -> dump(Path.of(given[0]), print)
-        else -> throw UsageException("usage: Runner script FILE DIR | vectors FILE | dump DIR")
+        command == "dump" && given.size in 1..2 -> dump(Path.of(given[0]), given.getOrNull(1), print)
+        else -> throw UsageException("usage: Runner script FILE DIR | vectors FILE | dump DIR [KEY]")
     }
 }
 
@@ -64,13 +65,14 @@ private fun json(file: String): JsonObject = try {
     throw UsageException("$file is no object: $broken")
 }
 
-private fun dump(directory: Path, print: (String) -> Unit) {
+private fun dump(directory: Path, key: String?, print: (String) -> Unit) {
     if (!Files.isDirectory(directory)) return
     val options = OpenOptions().apply {
         readOnly = true
         create = false
         background = false
         clockMicros = 0
+        encryptionKey = key?.let(HexFormat.of()::parseHex)
     }
     val stash = try {
         LiteStash.open(directory, options)

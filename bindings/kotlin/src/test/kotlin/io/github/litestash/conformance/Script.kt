@@ -1,5 +1,6 @@
 package io.github.litestash.conformance
 
+import io.github.litestash.Compression
 import io.github.litestash.Condition
 import io.github.litestash.Deadline
 import io.github.litestash.Eviction
@@ -26,6 +27,7 @@ import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
+import java.util.HexFormat
 
 internal fun valueOf(json: JsonElement): Value {
     val text = utf8OrNull(json.toString()) ?: throw LiteStashException.InvalidValue("a lone surrogate")
@@ -75,6 +77,11 @@ internal class Script(private val script: JsonObject, private val directory: Str
             clockMicros = clock
             background = false
             defaultTtlMicros = given?.get("default_ttl_us")?.long()
+            encryptionKey = given?.get("encryption_key")?.jsonPrimitive?.content?.let(HexFormat.of()::parseHex)
+            countedRandom = true
+            compression = given?.get("compression")?.jsonObject?.let { how ->
+                Compression(how["min_bytes"]?.long(), how["level"]?.long()?.toInt())
+            }
             limits = given?.get("limits")?.jsonObject?.let { limits ->
                 val eviction = limits["eviction"]?.jsonPrimitive?.content ?: "none"
                 Limits(rows = limits["rows"]?.long(), eviction = Eviction.valueOf(eviction.uppercase()))

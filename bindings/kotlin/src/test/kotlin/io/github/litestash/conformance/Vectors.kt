@@ -47,6 +47,15 @@ private fun answer(kind: String, given: JsonObject): String = when (kind) {
         val (timestamp, microsecond) = listOf("timestamp", "microsecond").map { given.text(it).toLong() }
         String(Testing.recordFacts(given.bytes("key_hash"), timestamp, microsecond, given.bytes("record")))
     }
+    "sealed" -> {
+        val (timestamp, microsecond) = listOf("timestamp", "microsecond").map { given.text(it).toLong() }
+        val place = byteArrayOf(given.text("shard").toByte(), given.text("slot").toByte())
+        val facts = Testing.sealedFacts(
+            given.bytes("keyring"), given.bytes("encryption_key"), given.text("bucket").toByteArray(), place,
+            given.bytes("key_hash"), given.bytes("key_column"), timestamp, microsecond, given.bytes("record"),
+        )
+        String(facts, Charsets.UTF_8)
+    }
     "interchange" -> {
         val json = utf8OrNull(given.text("json")) ?: throw LiteStashException.InvalidValue("a lone surrogate")
         """{"encoded":"${hex.formatHex(Value.decode(Testing.valueFromJson(json)).encoded())}"}"""
