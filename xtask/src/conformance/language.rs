@@ -100,6 +100,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "python",
         identity: Identity::Files,
+        lacks: &[],
         vectors: true,
         knows_later_scripts: true,
         is_measure: false,

@@ -210,6 +210,14 @@ class CancelledError(LiteStashError):
     retry = "later"
 
 
+class WrongKeyError(LiteStashError):
+    """The stash is encrypted and no key or the wrong one was given, or a key was given for a stash that is not encrypted."""
+
+    kind = "WrongKey"
+    number = 25
+    retry = "never"
+
+
 class LimitReachedError(LiteStashError):
     """The write would take the stash beyond its limits, and nothing is evicted to make room; or the value is too large to fit at all. Nothing was written."""
 
@@ -267,6 +275,7 @@ BY_NUMBER: dict[int, type[LiteStashError]] = {
     22: SqliteTooOldError,
     23: ComputeFailedError,
     24: CancelledError,
+    25: WrongKeyError,
     26: LimitReachedError,
 }
 
@@ -298,5 +307,6 @@ __all__ = [
     "SqliteTooOldError",
     "ComputeFailedError",
     "CancelledError",
+    "WrongKeyError",
     "LimitReachedError",
 ]
