@@ -16,6 +16,9 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::PathBuf;
 
+/// Key, value, deadline and time of the last write.
+type ForeignRow<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<i64>, Option<i64>);
+
 fn report<'py>(py: Python<'py>, report: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
     decode::object(py, &typed::to_bytes(report).raise(py)?)
 }
@@ -38,6 +41,7 @@ pub(crate) fn repair<'py>(
 
 #[pymethods]
 impl Stash {
+    /// Figures about the stash.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         report(py, &self.run(py, |stash| stash.stats())?)
     }
@@ -70,12 +74,13 @@ impl Stash {
         self.run(py, |stash| stash.change_passphrase(passphrase))
     }
 
-    /// Gives free pages back to the file system.
+    /// Whether the stash is encrypted.
     #[getter]
     fn is_encrypted(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.handle(py)?.stash().is_encrypted())
     }
 
+    /// Gives free pages back to the file system.
     fn compact<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         report(py, &self.run(py, |stash| stash.compact())?)
     }
@@ -136,11 +141,7 @@ impl Stash {
     }
 
     /// Stores rows from elsewhere: key, value, deadline and time of the last write in microseconds.
-    fn _import_rows<'py>(
-        &self,
-        py: Python<'py>,
-        rows: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>, Option<i64>, Option<i64>)>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn _import_rows<'py>(&self, py: Python<'py>, rows: Vec<ForeignRow<'py>>) -> PyResult<Bound<'py, PyAny>> {
         let mut lines = Vec::with_capacity(rows.len());
         for (key, value, expires_at, version) in rows {
             lines.push(Line {

@@ -216,6 +216,9 @@ impl Stash {
         if self.delete(py, key)? { Ok(()) } else { Err(PyKeyError::new_err((key.clone().unbind(),))) }
     }
 
+    /// Stores a value with a deadline or on a condition. Returns the new version, or None if that did not hold.
+    ///
+    /// `ttl` and `idle` (after the last use) are seconds or timedeltas, `expires_at` is an aware datetime or Unix time.
     #[pyo3(signature = (key, value, *, ttl = None, idle = None, expires_at = None, keep_ttl = false,
         if_absent = false, if_present = false, if_version = None))]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the method in Python")]
