@@ -43,6 +43,7 @@ struct Test {
 
 const TESTS: &[Test] = &[
     Test { name: "api", leaks: true },
+    Test { name: "features", leaks: true },
     Test { name: "hostile", leaks: true },
     Test { name: "threads", leaks: true },
     // A child cannot give back what it has from its parent.

@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: what is handed to users, as files.
 
 pub(crate) mod capi;
+mod hex;
 
 use anyhow::Result;
 use std::path::PathBuf;
@@ -20,6 +21,12 @@ enum What {
         #[arg(long)]
         prefix: PathBuf,
     },
+    /// The Hex package as a folder, with the native programs of this platform
+    Hex {
+        /// Where to lay it out; empty or missing
+        #[arg(long)]
+        prefix: PathBuf,
+    },
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -27,6 +34,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         What::Capi { prefix } => {
             capi::install(prefix, capi::Build::Release)?;
             println!("installed into {}", prefix.display());
+            Ok(())
+        }
+        What::Hex { prefix } => {
+            hex::lay_out(prefix)?;
+            println!("laid out in {}", prefix.display());
             Ok(())
         }
     }

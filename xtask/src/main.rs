@@ -8,6 +8,7 @@ mod coherence;
 mod conformance;
 mod crash;
 mod dist;
+mod elixir;
 mod evict;
 mod expiry;
 mod fairness;
@@ -46,6 +47,7 @@ enum Command {
     Conformance(conformance::Arguments),
     Crash(crash::Arguments),
     Dist(dist::Arguments),
+    Elixir(elixir::Arguments),
     Evict(evict::Arguments),
     Expiry(expiry::Arguments),
     Fairness(fairness::Arguments),
@@ -80,6 +82,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::Dist(arguments) => dist::run(&arguments),
+        Command::Elixir(arguments) => elixir::run(&arguments),
         Command::Evict(arguments) => evict::run(&arguments),
         Command::Expiry(arguments) => expiry::run(&arguments),
         Command::Fairness(arguments) => fairness::run(&arguments),

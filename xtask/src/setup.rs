@@ -31,6 +31,7 @@ const NEEDS: &[Need] = &[
     },
     Need { program: "node", package: "nodejs", purpose: "the Node binding" },
     Need { program: "npm", package: "npm", purpose: "the Node binding" },
+    Need { program: "mix", package: "elixir", purpose: "the Elixir binding" },
     Need {
         program: "valgrind",
         package: "valgrind",

@@ -20,8 +20,8 @@
  * language. litestash_error_message() is the text of this thread's last one. A miss, and a condition that does
  * not hold, are no errors. Places for answers are written last, and only if the answer is LITESTASH_OK.
  *
- * HANDLES. litestash_stash, litestash_iterator and litestash_builder are numbers in a struct, to be passed by
- * value and copied as you like. One that was given back is answered with LITESTASH_CLOSED, and anything else
+ * HANDLES. litestash_stash, litestash_iterator, litestash_builder and litestash_subscription are numbers in a
+ * struct, to be passed by value and copied as you like. A bucket's handle is a litestash_stash too. One that was given back is answered with LITESTASH_CLOSED, and anything else
  * that is none with LITESTASH_INVALID_ARGUMENT: closing twice, using a handle after closing, and closing while
  * other threads use it are safe.
  *
@@ -35,13 +35,18 @@
  * a litestash_reader reads one, litestash_value_from_json and litestash_value_to_json are the short way; no
  * MessagePack library is needed. Reports (statistics and the like) are such values too.
  *
- * THREADS. A litestash_stash may be used by any number of threads at the same time. An iterator or a builder is
- * for one thread at a time; another one is answered with LITESTASH_BUSY. A reader is a plain struct. Errors'
- * texts belong to their thread. Calls block until they are done; none may be made from a signal handler. After
- * fork() a child is answered with LITESTASH_FORKED and opens the stash anew.
+ * THREADS. A litestash_stash and a litestash_subscription may be used by any number of threads at the same
+ * time. An iterator or a builder is for one thread at a time; another one is answered with LITESTASH_BUSY. A
+ * reader is a plain struct. Errors' texts belong to their thread. Calls block until they are done; none may be
+ * made from a signal handler. After fork() a child is answered with LITESTASH_FORKED and opens the stash anew.
  *
- * CALLBACKS (the computation of litestash_get_or_set, a clock, the functions of import and export) must return:
- * no longjmp and no C++ exception may leave them. Unless it says otherwise they run in the calling thread.
+ * CALLBACKS must return: no longjmp and no C++ exception may leave them. Where they run:
+ *   - the calling thread, during the call: litestash_compute, litestash_holds, litestash_write,
+ *     litestash_progress. They may use the stash; a computation must not ask for its own key.
+ *   - a thread of the library's, during the call: litestash_read, one call at a time.
+ *   - a thread of each subscription's own, until litestash_unsubscribe returned: litestash_listener, one call
+ *     at a time. It may use the stash, close it, and unsubscribe.
+ *   - any thread, until the stash was closed: litestash_clock. It must not use the stash.
  *
  * COMPATIBILITY. Numbers and names of errors never change. Before 1.0 a new minor version may change this
  * interface, and has another soname; LITESTASH_VERSION_NUMBER and litestash_version_number() tell header and
@@ -151,7 +156,7 @@ enum {
 // A key: a float. `content.number`. An integral one is the integer key; NaN is refused.
 #define LITESTASH_KEY_FLOAT 4
 
-// No deadline: the row stays until it is deleted.
+// Nothing is said: a row that is made has the stash's default time to live, or stays if there is none.
 #define LITESTASH_DEADLINE_NONE 0
 
 // The deadline is `us` microseconds after the write, at least 1.
@@ -159,6 +164,14 @@ enum {
 
 // The deadline is the Unix time `us` in microseconds. One that has passed makes the row expired at once.
 #define LITESTASH_DEADLINE_AT 2
+
+// The deadline slides: it is `us` microseconds, at least 1, after the last use of the row. Each get, write and touch
+// begins the time anew. (Gets are noted and written in the background, and only once an eighth of the time has
+// passed, so a row ends between seven eighths of it and all of it after its last use.)
+#define LITESTASH_DEADLINE_IDLE 3
+
+// The row stays until it is deleted, also where the stash has a default time to live.
+#define LITESTASH_DEADLINE_NEVER 4
 
 // Store in any case.
 #define LITESTASH_IF_ANY 0
@@ -194,6 +207,21 @@ enum {
 // Acknowledged means in memory, written within about 10 ms: for caches.
 #define LITESTASH_DURABILITY_RELAXED 2
 
+// A write that would pass a limit fails with LITESTASH_LIMIT_REACHED. The default.
+#define LITESTASH_EVICTION_NONE 0
+
+// The rows go that were written longest ago; expired ones first, as with all that follow.
+#define LITESTASH_EVICTION_LEAST_RECENTLY_STORED 1
+
+// The rows go that were read or written longest ago.
+#define LITESTASH_EVICTION_LEAST_RECENTLY_USED 2
+
+// The rows go that are read least often. The count of a row that is not read halves with every hour.
+#define LITESTASH_EVICTION_LEAST_FREQUENTLY_USED 3
+
+// Any rows go.
+#define LITESTASH_EVICTION_RANDOM 4
+
 // Read the value.
 #define LITESTASH_OP_GET 1
 
@@ -226,6 +254,33 @@ enum {
 
 // Take the deadline away.
 #define LITESTASH_OP_PERSIST 11
+
+// Begin a sliding deadline anew.
+#define LITESTASH_OP_TOUCH 12
+
+// Ask whether `options.condition` (and `options.version`) holds; where it does not, a transaction is refused.
+#define LITESTASH_OP_CHECK 13
+
+// Ask whether the key holds `expected`; else as LITESTASH_OP_CHECK.
+#define LITESTASH_OP_EXPECT 14
+
+// A value was stored, or a row was given another deadline.
+#define LITESTASH_EVENT_SET 1
+
+// A row was deleted or taken.
+#define LITESTASH_EVENT_DELETE 2
+
+// A row whose deadline had passed was removed.
+#define LITESTASH_EVENT_EXPIRE 4
+
+// A row was removed to make room.
+#define LITESTASH_EVENT_EVICT 8
+
+// All rows of a shard were removed; there is no key.
+#define LITESTASH_EVENT_CLEAR 16
+
+// A value was read by its key, and was there. Told of this process only, and not by default.
+#define LITESTASH_EVENT_ACCESS 32
 
 // Nothing is left to read.
 #define LITESTASH_TYPE_END 0
@@ -307,6 +362,25 @@ typedef struct litestash_options {
   // Whether network and pass-through file systems are accepted, where SQLite's locks may fail without an error.
   // Default: 0; only for a single process on a single host.
   uint8_t allow_network_file_system;
+  // The time to live in microseconds of every row that is made without saying a deadline. Default: 0, such rows
+  // stay. It belongs to the handle and is not stored.
+  uint64_t default_ttl_us;
+  // Bytes that the stash may take on disk, logs included: at least 8 MiB. Default: 0, no limit. Every process that
+  // writes a limited stash is to be given its limits; a handle without them makes no room.
+  uint64_t bytes_max;
+  // Rows that the stash may have, expired ones included until they are removed. Default: 0, no limit.
+  uint64_t rows_max;
+  // What tells the changes of this stash from those of others that hear of them. Default: 0, a random number.
+  // For tests.
+  int64_t origin;
+  // What happens when a limit is reached: LITESTASH_EVICTION_NONE (default) and so on.
+  uint32_t eviction;
+  // Whether work that nobody waits for is done by itself: removing expired rows, prolonging sliding deadlines
+  // that were read, evicting ahead of need. Default: 1, but not with a clock of the program. If 0, litestash_sweep,
+  // litestash_sync and litestash_close do it.
+  uint8_t background;
+  // Zero.
+  uint8_t reserved[3];
 } litestash_options;
 
 // A stash. The handle is a number with a check, to be passed by value; all zero is no stash. Any thread may use it,
@@ -345,23 +419,26 @@ typedef struct litestash_entry {
   int64_t version;
   // The deadline, Unix time in microseconds, if there is one.
   int64_t expires_at;
+  // Microseconds after its last use that the row ends, if its deadline slides; else 0.
+  uint64_t idle_us;
   // Whether the key is there. If not, everything else is zero.
   bool present;
   // Whether it has a deadline.
   bool has_deadline;
 } litestash_entry;
 
-// When a row ends. All zero: never. litestash_deadline_in and litestash_deadline_at make one.
+// When a row ends. All zero: nothing is said. litestash_deadline_in, litestash_deadline_at, litestash_deadline_idle
+// and litestash_deadline_never make one.
 typedef struct litestash_deadline {
   // Microseconds, by the kind.
   int64_t us;
-  // LITESTASH_DEADLINE_NONE, LITESTASH_DEADLINE_IN or LITESTASH_DEADLINE_AT.
+  // LITESTASH_DEADLINE_NONE and so on.
   uint32_t kind;
   // Zero.
   uint32_t reserved;
 } litestash_deadline;
 
-// How a value is stored. All zero, or NULL instead: in any case, without a deadline.
+// How a value is stored. All zero, or NULL instead: in any case, with the stash's default time to live if it has one.
 typedef struct litestash_set_options {
   // When the row ends.
   struct litestash_deadline deadline;
@@ -383,16 +460,6 @@ typedef struct litestash_written {
   bool stored;
 } litestash_written;
 
-// A value that is being built. One thread at a time.
-typedef struct litestash_builder {
-  // Not to be looked at.
-  uint64_t id;
-} litestash_builder;
-
-// Computes a value: builds it in `value`, which belongs to the library, and returns 0; anything else is a failure.
-// It may use the stash, but not ask for its own key, and must not leave but by returning.
-typedef int32_t (*litestash_compute)(void *context, struct litestash_builder value);
-
 // How long a key lives.
 typedef struct litestash_lifetime {
   // Microseconds, if there is a deadline: those left, or the Unix time of the deadline, by the call.
@@ -403,6 +470,35 @@ typedef struct litestash_lifetime {
   bool has_deadline;
 } litestash_lifetime;
 
+// A value that is being built. One thread at a time.
+typedef struct litestash_builder {
+  // Not to be looked at.
+  uint64_t id;
+} litestash_builder;
+
+// Computes a value: builds it in `value`, which belongs to the library, and returns 0; anything else is a failure.
+// It may use the stash, but not ask for its own key, and must not leave but by returning.
+typedef int32_t (*litestash_compute)(void *context, struct litestash_builder value);
+
+// How a value is computed and stored. All zero, or NULL instead: stored as litestash_set does without options, one
+// computation over all processes, leases of 5 s, nothing stale.
+typedef struct litestash_compute_options {
+  // How the value is stored. The condition and `keep_ttl` are not used.
+  struct litestash_set_options set;
+  // How long other processes wait for one that died while it computed, in microseconds: 10 000 (10 ms) to
+  // 600 000 000 (10 minutes); 0: 5 s. It is renewed while the computation runs, so it may be shorter than that takes.
+  uint64_t lease_us;
+  // For how many microseconds after its time to live a value may still be returned while one caller, over all
+  // processes, computes the next. 0: not at all. It takes a deadline of the kind LITESTASH_DEADLINE_IN, the same in
+  // each call.
+  uint64_t stale_us;
+  // Not 0: other processes are not waited for. One thread of each process computes, and the first value that is
+  // stored is kept by all.
+  uint32_t this_process_only;
+  // Zero.
+  uint32_t reserved[5];
+} litestash_compute_options;
+
 // Bytes that stay the caller's.
 typedef struct litestash_bytes {
   // The first byte; may be NULL if there are none.
@@ -411,7 +507,7 @@ typedef struct litestash_bytes {
   size_t length;
 } litestash_bytes;
 
-// An operation for litestash_apply. What its kind does not use is to be zero.
+// An operation for litestash_apply and litestash_transaction. What its kind does not use is to be zero.
 typedef struct litestash_op {
   // The key.
   struct litestash_key key;
@@ -439,18 +535,28 @@ typedef struct litestash_answer {
   int64_t version;
   // ENTRY: the deadline, if there is one.
   int64_t expires_at;
+  // ENTRY: microseconds after its last use that the row ends, if its deadline slides; else 0.
+  uint64_t idle_us;
   // INCREMENT: the sum.
   int64_t integer;
   // INCREMENT_FLOAT: the sum.
   double number;
   // LITESTASH_OK, or the operation's own error.
   litestash_status status;
-  // GET, TAKE, ENTRY, EXISTS, DELETE, EXPIRE: whether the key was there. SET, COMPARE_AND_SET: whether it stored.
-  // PERSIST: whether there was a deadline. INCREMENT, INCREMENT_FLOAT: true.
+  // GET, TAKE, ENTRY, EXISTS, DELETE, EXPIRE, TOUCH: whether the key was there. SET, COMPARE_AND_SET: whether it
+  // stored. PERSIST: whether there was a deadline. CHECK, EXPECT: whether that holds. INCREMENT, INCREMENT_FLOAT: true.
   bool flag;
   // ENTRY: whether there is a deadline.
   bool has_deadline;
 } litestash_answer;
+
+// What became of a transaction.
+typedef struct litestash_verdict {
+  // If it was not committed: the index of the operation whose condition does not hold.
+  size_t refused;
+  // Whether everything was done; if not, nothing was.
+  bool committed;
+} litestash_verdict;
 
 // What an iteration goes over. All zero, or NULL instead: everything.
 typedef struct litestash_scan_options {
@@ -488,6 +594,90 @@ typedef struct litestash_item {
   // Whether there is a row. False at the end.
   bool present;
 } litestash_item;
+
+// What a bucket has of its own. All zero, or NULL instead: nothing.
+typedef struct litestash_bucket_options {
+  // The time to live of rows that are made without saying a deadline: LITESTASH_DEADLINE_IN, or
+  // LITESTASH_DEADLINE_NEVER. All zero: the stash's.
+  struct litestash_deadline default_ttl;
+  // The longest value in bytes of its encoding. 0: the stash's.
+  uint64_t value_bytes_max;
+  // Bytes that the bucket may take on disk, as in litestash_options. 0: no limit. The stash's limits do not count
+  // its buckets.
+  uint64_t bytes_max;
+  // Rows that the bucket may have. 0: no limit.
+  uint64_t rows_max;
+  // What happens when a limit is reached: LITESTASH_EVICTION_NONE and so on.
+  uint32_t eviction;
+  // Not 0: writes through the handle are acknowledged at the level `durability`. 0: as through the handle that was
+  // asked for the bucket.
+  uint32_t has_durability;
+  // LITESTASH_DURABILITY_NORMAL and so on.
+  uint32_t durability;
+  // Not 0: the bucket's rows take no part in the stash's cache. For one that is only walked through.
+  uint32_t uncached;
+  // Zero.
+  uint64_t reserved[4];
+} litestash_bucket_options;
+
+// Which events are heard. All zero, or NULL instead: every change of every key that is made through this stash.
+typedef struct litestash_filter {
+  // Only this key; NULL: not so. LITESTASH_EVENT_CLEAR concerns every key.
+  const struct litestash_key *key;
+  // Only text keys that begin with this; NULL: not so. Not together with a key.
+  const char *prefix;
+  // Bytes of the prefix.
+  size_t prefix_length;
+  // How many events wait for the function at most; more are dropped and counted. 0: 8192.
+  uint64_t capacity;
+  // LITESTASH_EVENT_SET and so on, or-ed. 0: all but LITESTASH_EVENT_ACCESS.
+  uint32_t kinds;
+  // Not 0: the changes of everybody who writes the directory, some milliseconds after they are committed. While the
+  // subscription lives, and up to a minute longer, every writer logs its changes, which costs it about as much as
+  // another small row; shards that are missing are created.
+  uint32_t all_processes;
+  // Zero.
+  uint64_t reserved[2];
+} litestash_filter;
+
+// What happened. What it points at is good until the function returns. It has no value: read the key.
+typedef struct litestash_event {
+  // The key in normal form, if there is one.
+  struct litestash_key key;
+  // The name of the bucket, UTF-8 without a zero byte at the end; NULL outside of buckets.
+  const char *bucket;
+  // Bytes of the bucket's name.
+  size_t bucket_length;
+  // The version that was stored, removed or read, if it is known.
+  int64_t version;
+  // Events between the last one and this one that were dropped, because too many waited or because they could not
+  // be learned any more. A gap whose size nobody knows counts as one.
+  uint64_t missed;
+  // LITESTASH_EVENT_SET and so on.
+  uint32_t kind;
+  // The shard of the key; for LITESTASH_EVENT_CLEAR the one that lost its rows.
+  uint32_t shard;
+  // Whether there is a key.
+  bool has_key;
+  // Whether the version is known.
+  bool has_version;
+  // Whether somebody else did it: another process, or another opening of the stash in this one.
+  bool from_elsewhere;
+} litestash_event;
+
+// Hears of an event, on a thread of the subscription's own, one event after another. It may use the stash, also to
+// close it, and may unsubscribe; it must not leave but by returning.
+typedef void (*litestash_listener)(void *context, const struct litestash_event *event);
+
+// A function that hears of events. Any thread may use the handle.
+typedef struct litestash_subscription {
+  // Not to be looked at.
+  uint64_t id;
+} litestash_subscription;
+
+// Looks at a value, as its encoding; NULL: the key is missing or expired. Returns whether it is as is waited for. It
+// must not leave but by returning.
+typedef bool (*litestash_holds)(void *context, const uint8_t *value, size_t length);
 
 // A place in an encoded value: what has not been read. litestash_reader_of makes one; it owns nothing, may be copied
 // to come back to a place, and is good as long as the bytes are. Nothing is ever read behind them.
@@ -724,19 +914,6 @@ litestash_status litestash_compare_and_set(struct litestash_stash stash,
                                            size_t value_length,
                                            bool *stored);
 
-// The value of a key; if it is missing or expired, what `compute` builds, stored under the key.
-//
-// However many threads of this process ask for one key at the same time, one computes and the others wait for its
-// value. If the key was written meanwhile, that value is kept and returned. LITESTASH_COMPUTE_FAILED for all who
-// waited if `compute` does not return 0; nothing is stored then. Of `options`, which may be NULL, the condition is
-// not used. Give `value` back with litestash_buffer_free.
-litestash_status litestash_get_or_set(struct litestash_stash stash,
-                                      struct litestash_key key,
-                                      const struct litestash_set_options *options,
-                                      litestash_compute compute,
-                                      void *context,
-                                      struct litestash_buffer *value);
-
 // How long a key has left, in microseconds.
 litestash_status litestash_ttl(struct litestash_stash stash,
                                struct litestash_key key,
@@ -757,6 +934,53 @@ litestash_status litestash_expire(struct litestash_stash stash,
 litestash_status litestash_persist(struct litestash_stash stash,
                                    struct litestash_key key,
                                    bool *had_one);
+
+// Begins a key's sliding deadline anew, as a get does, but at once; the row keeps its version, and without such a
+// deadline it is not changed. `present`, which may be NULL: whether the key was there.
+litestash_status litestash_touch(struct litestash_stash stash,
+                                 struct litestash_key key,
+                                 bool *present);
+
+// Removes expired rows now. Nobody ever sees an expired row, swept or not: what a sweep gives is room, and the
+// background does it unless the options say otherwise. Works in transactions of at most 200 rows. The report has
+// `rows`, `hints`, `unreadable`, and `postponed`: true if the wall clock was set by more than a minute less than a
+// minute ago, and therefore nothing was removed.
+litestash_status litestash_sweep(struct litestash_stash stash,
+                                 struct litestash_buffer *report);
+
+// Removes rows that were last written more than `age_us` microseconds ago; with a prefix only text keys that begin
+// with it (NULL: all). `removed`, which may be NULL: how many. Reads and touches are no writes.
+litestash_status litestash_expire_older_than(struct litestash_stash stash,
+                                             uint64_t age_us,
+                                             const char *prefix,
+                                             size_t prefix_length,
+                                             uint64_t *removed);
+
+// What this process did about deadlines since it opened the stash. Costs nothing.
+litestash_status litestash_expiry_stats(struct litestash_stash stash,
+                                        struct litestash_buffer *report);
+
+// The value of a key; if it is missing or expired, what `compute` builds, stored under the key.
+//
+// However many threads and processes ask for one key at the same time, one computes and the others wait for its
+// value. If the key was written meanwhile, that value is kept and returned. LITESTASH_COMPUTE_FAILED for all of this
+// process who waited if `compute` does not return 0; nothing is stored then. A computation that asks for its own key
+// is LITESTASH_INVALID_ARGUMENT. Of `options`, which may be NULL, the condition and `keep_ttl` are not used. Give
+// `value` back with litestash_buffer_free.
+litestash_status litestash_get_or_set(struct litestash_stash stash,
+                                      struct litestash_key key,
+                                      const struct litestash_set_options *options,
+                                      litestash_compute compute,
+                                      void *context,
+                                      struct litestash_buffer *value);
+
+// litestash_get_or_set with more options.
+litestash_status litestash_get_or_set_with(struct litestash_stash stash,
+                                           struct litestash_key key,
+                                           const struct litestash_compute_options *options,
+                                           litestash_compute compute,
+                                           void *context,
+                                           struct litestash_buffer *value);
 
 // Performs `count` independent operations, one transaction per shard that they touch, and answers each of them:
 // `answers` has room for `count`. An operation that is refused or fails by itself changes nothing and does not stop
@@ -806,6 +1030,24 @@ litestash_status litestash_length(struct litestash_stash stash, uint64_t *rows);
 // Deletes every row, one transaction per shard. The files stay; litestash_compact gives their space back.
 litestash_status litestash_clear(struct litestash_stash stash);
 
+// Performs all of `count` operations or none of them, whatever shards their keys are in, also if the process is killed
+// at any moment. Operations are done in the order given and see what those before them did.
+//
+// If a condition does not hold - that of a SET, a COMPARE_AND_SET, a CHECK or an EXPECT - nothing is done, which is
+// no error: `verdict->committed` is false. If an operation fails or is refused, nothing is done and that is the
+// error of the call. `answers`, which may be NULL, has room for `count` and is filled if the transaction was
+// committed; give them back with litestash_answers_free.
+//
+// What is written in one shard is one ordinary commit; in several shards it costs one sync of the disk at every level
+// of durability, and once acknowledged it survives a power cut as a whole. Errors: those of writes;
+// LITESTASH_TOO_LARGE as for litestash_apply; LITESTASH_INDETERMINATE: it is whole or absent once the stash can be
+// opened again.
+litestash_status litestash_transaction(struct litestash_stash stash,
+                                       const struct litestash_op *operations,
+                                       size_t count,
+                                       struct litestash_answer *answers,
+                                       struct litestash_verdict *verdict);
+
 // Begins an iteration over keys. Rows come in the order of shard, slot and hash, each at most once, in pages of
 // short read transactions; rows written meanwhile are seen if they lie ahead. Give the iterator back with
 // litestash_iterator_free. LITESTASH_OUT_OF_MEMORY if 16384 are there.
@@ -831,6 +1073,73 @@ litestash_status litestash_iterator_cursor(struct litestash_iterator iterator,
 
 // Gives an iterator back, wherever it stands, also after its stash was closed. One that is all zero does nothing.
 litestash_status litestash_iterator_free(struct litestash_iterator iterator);
+
+// A handle of the bucket of that name: a stash of its own inside this one, with every operation but buckets.
+//
+// The name is UTF-8 text, not empty, of up to 255 bytes, in which every byte but ASCII letters, digits, `_` and `-`
+// counts as three: else LITESTASH_INVALID_ARGUMENT, and so it is if the stash already is a bucket, or if the bucket
+// is open with other `options` (which may be NULL). Nothing is created or opened by this call: a bucket comes into
+// being with its first write.
+//
+// litestash_release gives back the handle. litestash_close closes the bucket for all of its handles; closing the stash
+// closes its buckets and gives back their handles.
+litestash_status litestash_bucket(struct litestash_stash stash,
+                                  const char *bucket_name,
+                                  size_t bucket_name_length,
+                                  const struct litestash_bucket_options *options,
+                                  struct litestash_stash *bucket);
+
+// Whether the handle is that of a bucket.
+litestash_status litestash_is_bucket(struct litestash_stash stash, bool *is_bucket);
+
+// The names of all buckets: an encoded array of texts, in ascending order of their bytes, to be given back with
+// litestash_buffer_free. A bucket is there from its first write on until it is dropped. litestash_stats of a bucket's
+// handle has its figures, that of the stash the sums over all buckets.
+litestash_status litestash_buckets(struct litestash_stash stash,
+                                   struct litestash_buffer *names);
+
+// Deletes a bucket with all that is in it. `dropped`, which may be NULL: whether there was one. Others may be using
+// it, also in other processes: a write that begins afterwards makes the bucket anew, and handles stay usable.
+litestash_status litestash_drop_bucket(struct litestash_stash stash,
+                                       const char *bucket_name,
+                                       size_t bucket_name_length,
+                                       bool *dropped);
+
+// Calls `listener` for what happens to keys from now on: after the commit, once for each change, those of one key in
+// the order of their commits. `filter` may be NULL. Nobody waits for the function; what it is too slow for is dropped
+// and counted. The subscription ends when the stash is closed, after the function was called for what waited; give it
+// back with litestash_unsubscribe in any case, and keep `context` until then.
+//
+// LITESTASH_INVALID_ARGUMENT for LITESTASH_EVENT_ACCESS of all processes; with `all_processes` also the errors of
+// every write, LITESTASH_READ_ONLY among them. LITESTASH_OUT_OF_MEMORY if 16384 subscriptions are there.
+litestash_status litestash_subscribe(struct litestash_stash stash,
+                                     const struct litestash_filter *filter,
+                                     litestash_listener listener,
+                                     void *context,
+                                     struct litestash_subscription *subscription);
+
+// How many events were dropped so far.
+litestash_status litestash_subscription_dropped(struct litestash_subscription subscription,
+                                                uint64_t *dropped);
+
+// Ends a subscription and gives it back. Waits for a call of the function that runs, unless it is that call which does
+// this; afterwards the function is not called any more. One that is all zero does nothing.
+litestash_status litestash_unsubscribe(struct litestash_subscription subscription);
+
+// Asks everybody who writes the stash to log changes for so many microseconds, at most an hour, as a subscription to
+// all processes does while it lives. Creates the shards that are missing. For programs that read the log themselves.
+litestash_status litestash_log_changes(struct litestash_stash stash,
+                                       uint64_t duration_us);
+
+// Waits until a key's value is as `holds` wants it, or so many microseconds have passed. `held`: whether it is. The
+// writes of this stash are seen at once, those of others within some milliseconds; a value that is written over in
+// less time may never be looked at.
+litestash_status litestash_wait_for(struct litestash_stash stash,
+                                    struct litestash_key key,
+                                    uint64_t timeout_us,
+                                    litestash_holds holds,
+                                    void *context,
+                                    bool *held);
 
 // Begins a value. Give the builder back with litestash_builder_free. LITESTASH_OUT_OF_MEMORY if 16384 are there.
 //
@@ -1125,6 +1434,22 @@ static inline litestash_deadline litestash_deadline_at(int64_t unix_microseconds
   return deadline;
 }
 
+/* That many microseconds after each use of the row. */
+static inline litestash_deadline litestash_deadline_idle(int64_t microseconds)
+{
+  litestash_deadline deadline = litestash_deadline_in(microseconds);
+  deadline.kind = LITESTASH_DEADLINE_IDLE;
+  return deadline;
+}
+
+/* Never, whatever the stash's default is. */
+static inline litestash_deadline litestash_deadline_never(void)
+{
+  litestash_deadline deadline = litestash_deadline_in(0);
+  deadline.kind = LITESTASH_DEADLINE_NEVER;
+  return deadline;
+}
+
 /* The defaults of litestash_open. */
 static inline litestash_options litestash_options_default(void)
 {
@@ -1148,6 +1473,30 @@ static inline litestash_set_options litestash_set_options_ttl(int64_t microsecon
   litestash_set_options options = litestash_set_options_default();
   options.deadline = litestash_deadline_in(microseconds);
   return options;
+}
+
+/* The defaults of litestash_get_or_set_with. */
+static inline litestash_compute_options litestash_compute_options_default(void)
+{
+  litestash_compute_options options;
+  memset(&options, 0, sizeof options);
+  return options;
+}
+
+/* The defaults of litestash_bucket. */
+static inline litestash_bucket_options litestash_bucket_options_default(void)
+{
+  litestash_bucket_options options;
+  memset(&options, 0, sizeof options);
+  return options;
+}
+
+/* The defaults of litestash_subscribe: every change. */
+static inline litestash_filter litestash_filter_default(void)
+{
+  litestash_filter filter;
+  memset(&filter, 0, sizeof filter);
+  return filter;
 }
 
 /* The defaults of iterations: everything. */

@@ -2,20 +2,21 @@
 
 use crate::builder::Builder;
 use crate::table::{Guard, Table};
-use litestash_core::{EncodedItems, Error, ErrorKind, Key, Keys, LiteStash, Result};
+use litestash_core::{EncodedItems, Error, ErrorKind, Key, Keys, LiteStash, Result, Subscriber};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-/// Handles of stashes that can be open at the same time. A stash has one, and one for each level of durability
-/// that was asked for.
+/// Handles of stashes that can be open at the same time. A stash has one, and one for each level of durability and
+/// each bucket that was asked for.
 const STASHES_MAX: usize = 4096;
 
-/// Iterations, and values being built, at the same time.
+/// Iterations, values being built, and subscriptions, at the same time.
 const OTHERS_MAX: usize = 1 << 14;
 
 pub(crate) static STASHES: Table<Stash, STASHES_MAX, 8> = Table::new(1, "stashes");
 pub(crate) static ITERATIONS: Table<Single<Iteration>, OTHERS_MAX, 1> = Table::new(2, "iterators");
 pub(crate) static BUILDERS: Table<Single<Builder>, OTHERS_MAX, 1> = Table::new(3, "builders");
+pub(crate) static LISTENERS: Table<Listener, OTHERS_MAX, 1> = Table::new(4, "subscriptions");
 
 /// A stash in use by a call.
 pub(crate) type StashGuard = Guard<Stash, 8>;
@@ -24,6 +25,8 @@ pub(crate) type StashGuard = Guard<Stash, 8>;
 pub(crate) struct Stash {
     pub(crate) engine: LiteStash,
     family: u64,
+    /// The stash that this is a bucket of.
+    root: Option<u64>,
 }
 
 impl std::ops::Deref for Stash {
@@ -37,20 +40,29 @@ impl std::ops::Deref for Stash {
 impl Stash {
     /// A stash that was just opened.
     pub(crate) fn opened(engine: LiteStash) -> Self {
-        static FAMILIES: AtomicU64 = AtomicU64::new(0);
-        Self { engine, family: FAMILIES.fetch_add(1, Ordering::Relaxed) }
+        Self { engine, family: new_family(), root: None }
     }
 
     /// The same stash by another handle of the engine.
     pub(crate) fn relative(&self, engine: LiteStash) -> Self {
-        Self { engine, family: self.family }
+        Self { engine, family: self.family, root: self.root }
+    }
+
+    /// A bucket of this stash.
+    pub(crate) fn bucket_of(&self, engine: LiteStash) -> Self {
+        Self { engine, family: new_family(), root: Some(self.family) }
     }
 }
 
-/// Closes a stash: gives back all of its handles, then waits for what runs.
+fn new_family() -> u64 {
+    static FAMILIES: AtomicU64 = AtomicU64::new(0);
+    FAMILIES.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Closes a stash: gives back all of its handles and of its buckets', then waits for what runs.
 pub(crate) fn close(number: u64) -> Result<()> {
     let stash = STASHES.retire(number)?;
-    STASHES.retire_where(|other| other.family == stash.family);
+    STASHES.retire_where(|other| other.family == stash.family || other.root == Some(stash.family));
     stash.engine.close()
 }
 
@@ -72,6 +84,32 @@ impl<T> Single<T> {
                 Err(Error::new(ErrorKind::Busy, "another thread uses this iterator or builder"))
             }
         }
+    }
+}
+
+/// A function that hears of events.
+pub(crate) struct Listener(Mutex<Option<Subscriber>>);
+
+impl Listener {
+    pub(crate) fn new(subscriber: Subscriber) -> Self {
+        Self(Mutex::new(Some(subscriber)))
+    }
+
+    fn subscriber(&self) -> MutexGuard<'_, Option<Subscriber>> {
+        // Nothing in here panics, and nothing is half done in between.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many events were dropped. `Closed` if the subscription was ended meanwhile.
+    pub(crate) fn dropped(&self) -> Result<u64> {
+        let ended = || Error::new(ErrorKind::Closed, "the subscription was ended");
+        self.subscriber().as_ref().map(Subscriber::dropped).ok_or_else(ended)
+    }
+
+    /// Ends the subscription, whoever else uses its handle, and waits for the function.
+    pub(crate) fn end(&self) {
+        let subscriber = self.subscriber().take();
+        drop(subscriber);
     }
 }
 

@@ -8,6 +8,8 @@ static const size_t lengths[] = {(size_t)1 << 31, SIZE_MAX / 2, SIZE_MAX / 2 + 1
 
 static void handles_that_are_none(litestash_status expected, litestash_stash stash)
 {
+  litestash_subscription subscription;
+  litestash_verdict verdict;
   litestash_key key = litestash_key_integer(1);
   litestash_op operation;
   litestash_answer answer;
@@ -39,6 +41,19 @@ static void handles_that_are_none(litestash_status expected, litestash_stash sta
   GIVES(expected, litestash_increment_float(stash, key, 1, &total));
   GIVES(expected, litestash_compare_and_set(stash, key, NULL, 0, &byte, 1, NULL));
   GIVES(expected, litestash_get_or_set(stash, key, NULL, NULL, NULL, &buffer));
+  GIVES(expected, litestash_get_or_set_with(stash, key, NULL, NULL, NULL, &buffer));
+  GIVES(expected, litestash_touch(stash, key, NULL));
+  GIVES(expected, litestash_sweep(stash, NULL));
+  GIVES(expected, litestash_expire_older_than(stash, 1, NULL, 0, NULL));
+  GIVES(expected, litestash_expiry_stats(stash, &buffer));
+  GIVES(expected, litestash_transaction(stash, &operation, 1, NULL, &verdict));
+  GIVES(expected, litestash_bucket(stash, "b", 1, NULL, &other));
+  GIVES(expected, litestash_is_bucket(stash, &flag));
+  GIVES(expected, litestash_buckets(stash, &buffer));
+  GIVES(expected, litestash_drop_bucket(stash, "b", 1, NULL));
+  GIVES(expected, litestash_subscribe(stash, NULL, NULL, NULL, &subscription));
+  GIVES(expected, litestash_log_changes(stash, 1));
+  GIVES(expected, litestash_wait_for(stash, key, 1, NULL, NULL, &flag));
   GIVES(expected, litestash_ttl(stash, key, &lifetime));
   GIVES(expected, litestash_expires_at(stash, key, &lifetime));
   GIVES(expected, litestash_expire(stash, key, litestash_deadline_in(1), NULL));
@@ -65,8 +80,17 @@ static void handles_that_are_none(litestash_status expected, litestash_stash sta
   GIVES(expected, litestash_close(stash));
 }
 
+static void hear(void *context, const litestash_event *event)
+{
+  (void)context;
+  (void)event;
+}
+
 static void null_everywhere(litestash_stash stash)
 {
+  bool flag;
+  litestash_subscription subscription;
+  litestash_verdict verdict;
   litestash_key key = litestash_key_integer(1);
   litestash_options options = litestash_options_default();
   uint8_t byte = 1;
@@ -107,6 +131,20 @@ static void null_everywhere(litestash_stash stash)
   GIVES(BAD, litestash_compare_and_set(stash, key, NULL, 1, &byte, 1, NULL));
   GIVES(BAD, litestash_compare_and_set(stash, key, NULL, 0, NULL, 1, NULL));
   GIVES(BAD, litestash_get_or_set(stash, key, NULL, NULL, NULL, &buffer));
+  GIVES(BAD, litestash_get_or_set_with(stash, key, NULL, NULL, NULL, &buffer));
+  GIVES(BAD, litestash_expiry_stats(stash, NULL));
+  GIVES(BAD, litestash_expire_older_than(stash, 1, NULL, 1, NULL));
+  GIVES(BAD, litestash_transaction(stash, NULL, 1, NULL, &verdict));
+  GIVES(BAD, litestash_transaction(stash, NULL, 0, NULL, NULL));
+  GIVES(BAD, litestash_bucket(stash, NULL, 0, NULL, &stash));
+  GIVES(BAD, litestash_bucket(stash, NULL, 1, NULL, &stash));
+  GIVES(BAD, litestash_bucket(stash, "b", 1, NULL, NULL));
+  GIVES(BAD, litestash_buckets(stash, NULL));
+  GIVES(BAD, litestash_is_bucket(stash, NULL));
+  GIVES(BAD, litestash_drop_bucket(stash, NULL, 0, NULL));
+  GIVES(BAD, litestash_subscribe(stash, NULL, NULL, NULL, &subscription));
+  GIVES(BAD, litestash_subscribe(stash, NULL, hear, NULL, NULL));
+  GIVES(BAD, litestash_wait_for(stash, key, 1, NULL, NULL, &flag));
   GIVES(BAD, litestash_ttl(stash, key, NULL));
   GIVES(BAD, litestash_expires_at(stash, key, NULL));
 
@@ -189,6 +227,8 @@ static void null_everywhere(litestash_stash stash)
 
 static void impossible_lengths(litestash_stash stash)
 {
+  litestash_stash bucket;
+  litestash_verdict verdict;
   litestash_key key = litestash_key_integer(1);
   litestash_buffer buffer;
   litestash_builder builder;
@@ -213,6 +253,10 @@ static void impossible_lengths(litestash_stash stash)
     GIVES(large, litestash_exists(stash, litestash_key_bytes("k", length), &present));
     GIVES(large, litestash_set(stash, key, &byte, length, NULL, NULL));
     GIVES(large, litestash_add(stash, key, &byte, length, NULL));
+    GIVES(large, litestash_bucket(stash, "b", length, NULL, &bucket));
+    GIVES(large, litestash_drop_bucket(stash, "b", length, NULL));
+    GIVES(large, litestash_expire_older_than(stash, 1, "p", length, NULL));
+    GIVES(large, litestash_transaction(stash, &operation, length, NULL, &verdict));
     GIVES(large, litestash_compare_and_set(stash, key, &byte, length, &byte, 1, NULL));
     GIVES(large, litestash_compare_and_set(stash, key, NULL, 0, &byte, length, NULL));
     GIVES(large, litestash_apply(stash, &operation, length, &answer));
@@ -258,6 +302,11 @@ static void impossible_lengths(litestash_stash stash)
 
 static void what_means_nothing(litestash_stash stash)
 {
+  litestash_bucket_options own = litestash_bucket_options_default();
+  litestash_compute_options computing = litestash_compute_options_default();
+  litestash_filter filter = litestash_filter_default();
+  litestash_subscription subscription;
+  litestash_stash bucket;
   litestash_key key = litestash_key_integer(1);
   litestash_set_options options = litestash_set_options_default();
   litestash_scan_options scan = litestash_scan_options_default();
@@ -269,6 +318,40 @@ static void what_means_nothing(litestash_stash stash)
   bool present;
   size_t size;
 
+  own.reserved[3] = 1;
+  GIVES(BAD, litestash_bucket(stash, "b", 1, &own, &bucket));
+  own = litestash_bucket_options_default();
+  own.default_ttl = litestash_deadline_at(1);
+  GIVES(BAD, litestash_bucket(stash, "b", 1, &own, &bucket));
+  own = litestash_bucket_options_default();
+  own.eviction = 99;
+  GIVES(BAD, litestash_bucket(stash, "b", 1, &own, &bucket));
+  own = litestash_bucket_options_default();
+  own.has_durability = 1;
+  own.durability = 99;
+  GIVES(BAD, litestash_bucket(stash, "b", 1, &own, &bucket));
+  GIVES(BAD, litestash_bucket(stash, "\xff", 1, NULL, &bucket));
+  computing.reserved[4] = 1;
+  GIVES(BAD, litestash_get_or_set_with(stash, key, &computing, NULL, NULL, &buffer));
+  filter.kinds = 64;
+  GIVES(BAD, litestash_subscribe(stash, &filter, hear, NULL, &subscription));
+  filter = litestash_filter_default();
+  filter.key = &key;
+  filter.prefix = "";
+  GIVES(BAD, litestash_subscribe(stash, &filter, hear, NULL, &subscription));
+  filter = litestash_filter_default();
+  filter.reserved[1] = 1;
+  GIVES(BAD, litestash_subscribe(stash, &filter, hear, NULL, &subscription));
+  opening.reserved[2] = 1;
+  GIVES(BAD, litestash_open_memory(&opening, &bucket));
+  opening = litestash_options_default();
+  opening.eviction = 99;
+  GIVES(BAD, litestash_open_memory(&opening, &bucket));
+  opening = litestash_options_default();
+  subscription.id = stash.id;
+  GIVES(BAD, litestash_unsubscribe(subscription));
+  subscription.id = 0;
+  WORKS(litestash_unsubscribe(subscription));
   GIVES(LITESTASH_INVALID_KEY, litestash_exists(stash, litestash_key_text("\xff", 1), &present));
   GIVES(LITESTASH_INVALID_KEY, litestash_exists(stash, litestash_key_float(0.0 / (1.0 - 1.0)), &present));
   key.kind = 0;

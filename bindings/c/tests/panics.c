@@ -18,11 +18,26 @@ static int32_t compute_with_panic(void *context, litestash_builder value)
   return litestash_build_nil(value);
 }
 
+static bool look(void *context, const uint8_t *value, size_t length)
+{
+  (void)context;
+  (void)value;
+  return length == 1;
+}
+
+static void hear(void *context, const litestash_event *event)
+{
+  (void)context;
+  (void)event;
+}
+
 int main(int argc, char **argv)
 {
   litestash_key key = litestash_key_integer(1);
   litestash_options options;
   litestash_stash stash, other;
+  litestash_subscription subscription;
+  litestash_verdict verdict;
   litestash_iterator iterator;
   litestash_builder builder;
   litestash_item item;
@@ -76,10 +91,27 @@ int main(int argc, char **argv)
   PANICS(litestash_increment_float(stash, key, 1, &real));
   PANICS(litestash_compare_and_set(stash, key, NULL, 0, &byte, 1, NULL));
   PANICS(litestash_get_or_set(stash, key, NULL, compute_with_panic, NULL, &buffer));
+  PANICS(litestash_get_or_set_with(stash, key, NULL, compute_with_panic, NULL, &buffer));
   PANICS(litestash_ttl(stash, key, &lifetime));
   PANICS(litestash_expires_at(stash, key, &lifetime));
   PANICS(litestash_expire(stash, key, litestash_deadline_in(1), NULL));
   PANICS(litestash_persist(stash, key, NULL));
+  PANICS(litestash_touch(stash, key, NULL));
+  PANICS(litestash_sweep(stash, NULL));
+  PANICS(litestash_expire_older_than(stash, 1, NULL, 0, NULL));
+  PANICS(litestash_expiry_stats(stash, &buffer));
+  PANICS(litestash_transaction(stash, &operation, 1, NULL, &verdict));
+  PANICS(litestash_bucket(stash, "b", 1, NULL, &other));
+  PANICS(litestash_is_bucket(stash, &flag));
+  PANICS(litestash_buckets(stash, &buffer));
+  PANICS(litestash_drop_bucket(stash, "b", 1, NULL));
+  PANICS(litestash_subscribe(stash, NULL, hear, NULL, &subscription));
+  WORKS(litestash_subscribe(stash, NULL, hear, NULL, &subscription));
+  PANICS(litestash_subscription_dropped(subscription, &natural));
+  PANICS(litestash_unsubscribe(subscription));
+  WORKS(litestash_unsubscribe(subscription));
+  PANICS(litestash_log_changes(stash, 1));
+  PANICS(litestash_wait_for(stash, key, 1, look, NULL, &flag));
   PANICS(litestash_apply(stash, &operation, 1, &answer));
   PANICS(litestash_get_many(stash, &key, 1, &buffer));
   PANICS(litestash_set_many(stash, &key, &value, 1, NULL));

@@ -80,6 +80,8 @@ static litestash_options options_with(int64_t *clock)
   litestash_options options = litestash_options_default();
   options.clock = clock_us;
   options.clock_context = clock;
+  options.background = 0;
+  options.origin = 1;
   return options;
 }
 
@@ -122,19 +124,60 @@ static bool of_script(json object, int64_t *clock, bool *reopens)
   return ticks || *reopens;
 }
 
+/* What a script says about opening; false if that is something unknown. */
+static bool options_of_script(json given, litestash_options *options)
+{
+  json_member *members, *limits;
+  size_t count, limit_count, length;
+  int64_t us = 0, rows = 0;
+  json ttl, limit, eviction;
+  char *word;
+  bool good;
+  if (given.text == NULL) {
+    return true;
+  }
+  if (!json_members(given, &members, &count)) {
+    return false;
+  }
+  ttl = json_take(members, count, "default_ttl_us");
+  limit = json_take(members, count, "limits");
+  good = (ttl.text == NULL || json_integer(ttl, &us)) && us >= 0 &&
+         count == (size_t)((ttl.text != NULL) + (limit.text != NULL));
+  options->default_ttl_us = (uint64_t)us;
+  free(members);
+  if (!good || limit.text == NULL) {
+    return good;
+  }
+  if (!json_members(limit, &limits, &limit_count)) {
+    return false;
+  }
+  eviction = json_take(limits, limit_count, "eviction");
+  word = eviction.text == NULL ? NULL : json_text(eviction, &length);
+  good = word != NULL && strcmp(word, "none") == 0 && limit_count == 2 &&
+         json_integer(json_take(limits, limit_count, "rows"), &rows) && rows > 0;
+  options->rows_max = (uint64_t)rows;
+  free(word);
+  free(limits);
+  return good;
+}
+
 static void script(const char *path, const char *directory)
 {
-  json file = read_file(path), *operations;
+  json file = read_file(path), *operations, given;
   json_member *members;
   litestash_options options;
   litestash_stash stash;
   int64_t clock;
   size_t count, index;
-  if (!json_members(file, &members, &count) || !json_integer(json_take(members, count, "clock"), &clock) ||
+  if (!json_members(file, &members, &count)) {
+    stop(2, "the file is no script");
+  }
+  given = json_take(members, count, "options");
+  options = options_with(&clock);
+  if (!options_of_script(given, &options) || !json_integer(json_take(members, count, "clock"), &clock) ||
       !json_elements(json_take(members, count, "operations"), &operations, &count)) {
     stop(2, "the file is no script");
   }
-  options = options_with(&clock);
   stash = opened(directory, &options);
   for (index = 0; index < count; index++) {
     bool reopens;

@@ -1,7 +1,7 @@
 //! The languages of the suite: one row of a table each.
 
 use crate::dist::capi::Build;
-use crate::{capi, node, process, python, setup};
+use crate::{capi, elixir, node, process, python, setup};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -50,7 +50,7 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: ENCRYPTION,
         vectors: true,
-        knows_later_scripts: false,
+        knows_later_scripts: true,
         is_measure: false,
         unavailable: || (!setup::on_path("cc")).then_some("needs a C compiler"),
         build: build_c,
@@ -89,9 +89,9 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "node",
         identity: Identity::Files,
-        lacks: ENCRYPTION,
+        lacks: &[],
         vectors: true,
-        knows_later_scripts: false,
+        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::node_problem,
         build: node::build_for_tests,
@@ -107,6 +107,28 @@ pub(super) const LANGUAGES: &[Language] = &[
         unavailable: setup::python_problem,
         build: python::build_for_tests,
         command: python::runner,
+    },
+    Language {
+        name: "elixir",
+        identity: Identity::Files,
+        lacks: ENCRYPTION,
+        vectors: true,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: elixir::problem,
+        build: elixir::build_for_tests,
+        command: || elixir::runner(elixir::Mode::Nif),
+    },
+    Language {
+        name: "elixir-port",
+        identity: Identity::Files,
+        lacks: ENCRYPTION,
+        vectors: false,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: elixir::problem,
+        build: elixir::build_for_tests,
+        command: || elixir::runner(elixir::Mode::Port),
     },
     Language {
         name: REFERENCE,
@@ -177,8 +199,8 @@ fn cargo_build(package: &str, arguments: &[&str]) -> Result<()> {
 
 fn build_c() -> Result<()> {
     let prefix = capi::install(Build::Debug)?;
-    let sources =
-        ["runner", "operations", "vectors", "json"].map(|part| format!("conformance/runners/c/{part}.c"));
+    let sources = ["runner", "operations", "single", "vectors", "json"]
+        .map(|part| format!("conformance/runners/c/{part}.c"));
     let program =
         capi::Program { compiler: capi::Compiler::C, flags: &[], sources: &sources, prefix: &prefix };
     program.compile(&process::target().join(C_RUNNER)).map(drop)

@@ -43,7 +43,7 @@ pub struct litestash_import_options {
 }
 
 /// A report as an encoded value, the form of everything that is read from a stash.
-fn give(report: &impl serde::Serialize, out: Out<litestash_buffer>) -> Result<()> {
+pub(super) fn give(report: &impl serde::Serialize, out: Out<litestash_buffer>) -> Result<()> {
     if !out.is_wanted() {
         return Ok(());
     }

@@ -1,7 +1,8 @@
 //! Many keys at once.
 
-use super::one::{required_deadline, unexpected};
+use super::one::unexpected;
 use super::pointer::{Out, Outs, array};
+use super::time::required_deadline;
 use super::types::{
     litestash_buffer, litestash_bytes, litestash_entry, litestash_key, litestash_set_options,
     litestash_stash, litestash_status,
@@ -34,8 +35,14 @@ pub const LITESTASH_OP_COMPARE_AND_SET: u32 = 9;
 pub const LITESTASH_OP_EXPIRE: u32 = 10;
 /// Take the deadline away.
 pub const LITESTASH_OP_PERSIST: u32 = 11;
+/// Begin a sliding deadline anew.
+pub const LITESTASH_OP_TOUCH: u32 = 12;
+/// Ask whether `options.condition` (and `options.version`) holds; where it does not, a transaction is refused.
+pub const LITESTASH_OP_CHECK: u32 = 13;
+/// Ask whether the key holds `expected`; else as LITESTASH_OP_CHECK.
+pub const LITESTASH_OP_EXPECT: u32 = 14;
 
-/// An operation for litestash_apply. What its kind does not use is to be zero.
+/// An operation for litestash_apply and litestash_transaction. What its kind does not use is to be zero.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct litestash_op {
@@ -67,14 +74,16 @@ pub struct litestash_answer {
     pub version: i64,
     /// ENTRY: the deadline, if there is one.
     pub expires_at: i64,
+    /// ENTRY: microseconds after its last use that the row ends, if its deadline slides; else 0.
+    pub idle_us: u64,
     /// INCREMENT: the sum.
     pub integer: i64,
     /// INCREMENT_FLOAT: the sum.
     pub number: f64,
     /// LITESTASH_OK, or the operation's own error.
     pub status: litestash_status,
-    /// GET, TAKE, ENTRY, EXISTS, DELETE, EXPIRE: whether the key was there. SET, COMPARE_AND_SET: whether it stored.
-    /// PERSIST: whether there was a deadline. INCREMENT, INCREMENT_FLOAT: true.
+    /// GET, TAKE, ENTRY, EXISTS, DELETE, EXPIRE, TOUCH: whether the key was there. SET, COMPARE_AND_SET: whether it
+    /// stored. PERSIST: whether there was a deadline. CHECK, EXPECT: whether that holds. INCREMENT, INCREMENT_FLOAT: true.
     pub flag: bool,
     /// ENTRY: whether there is a deadline.
     pub has_deadline: bool,
@@ -86,7 +95,7 @@ impl litestash_op {
     /// # Safety
     ///
     /// As every exported function.
-    unsafe fn checked(self) -> Result<Op> {
+    pub(super) unsafe fn checked(self) -> Result<Op> {
         if self.reserved != 0 {
             return Err(invalid("a reserved field is not zero"));
         }
@@ -111,6 +120,10 @@ impl litestash_op {
             }
             LITESTASH_OP_EXPIRE => Action::Expire(required_deadline(self.options.deadline)?),
             LITESTASH_OP_PERSIST => Action::Persist,
+            LITESTASH_OP_TOUCH => Action::Touch,
+            LITESTASH_OP_CHECK => Action::Check(self.options.condition()?),
+            // SAFETY: as above.
+            LITESTASH_OP_EXPECT => Action::Expect(unsafe { self.expected.value() }?.to_vec()),
             _ => return Err(invalid("the operation is of no known kind")),
         };
         Op::new(key, action)
@@ -118,10 +131,11 @@ impl litestash_op {
 }
 
 impl litestash_answer {
-    const NONE: Self = Self {
+    pub(super) const NONE: Self = Self {
         value: litestash_buffer::NONE,
         version: 0,
         expires_at: 0,
+        idle_us: 0,
         integer: 0,
         number: 0.0,
         status: error::OK,
@@ -129,7 +143,7 @@ impl litestash_answer {
         has_deadline: false,
     };
 
-    fn of(result: Result<Outcome>) -> Self {
+    pub(super) fn of(result: Result<Outcome>) -> Self {
         result.and_then(Self::of_outcome).unwrap_or_else(|error| Self::of_error(&error))
     }
 
@@ -142,8 +156,8 @@ impl litestash_answer {
             Outcome::Flag(flag) => Self { flag, ..none },
             Outcome::Entry(entry) => {
                 let entry = litestash_entry::of(entry.as_ref())?;
-                let litestash_entry { value, version, expires_at, present, has_deadline } = entry;
-                Self { value, version, expires_at, flag: present, has_deadline, ..none }
+                let litestash_entry { value, version, expires_at, idle_us, present, has_deadline } = entry;
+                Self { value, version, expires_at, idle_us, flag: present, has_deadline, ..none }
             }
             Outcome::Version(version) => {
                 Self { flag: version.is_some(), version: version.map_or(0, Version::micros), ..none }
@@ -201,7 +215,7 @@ pub unsafe extern "C" fn litestash_answers_free(answers: *mut litestash_answer, 
         return;
     }
     for index in 0..count {
-        // SAFETY: the caller promises answers that litestash_apply filled, or that are all zero.
+        // SAFETY: the caller promises answers that the library filled, or that are all zero.
         let given = unsafe { answers.add(index).replace(litestash_answer::NONE) };
         // SAFETY: as above; it was emptied, so this happens once. free takes null.
         unsafe { libc::free(given.value.data.cast()) };

@@ -13,13 +13,25 @@ pub mod types;
 
 pub mod status;
 
+pub mod options;
+
 pub mod open;
 
 pub mod one;
 
+pub mod time;
+
+pub mod compute;
+
 pub mod many;
 
+pub mod transaction;
+
 pub mod scan;
+
+pub mod bucket;
+
+pub mod events;
 
 pub mod build;
 

@@ -1,24 +1,16 @@
 //! Operations on one key.
 
+use super::entry;
 use super::pointer::{Out, Room, array, optional};
 use super::types::{
-    litestash_buffer, litestash_builder, litestash_bytes, litestash_deadline, litestash_entry, litestash_key,
-    litestash_lifetime, litestash_set_options, litestash_stash, litestash_status, litestash_written,
+    litestash_buffer, litestash_bytes, litestash_entry, litestash_key, litestash_set_options,
+    litestash_stash, litestash_status, litestash_written,
 };
-use super::{entry, invalid};
 use crate::buffer::Memory;
-use crate::builder::Builder;
-use crate::handle::{BUILDERS, Single};
 use litestash_core::limits::VALUE_BYTES_MAX;
 use litestash_core::{
-    Action, Condition, Deadline, Entry, Error, ErrorKind, LiteStash, Op, Outcome, Result, SetOptions, ToKey,
+    Action, Condition, Entry, Error, ErrorKind, LiteStash, Op, Outcome, Result, SetOptions, ToKey,
 };
-use std::ffi::c_void;
-
-/// Computes a value: builds it in `value`, which belongs to the library, and returns 0; anything else is a failure.
-/// It may use the stash, but not ask for its own key, and must not leave but by returning.
-pub type litestash_compute =
-    Option<unsafe extern "C" fn(context: *mut c_void, value: litestash_builder) -> i32>;
 
 /// The value of a key, to be given back with litestash_buffer_free; no bytes if the key is missing or expired. (A
 /// stored nil has a byte.)
@@ -98,6 +90,7 @@ impl litestash_entry {
             value: litestash_buffer::copy(entry.map(|entry| entry.encoded.as_slice()))?,
             version: entry.map_or(0, |entry| entry.version.micros()),
             expires_at: deadline.unwrap_or(0),
+            idle_us: entry.and_then(|entry| entry.idle_us).unwrap_or(0),
             present: entry.is_some(),
             has_deadline: deadline.is_some(),
         })
@@ -267,107 +260,6 @@ pub unsafe extern "C" fn litestash_compare_and_set(
             Outcome::Flag(stored) => out.set(stored),
             _ => Err(unexpected()),
         }
-    })
-}
-
-/// The value of a key; if it is missing or expired, what `compute` builds, stored under the key.
-///
-/// However many threads of this process ask for one key at the same time, one computes and the others wait for its
-/// value. If the key was written meanwhile, that value is kept and returned. LITESTASH_COMPUTE_FAILED for all who
-/// waited if `compute` does not return 0; nothing is stored then. Of `options`, which may be NULL, the condition is
-/// not used. Give `value` back with litestash_buffer_free.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn litestash_get_or_set(
-    stash: litestash_stash,
-    key: litestash_key,
-    options: *const litestash_set_options,
-    compute: litestash_compute,
-    context: *mut c_void,
-    value: *mut litestash_buffer,
-) -> litestash_status {
-    entry!({
-        let stash = stash.enter()?;
-        let key = key.view()?;
-        let options = optional(options)?.map_or(Ok(SetOptions::default()), litestash_set_options::checked)?;
-        let compute = compute.ok_or_else(|| invalid("there is no function to compute the value"))?;
-        let out = Out::new(value)?;
-        let encoded = stash.get_or_set_encoded(key, options, || {
-            let id = BUILDERS.insert(Single::new(Builder::default()))?;
-            let failed = compute(context, litestash_builder { id }) != 0;
-            let builder = BUILDERS.retire(id)?;
-            if failed {
-                return Err(Error::new(ErrorKind::ComputeFailed, "the computation of the value failed"));
-            }
-            builder.claim()?.finish()
-        })?;
-        out.set(litestash_buffer::of(Memory::copy(&encoded)?))
-    })
-}
-
-/// How long a key has left, in microseconds.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn litestash_ttl(
-    stash: litestash_stash,
-    key: litestash_key,
-    left: *mut litestash_lifetime,
-) -> litestash_status {
-    entry!({
-        let stash = stash.enter()?;
-        let key = key.view()?;
-        let out = Out::new(left)?;
-        let micros = |left: std::time::Duration| i64::try_from(left.as_micros()).unwrap_or(i64::MAX);
-        out.set(litestash_lifetime::of(stash.ttl(key)?.map(|left| left.map(micros))))
-    })
-}
-
-/// When a key ends, Unix time in microseconds.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn litestash_expires_at(
-    stash: litestash_stash,
-    key: litestash_key,
-    end: *mut litestash_lifetime,
-) -> litestash_status {
-    entry!({
-        let stash = stash.enter()?;
-        let key = key.view()?;
-        let out = Out::new(end)?;
-        out.set(litestash_lifetime::of(stash.expires_at(key)?))
-    })
-}
-
-/// Gives a key a new deadline, which is a write of the row. `present`, which may be NULL: whether the key was there.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn litestash_expire(
-    stash: litestash_stash,
-    key: litestash_key,
-    deadline: litestash_deadline,
-    present: *mut bool,
-) -> litestash_status {
-    entry!({
-        let stash = stash.enter()?;
-        let key = key.view()?;
-        let deadline = required_deadline(deadline)?;
-        let out = Out::optional(present)?;
-        out.set(stash.expire(key, deadline)?)
-    })
-}
-
-pub(super) fn required_deadline(deadline: litestash_deadline) -> Result<Deadline> {
-    deadline.checked()?.ok_or_else(|| invalid("there is no deadline; litestash_persist takes one away"))
-}
-
-/// Takes a key's deadline away, which is a write of the row. `had_one`, which may be NULL: whether it had one.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn litestash_persist(
-    stash: litestash_stash,
-    key: litestash_key,
-    had_one: *mut bool,
-) -> litestash_status {
-    entry!({
-        let stash = stash.enter()?;
-        let key = key.view()?;
-        let out = Out::optional(had_one)?;
-        out.set(stash.persist(key)?)
     })
 }
 

@@ -50,6 +50,24 @@ pub(super) unsafe fn text<'a>(
     std::str::from_utf8(bytes).map_err(|_| Error::new(kind, "the text is not valid UTF-8"))
 }
 
+/// Text that may be missing; `InvalidArgument` if it is not UTF-8.
+///
+/// # Safety
+///
+/// As [`array`].
+pub(super) unsafe fn optional_text<'a>(
+    data: *const c_char,
+    length: usize,
+    max: usize,
+) -> Result<Option<&'a str>> {
+    match data.is_null() {
+        true if length == 0 => Ok(None),
+        true => Err(invalid("a text is null and its length is not 0")),
+        // SAFETY: the caller promises it.
+        false => unsafe { text(data, length, max, ErrorKind::InvalidArgument) }.map(Some),
+    }
+}
+
 /// A path, which ends with a zero byte.
 ///
 /// # Safety
@@ -162,6 +180,10 @@ impl<T> Outs<T> {
             Self { first: None, count: 1.. } => Err(invalid("the place for the answers is null")),
             outs => Ok(outs),
         }
+    }
+
+    pub(super) fn are_wanted(&self) -> bool {
+        self.first.is_some()
     }
 
     pub(super) fn set(self, answers: impl IntoIterator<Item = T>) -> Result<()> {

@@ -1,11 +1,11 @@
 //! Iterating.
 
-use super::pointer::{Out, optional, text};
+use super::pointer::{Out, optional, optional_text};
 use super::types::{litestash_buffer, litestash_iterator, litestash_key, litestash_stash, litestash_status};
 use super::{catch, entry, invalid};
 use crate::handle::{ITERATIONS, Iteration, Rows, Single};
 use litestash_core::limits::KEY_BYTES_MAX;
-use litestash_core::{Cursor, ErrorKind, KeyRef, Result, ScanOptions};
+use litestash_core::{Cursor, KeyRef, Result, ScanOptions};
 use std::ffi::c_char;
 
 /// Digits of a cursor, and some to spare for a clear refusal.
@@ -56,15 +56,12 @@ impl litestash_scan_options {
         if options.reserved != 0 {
             return Err(invalid("a reserved field is not zero"));
         }
-        let words = |data: *const c_char, length, max| match data.is_null() {
-            true if length == 0 => Ok(None),
-            true => Err(invalid("a text is null and its length is not 0")),
-            // SAFETY: as above.
-            false => unsafe { text(data, length, max, ErrorKind::InvalidArgument) }.map(Some),
-        };
-        let prefix = words(options.prefix, options.prefix_length, KEY_BYTES_MAX)?.map(str::to_owned);
-        let cursor = words(options.cursor, options.cursor_length, CURSOR_BYTES_MAX)?;
+        // SAFETY: as above.
+        let prefix = unsafe { optional_text(options.prefix, options.prefix_length, KEY_BYTES_MAX) }?;
+        // SAFETY: as above.
+        let cursor = unsafe { optional_text(options.cursor, options.cursor_length, CURSOR_BYTES_MAX) }?;
         let limit = (options.limited != 0).then(|| usize::try_from(options.limit).unwrap_or(usize::MAX));
+        let prefix = prefix.map(str::to_owned);
         Ok(ScanOptions { prefix, limit, cursor: cursor.unwrap_or_default().parse::<Cursor>()? })
     }
 }

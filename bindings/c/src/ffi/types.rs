@@ -4,7 +4,7 @@ use super::invalid;
 use super::pointer::{array, text};
 use crate::buffer::Memory;
 use crate::builder::Builder;
-use crate::handle::{BUILDERS, ITERATIONS, Iteration, STASHES, Single, StashGuard};
+use crate::handle::{BUILDERS, ITERATIONS, Iteration, LISTENERS, Listener, STASHES, Single, StashGuard};
 use crate::table::Guard;
 use litestash_core::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use litestash_core::{Condition, Deadline, ErrorKind, KeyRef, Result, SetOptions, Version};
@@ -35,6 +35,14 @@ pub struct litestash_iterator {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct litestash_builder {
+    /// Not to be looked at.
+    pub id: u64,
+}
+
+/// A function that hears of events. Any thread may use the handle.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct litestash_subscription {
     /// Not to be looked at.
     pub id: u64,
 }
@@ -94,20 +102,27 @@ pub struct litestash_key {
     pub kind: u32,
 }
 
-/// No deadline: the row stays until it is deleted.
+/// Nothing is said: a row that is made has the stash's default time to live, or stays if there is none.
 pub const LITESTASH_DEADLINE_NONE: u32 = 0;
 /// The deadline is `us` microseconds after the write, at least 1.
 pub const LITESTASH_DEADLINE_IN: u32 = 1;
 /// The deadline is the Unix time `us` in microseconds. One that has passed makes the row expired at once.
 pub const LITESTASH_DEADLINE_AT: u32 = 2;
+/// The deadline slides: it is `us` microseconds, at least 1, after the last use of the row. Each get, write and touch
+/// begins the time anew. (Gets are noted and written in the background, and only once an eighth of the time has
+/// passed, so a row ends between seven eighths of it and all of it after its last use.)
+pub const LITESTASH_DEADLINE_IDLE: u32 = 3;
+/// The row stays until it is deleted, also where the stash has a default time to live.
+pub const LITESTASH_DEADLINE_NEVER: u32 = 4;
 
-/// When a row ends. All zero: never. litestash_deadline_in and litestash_deadline_at make one.
+/// When a row ends. All zero: nothing is said. litestash_deadline_in, litestash_deadline_at, litestash_deadline_idle
+/// and litestash_deadline_never make one.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct litestash_deadline {
     /// Microseconds, by the kind.
     pub us: i64,
-    /// LITESTASH_DEADLINE_NONE, LITESTASH_DEADLINE_IN or LITESTASH_DEADLINE_AT.
+    /// LITESTASH_DEADLINE_NONE and so on.
     pub kind: u32,
     /// Zero.
     pub reserved: u32,
@@ -122,7 +137,7 @@ pub const LITESTASH_IF_PRESENT: u32 = 2;
 /// Store if the key is there and has the version `version`.
 pub const LITESTASH_IF_VERSION: u32 = 3;
 
-/// How a value is stored. All zero, or NULL instead: in any case, without a deadline.
+/// How a value is stored. All zero, or NULL instead: in any case, with the stash's default time to live if it has one.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct litestash_set_options {
@@ -158,6 +173,8 @@ pub struct litestash_entry {
     pub version: i64,
     /// The deadline, Unix time in microseconds, if there is one.
     pub expires_at: i64,
+    /// Microseconds after its last use that the row ends, if its deadline slides; else 0.
+    pub idle_us: u64,
     /// Whether the key is there. If not, everything else is zero.
     pub present: bool,
     /// Whether it has a deadline.
@@ -180,6 +197,12 @@ impl litestash_stash {
     #[inline]
     pub(super) fn enter(self) -> Result<StashGuard> {
         STASHES.enter(self.id)
+    }
+}
+
+impl litestash_subscription {
+    pub(super) fn enter(self) -> Result<Guard<Listener, 1>> {
+        LISTENERS.enter(self.id)
     }
 }
 
@@ -270,10 +293,13 @@ impl litestash_deadline {
             Self { reserved: 1.., .. } => Err(invalid("a reserved field is not zero")),
             Self { kind: LITESTASH_DEADLINE_NONE, us: 0, .. } => Ok(None),
             Self { kind: LITESTASH_DEADLINE_AT, us, .. } => Ok(Some(Deadline::At(us))),
-            Self { kind: LITESTASH_DEADLINE_IN, us, .. } => match u64::try_from(us) {
-                Ok(us) => Ok(Some(Deadline::In(Duration::from_micros(us)))),
-                Err(_) => Err(invalid("a time to live is negative")),
-            },
+            Self { kind: LITESTASH_DEADLINE_NEVER, us: 0, .. } => Ok(Some(Deadline::Never)),
+            Self { kind: kind @ (LITESTASH_DEADLINE_IN | LITESTASH_DEADLINE_IDLE), us, .. } => {
+                let us = u64::try_from(us).map_err(|_| invalid("a time to live is negative"))?;
+                let span = Duration::from_micros(us);
+                let slides = kind == LITESTASH_DEADLINE_IDLE;
+                Ok(Some(if slides { Deadline::Idle(span) } else { Deadline::In(span) }))
+            }
             _ => Err(invalid("the deadline is of no known kind")),
         }
     }
@@ -284,14 +310,18 @@ impl litestash_set_options {
         if self.reserved != [0; 2] {
             return Err(invalid("a reserved field is not zero"));
         }
-        let condition = match self.condition {
-            LITESTASH_IF_ANY => Condition::Always,
-            LITESTASH_IF_ABSENT => Condition::Absent,
-            LITESTASH_IF_PRESENT => Condition::Present,
-            LITESTASH_IF_VERSION => Condition::Version(Version::from_micros(self.version)),
-            _ => return Err(invalid("the condition is of no known kind")),
-        };
+        let condition = self.condition()?;
         Ok(SetOptions { deadline: self.deadline.checked()?, keep_ttl: self.keep_ttl != 0, condition })
+    }
+
+    pub(super) fn condition(&self) -> Result<Condition> {
+        match self.condition {
+            LITESTASH_IF_ANY => Ok(Condition::Always),
+            LITESTASH_IF_ABSENT => Ok(Condition::Absent),
+            LITESTASH_IF_PRESENT => Ok(Condition::Present),
+            LITESTASH_IF_VERSION => Ok(Condition::Version(Version::from_micros(self.version))),
+            _ => Err(invalid("the condition is of no known kind")),
+        }
     }
 }
 

@@ -20,8 +20,8 @@
  * language. litestash_error_message() is the text of this thread's last one. A miss, and a condition that does
  * not hold, are no errors. Places for answers are written last, and only if the answer is LITESTASH_OK.
  *
- * HANDLES. litestash_stash, litestash_iterator and litestash_builder are numbers in a struct, to be passed by
- * value and copied as you like. One that was given back is answered with LITESTASH_CLOSED, and anything else
+ * HANDLES. litestash_stash, litestash_iterator, litestash_builder and litestash_subscription are numbers in a
+ * struct, to be passed by value and copied as you like. A bucket's handle is a litestash_stash too. One that was given back is answered with LITESTASH_CLOSED, and anything else
  * that is none with LITESTASH_INVALID_ARGUMENT: closing twice, using a handle after closing, and closing while
  * other threads use it are safe.
  *
@@ -35,13 +35,18 @@
  * a litestash_reader reads one, litestash_value_from_json and litestash_value_to_json are the short way; no
  * MessagePack library is needed. Reports (statistics and the like) are such values too.
  *
- * THREADS. A litestash_stash may be used by any number of threads at the same time. An iterator or a builder is
- * for one thread at a time; another one is answered with LITESTASH_BUSY. A reader is a plain struct. Errors'
- * texts belong to their thread. Calls block until they are done; none may be made from a signal handler. After
- * fork() a child is answered with LITESTASH_FORKED and opens the stash anew.
+ * THREADS. A litestash_stash and a litestash_subscription may be used by any number of threads at the same
+ * time. An iterator or a builder is for one thread at a time; another one is answered with LITESTASH_BUSY. A
+ * reader is a plain struct. Errors' texts belong to their thread. Calls block until they are done; none may be
+ * made from a signal handler. After fork() a child is answered with LITESTASH_FORKED and opens the stash anew.
  *
- * CALLBACKS (the computation of litestash_get_or_set, a clock, the functions of import and export) must return:
- * no longjmp and no C++ exception may leave them. Unless it says otherwise they run in the calling thread.
+ * CALLBACKS must return: no longjmp and no C++ exception may leave them. Where they run:
+ *   - the calling thread, during the call: litestash_compute, litestash_holds, litestash_write,
+ *     litestash_progress. They may use the stash; a computation must not ask for its own key.
+ *   - a thread of the library's, during the call: litestash_read, one call at a time.
+ *   - a thread of each subscription's own, until litestash_unsubscribe returned: litestash_listener, one call
+ *     at a time. It may use the stash, close it, and unsubscribe.
+ *   - any thread, until the stash was closed: litestash_clock. It must not use the stash.
  *
  * COMPATIBILITY. Numbers and names of errors never change. Before 1.0 a new minor version may change this
  * interface, and has another soname; LITESTASH_VERSION_NUMBER and litestash_version_number() tell header and

@@ -63,6 +63,22 @@ static inline litestash_deadline litestash_deadline_at(int64_t unix_microseconds
   return deadline;
 }
 
+/* That many microseconds after each use of the row. */
+static inline litestash_deadline litestash_deadline_idle(int64_t microseconds)
+{
+  litestash_deadline deadline = litestash_deadline_in(microseconds);
+  deadline.kind = LITESTASH_DEADLINE_IDLE;
+  return deadline;
+}
+
+/* Never, whatever the stash's default is. */
+static inline litestash_deadline litestash_deadline_never(void)
+{
+  litestash_deadline deadline = litestash_deadline_in(0);
+  deadline.kind = LITESTASH_DEADLINE_NEVER;
+  return deadline;
+}
+
 /* The defaults of litestash_open. */
 static inline litestash_options litestash_options_default(void)
 {
@@ -86,6 +102,30 @@ static inline litestash_set_options litestash_set_options_ttl(int64_t microsecon
   litestash_set_options options = litestash_set_options_default();
   options.deadline = litestash_deadline_in(microseconds);
   return options;
+}
+
+/* The defaults of litestash_get_or_set_with. */
+static inline litestash_compute_options litestash_compute_options_default(void)
+{
+  litestash_compute_options options;
+  memset(&options, 0, sizeof options);
+  return options;
+}
+
+/* The defaults of litestash_bucket. */
+static inline litestash_bucket_options litestash_bucket_options_default(void)
+{
+  litestash_bucket_options options;
+  memset(&options, 0, sizeof options);
+  return options;
+}
+
+/* The defaults of litestash_subscribe: every change. */
+static inline litestash_filter litestash_filter_default(void)
+{
+  litestash_filter filter;
+  memset(&filter, 0, sizeof filter);
+  return filter;
 }
 
 /* The defaults of iterations: everything. */
