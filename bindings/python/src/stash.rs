@@ -399,11 +399,13 @@ impl Stash {
         Ok(self.handle(py)?.stash().path().map(PathBuf::from))
     }
 
+    /// Whether the stash ends with this object.
     #[getter]
     fn is_in_memory(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.handle(py)?.is_in_memory())
     }
 
+    /// Whether writes are refused.
     #[getter]
     fn is_read_only(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.handle(py)?.stash().is_read_only())
