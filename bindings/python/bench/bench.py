@@ -104,7 +104,8 @@ def set_new(store: Any, rows: int, round: int) -> None:
 
 def overwrite(store: Any, rows: int, round: int) -> None:
     for n in range(rows):
-        store[f"key:{n}"] = VALUE
+        # Another value than before: who compares first would have nothing to write.
+        store[f"key:{n}"] = VALUE | {"age": round}
 
 
 def hot_get(store: Any, rows: int, round: int) -> None:
