@@ -14,7 +14,7 @@ from typing import Any
 
 from litestash import MISSING, LiteStash, LiteStashError, Op, RefusedError, Timestamp, _litestash as native
 
-USAGE = "usage: runner.py script FILE DIR | vectors FILE | dump DIR"
+USAGE = "usage: runner.py script FILE DIR | vectors FILE | dump DIR [KEY]"
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 MICROSECOND = datetime.timedelta(microseconds=1)
@@ -26,8 +26,8 @@ def main(arguments: list[str]) -> int:
             lines = script(json.loads(Path(file).read_text("utf-8")), directory)
         case ["vectors", file]:
             lines = vectors(json.loads(Path(file).read_text("utf-8")))
-        case ["dump", directory]:
-            return dump(directory)
+        case ["dump", directory, *keys] if len(keys) < 2:
+            return dump(directory, *(bytes.fromhex(key) for key in keys))
         case _:
             print(USAGE, file=sys.stderr)
             return 2
@@ -36,13 +36,13 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def dump(directory: str) -> int:
+def dump(directory: str, key: bytes | None = None) -> int:
     if not Path(directory).is_dir():
         return 0
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows"
         try:
-            with LiteStash(directory, read_only=True, create=False, clock_us=0) as stash:
+            with LiteStash(directory, read_only=True, create=False, clock_us=0, encryption_key=key) as stash:
                 stash.export(rows)
         except LiteStashError as error:
             return 0 if error.kind == "NoStash" else 1
@@ -245,6 +245,11 @@ def watch(stash: LiteStash, members: dict[str, Any]) -> Any:
     stash.log_changes(datetime.timedelta(microseconds=members["us"]))
 
 
+def try_open(stash: LiteStash, members: dict[str, Any]) -> Any:
+    key = bytes.fromhex(members["encryption_key"]) if "encryption_key" in members else None
+    LiteStash(str(stash.path), read_only=True, create=False, clock_us=0, encryption_key=key).close()
+
+
 def sweep(stash: LiteStash, members: dict[str, Any]) -> Any:
     report = stash.sweep()
     return {name: report[name] for name in ("rows", "hints")}
@@ -265,6 +270,8 @@ SEVERAL: dict[str, Callable[[LiteStash, dict[str, Any]], Any]] = {
     "expire_older_than": age,
     "buckets": lambda stash, given: stash.buckets(),
     "watch": watch,
+    "try_open": try_open,
+    "rotate_key": lambda stash, given: stash.rotate_key()["resealed"],
 }
 
 
@@ -290,6 +297,10 @@ def script(text: dict[str, Any], directory: str) -> Iterator[Any]:
         options["max_rows"] = limits["rows"]
     if "eviction" in limits:
         options["eviction"] = limits["eviction"]
+    if "encryption_key" in given:
+        options["encryption_key"] = bytes.fromhex(given["encryption_key"])
+    if "compression" in given:
+        options["compression"] = given["compression"]
     stash = LiteStash(directory, clock_us=clock, **options)
     for members in text["operations"]:
         if members["op"] == "tick":
@@ -337,12 +348,21 @@ def records(case: dict[str, Any]) -> Any:
     return facts | {"body": facts["body"].hex()}
 
 
+def sealed(case: dict[str, Any]) -> Any:
+    given = [bytes.fromhex(case[name]) for name in ("keyring", "encryption_key", "key_hash", "key_column", "record")]
+    keyring, key, key_hash, column, record = given
+    place, version = (case["shard"], case["slot"]), (case["timestamp"], case["microsecond"])
+    facts = native.sealed_facts(keyring, key, case["bucket"], place, key_hash, column, version, record)
+    return facts | {"key": json.loads(facts["key"]), "body": facts["body"].hex()}
+
+
 KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "keys": keys,
     "values_valid": values_valid,
     "values_invalid": lambda case: {"value": shown(native.decode_value(bytes.fromhex(case["encoded"])))},
     "crc": lambda case: {"crc": f"{native.crc(bytes.fromhex(case['data'])):08x}"},
     "records": records,
+    "sealed": sealed,
     "interchange": lambda case: {"encoded": native.encode_value(native.value_from_interchange(case["json"])).hex()},
 }
 

@@ -242,6 +242,7 @@ fn keys(given: &Bound<'_, PyAny>, action: &Action) -> PyResult<(Vec<Py<PyAny>>, 
 
 #[pymethods]
 impl Stash {
+    /// Independent operations: what each answered, or its exception.
     fn apply<'py>(&self, py: Python<'py>, ops: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let ops = self::ops(ops)?;
         let answers = self.run(py, |stash| stash.apply(&ops))?;
@@ -259,6 +260,7 @@ impl Stash {
         objects(py, answers.raise(py)?)
     }
 
+    /// Operations that are done together or not at all. RefusedError if a condition does not hold.
     fn transaction<'py>(&self, py: Python<'py>, ops: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let ops = self::ops(ops)?;
         match self.run(py, |stash| stash.transaction(&ops))? {
@@ -276,6 +278,7 @@ impl Stash {
         }
     }
 
+    /// The values of the keys that are there.
     #[pyo3(signature = (keys, *, r#type = None))]
     fn get_many<'py>(
         &self,
@@ -301,6 +304,7 @@ impl Stash {
         Ok(found)
     }
 
+    /// Stores many values, those of a shard in one transaction. Returns their versions.
     #[pyo3(signature = (items, *, ttl = None, idle = None, expires_at = None))]
     fn set_many(
         &self,
@@ -325,6 +329,7 @@ impl Stash {
         Ok(answers.into_iter().filter_map(version).collect())
     }
 
+    /// Deletes many keys; tells for each whether it was there.
     fn delete_many(&self, py: Python<'_>, keys: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
         let (_, ops) = self::keys(keys, &Action::Delete)?;
         let answers = self.run(py, |stash| stash.apply_all(&ops))?;

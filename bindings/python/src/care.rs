@@ -8,52 +8,94 @@ use crate::error::Raise;
 use crate::stash::Stash;
 use crate::wait::detached;
 use litestash_core::contract::{msgpack, typed};
-use litestash_core::{Expiry, ImportOptions, ImportReport, Line, ScanOptions, Version};
+use litestash_core::{Expiry, ImportOptions, ImportReport, Line, Options, ScanOptions, Version};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::PathBuf;
 
+/// Key, value, deadline and time of the last write.
+type ForeignRow<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<i64>, Option<i64>);
+
 fn report<'py>(py: Python<'py>, report: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
     decode::object(py, &typed::to_bytes(report).raise(py)?)
 }
 
-/// Copies what is sound in a damaged stash into a new one.
+/// Copies what is sound in a damaged stash into a new one. Returns what was copied and what was lost.
+///
+/// The keywords are options of `LiteStash`, such as the key of an encrypted stash.
 #[pyfunction]
-pub(crate) fn repair(py: Python<'_>, source: PathBuf, destination: PathBuf) -> PyResult<Bound<'_, PyAny>> {
-    let done = detached(py, || litestash_core::repair(source, destination)).raise(py)?;
+#[pyo3(signature = (source, destination, **options))]
+pub(crate) fn repair<'py>(
+    py: Python<'py>,
+    source: PathBuf,
+    destination: PathBuf,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let options = options.map_or_else(|| Ok(Options::new()), crate::open::repair_options)?;
+    let done = detached(py, || litestash_core::repair_with(source, destination, options)).raise(py)?;
     report(py, &done)
 }
 
 #[pymethods]
 impl Stash {
+    /// Figures about the stash.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         report(py, &self.run(py, |stash| stash.stats())?)
     }
 
+    /// Reads and checks everything. `problems` is empty if all is sound.
     fn verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let handle = self.handle(py)?;
         report(py, &interruptible(py, |goes_on| handle.ready()?.verify_while(goes_on))?)
     }
 
+    /// Copies the stash into another directory while it is used.
     fn backup<'py>(&self, py: Python<'py>, destination: PathBuf) -> PyResult<Bound<'py, PyAny>> {
         let handle = self.handle(py)?;
         report(py, &interruptible(py, |goes_on| handle.ready()?.backup_while(destination, goes_on))?)
     }
 
+    /// Gives an encrypted stash a new data key, and seals every row with it.
+    fn rotate_key<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let handle = self.handle(py)?;
+        report(py, &interruptible(py, |goes_on| handle.ready()?.rotate_key(|_| goes_on()))?)
+    }
+
+    /// Makes another key the one that opens an encrypted stash.
+    fn change_key(&self, py: Python<'_>, key: &[u8]) -> PyResult<()> {
+        self.run(py, |stash| stash.change_key(key))
+    }
+
+    /// Makes a passphrase what opens an encrypted stash.
+    fn change_passphrase(&self, py: Python<'_>, passphrase: &str) -> PyResult<()> {
+        self.run(py, |stash| stash.change_passphrase(passphrase))
+    }
+
+    /// Whether the stash is encrypted.
+    #[getter]
+    fn is_encrypted(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.handle(py)?.stash().is_encrypted())
+    }
+
+    /// Gives free pages back to the file system.
     fn compact<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         report(py, &self.run(py, |stash| stash.compact())?)
     }
 
+    /// Makes everything that was acknowledged so far survive a power cut.
     fn sync(&self, py: Python<'_>) -> PyResult<()> {
         self.run(py, |stash| stash.sync())
     }
 
+    /// Removes expired rows now.
     fn sweep<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         report(py, &self.run(py, |stash| stash.sweep())?)
     }
 
+    /// Removes rows that were written longer ago. Returns how many.
     #[pyo3(signature = (age, *, prefix = None))]
     fn expire_older_than(
         &self,
@@ -65,6 +107,7 @@ impl Stash {
         self.run(py, |stash| stash.expire_older_than(age, prefix))
     }
 
+    /// Writes every row as JSON Lines.
     #[pyo3(signature = (path, *, prefix = None))]
     fn export<'py>(
         &self,
@@ -80,6 +123,7 @@ impl Stash {
         report(py, &done)
     }
 
+    /// Reads JSON Lines and stores each row.
     #[pyo3(signature = (path, *, keep_versions = false))]
     fn import_<'py>(
         &self,
@@ -97,11 +141,7 @@ impl Stash {
     }
 
     /// Stores rows from elsewhere: key, value, deadline and time of the last write in microseconds.
-    fn _import_rows<'py>(
-        &self,
-        py: Python<'py>,
-        rows: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>, Option<i64>, Option<i64>)>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn _import_rows<'py>(&self, py: Python<'py>, rows: Vec<ForeignRow<'py>>) -> PyResult<Bound<'py, PyAny>> {
         let mut lines = Vec::with_capacity(rows.len());
         for (key, value, expires_at, version) in rows {
             lines.push(Line {
@@ -119,14 +159,17 @@ impl Stash {
         report(py, &done.raise(py)?)
     }
 
+    /// The names of all buckets.
     fn buckets(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         self.run(py, |stash| stash.buckets())
     }
 
+    /// Deletes a bucket with all that is in it. Returns whether there was one.
     fn drop_bucket(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
         self.run(py, |stash| stash.drop_bucket(name))
     }
 
+    /// Asks everybody who writes the stash to log changes for so long.
     fn log_changes(&self, py: Python<'_>, span: &Bound<'_, PyAny>) -> PyResult<()> {
         let span = duration(span)?;
         self.run(py, |stash| stash.log_changes(span))

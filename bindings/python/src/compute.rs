@@ -13,6 +13,7 @@ use std::sync::Mutex;
 
 #[pymethods]
 impl Stash {
+    /// The value of a key; if it is not there, what `compute` gives, stored. One computation for each key.
     #[pyo3(signature = (key, compute, *, ttl = None, idle = None, expires_at = None, stale_while_revalidate = None,
         lease = None, across_processes = true))]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the method in Python")]

@@ -36,7 +36,7 @@ pub(crate) fn span(object: &Bound<'_, PyAny>) -> PyResult<Span> {
         }
         // Whole microseconds, so that what looks decimal stays so.
         let us = (seconds * 1e6).round();
-        if us.is_finite() && us >= 0.0 && us < 9e18 {
+        if (0.0..9e18).contains(&us) {
             return Ok(Span::For(Duration::from_micros(us as u64)));
         }
     }

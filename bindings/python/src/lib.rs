@@ -31,7 +31,7 @@ mod _litestash {
     #[pymodule_export]
     use super::testing::{
         advance_clock, crc, decode_value, encode_value, key_facts, key_from_interchange, record_facts,
-        value_from_interchange, value_to_interchange,
+        sealed_facts, value_from_interchange, value_to_interchange,
     };
     #[pymodule_export]
     use super::{

@@ -3,9 +3,9 @@
 use crate::deadline::{Span, duration, span};
 use crate::error::{Outcome, Raise, invalid, refused};
 use crate::handle::{Handle, Source};
-use litestash_core::{BucketOptions, Durability, ErrorKind, Eviction, Limits, Options};
+use litestash_core::{BucketOptions, Compression, Durability, ErrorKind, Eviction, Limits, Options};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ pub(crate) fn level(py: Python<'_>, name: &str) -> PyResult<Durability> {
 fn eviction(py: Python<'_>, name: &str) -> PyResult<Eviction> {
     match name {
         "none" => Ok(Eviction::None),
-        "least-recently-stored" => Ok(Eviction::LeastRecentlyStored),
-        "least-recently-used" => Ok(Eviction::LeastRecentlyUsed),
-        "least-frequently-used" => Ok(Eviction::LeastFrequentlyUsed),
+        "least_recently_stored" => Ok(Eviction::LeastRecentlyStored),
+        "least_recently_used" => Ok(Eviction::LeastRecentlyUsed),
+        "least_frequently_used" => Ok(Eviction::LeastFrequentlyUsed),
         "random" => Ok(Eviction::Random),
         _ => Err(invalid(
             py,
-            "eviction is 'none', 'least-recently-stored', 'least-recently-used', 'least-frequently-used' or 'random'",
+            "eviction is 'none', 'least_recently_stored', 'least_recently_used', 'least_frequently_used' or 'random'",
         )),
     }
 }
@@ -120,6 +120,44 @@ fn options(given: &Given<'_, '_>) -> PyResult<Options> {
     if let Some(number) = given.number("value_bytes_max")? {
         options = options.value_bytes_max(bytes(py, number)?);
     }
+    if let Some(value) = given.take("compression")? {
+        options = options.compression(compression(&value)?);
+    }
+    if let Some(key) = given.take("encryption_key")?.filter(|key| !key.is_none()) {
+        let key = key.cast::<PyBytes>().map_err(|_| invalid(py, "encryption_key is 32 bytes"))?;
+        options = options.encryption_key(key.as_bytes());
+    }
+    if let Some(phrase) = given.take("passphrase")?.filter(|phrase| !phrase.is_none()) {
+        let phrase = phrase.cast::<PyString>().map_err(|_| invalid(py, "passphrase is text"))?;
+        options = options.passphrase(phrase.to_str()?);
+    }
+    Ok(options)
+}
+
+/// `compression`: a flag, or a dictionary with `level` and `min_bytes`.
+fn compression(value: &Bound<'_, PyAny>) -> PyResult<Option<Compression>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    if let Ok(flag) = value.cast::<PyBool>() {
+        return Ok(flag.is_true().then(Compression::default));
+    }
+    let py = value.py();
+    let no_compression = || invalid(py, "compression is a bool, or a dict with level and min_bytes");
+    let given = value.cast::<PyDict>().map_err(|_| no_compression())?.copy()?;
+    let given = Given(&given);
+    let default = Compression::default();
+    let level = given.take("level")?.map_or(Ok(default.level), |level| level.extract());
+    let min_bytes = given.number("min_bytes")?.map_or(Ok(default.min_bytes), |number| bytes(py, number))?;
+    given.end()?;
+    Ok(Some(Compression { level: level.map_err(|_| no_compression())?, min_bytes }))
+}
+
+/// The options of a repair.
+pub(crate) fn repair_options(given: &Bound<'_, PyDict>) -> PyResult<Options> {
+    let given = Given(given);
+    let options = options(&given)?;
+    given.end()?;
     Ok(options)
 }
 
@@ -134,7 +172,8 @@ pub(crate) fn open(path: Option<PathBuf>, given: &Bound<'_, PyDict>) -> PyResult
         let clock = clock.map(litestash_core::FixedClock::new);
         // What the background removes, and when, would make the files depend on more than the calls.
         let fixed = |options: Options, clock: &litestash_core::FixedClock| {
-            options.clock(clock.clone()).background(false).origin(1)
+            let counted = crate::testing::random();
+            options.clock(clock.clone()).background(false).origin(1).random(counted)
         };
         (clock.iter().fold(options, fixed), clock)
     };

@@ -114,6 +114,7 @@ impl Stash {
         self.run(py, |stash| stash.is_empty()).map(|is_empty| !is_empty)
     }
 
+    /// Deletes every row. The files stay; `compact` gives their space back.
     fn clear(&self, py: Python<'_>) -> PyResult<()> {
         self.run(py, |stash| stash.clear())
     }

@@ -176,6 +176,8 @@ impl Stash {
         self.handle.set(Arc::new(handle)).map_err(|_| invalid(py, "the stash is open already"))
     }
 
+    /// The value of a key, or `default`. `type` says what it is read as; a value that is none is
+    /// TypeMismatchError.
     #[pyo3(signature = (key, default = None, *, r#type = None))]
     fn get<'py>(
         &self,
@@ -190,6 +192,7 @@ impl Stash {
         }
     }
 
+    /// The value of a key. KeyError if it is not there.
     fn __getitem__<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         match with_key(key, |key| self.find(py, key))? {
             Some(value) => Ok(value),
@@ -213,6 +216,9 @@ impl Stash {
         if self.delete(py, key)? { Ok(()) } else { Err(PyKeyError::new_err((key.clone().unbind(),))) }
     }
 
+    /// Stores a value with a deadline or on a condition. Returns the new version, or None if that did not hold.
+    ///
+    /// `ttl` and `idle` (after the last use) are seconds or timedeltas, `expires_at` is an aware datetime or Unix time.
     #[pyo3(signature = (key, value, *, ttl = None, idle = None, expires_at = None, keep_ttl = false,
         if_absent = false, if_present = false, if_version = None))]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the method in Python")]
@@ -235,6 +241,7 @@ impl Stash {
         with_key(key, |key| self.put(py, key, encoded(value)?, options))
     }
 
+    /// Stores a value if the key is not there. Returns whether it did.
     #[pyo3(signature = (key, value, *, ttl = None, idle = None, expires_at = None))]
     fn add(
         &self,
@@ -250,6 +257,7 @@ impl Stash {
         with_key(key, |key| Ok(self.put(py, key, encoded(value)?, options)?.is_some()))
     }
 
+    /// Stores a value if the key is there. Returns whether it did.
     #[pyo3(signature = (key, value, *, ttl = None, idle = None, expires_at = None))]
     fn replace(
         &self,
@@ -265,10 +273,12 @@ impl Stash {
         with_key(key, |key| Ok(self.put(py, key, encoded(value)?, options)?.is_some()))
     }
 
+    /// Deletes a key. Returns whether it was there.
     fn delete(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         with_key(key, |key| self.run(py, |stash| stash.delete(key)))
     }
 
+    /// The value of a key, which is deleted, in one step.
     #[pyo3(signature = (key, default = None, *, r#type = None))]
     fn take<'py>(
         &self,
@@ -283,6 +293,7 @@ impl Stash {
         }
     }
 
+    /// Adds to a number, 1 unless said otherwise, and returns the sum. A key that is not there counts as 0.
     #[pyo3(signature = (key, by = None))]
     fn incr<'py>(
         &self,
@@ -295,6 +306,8 @@ impl Stash {
         crate::batch::object(py, answer)
     }
 
+    /// Stores `value` if the key holds `expected`; `MISSING` for a key that is not there. Returns whether
+    /// it did.
     fn compare_and_set(
         &self,
         py: Python<'_>,
@@ -319,6 +332,7 @@ impl Stash {
         })
     }
 
+    /// Gives a key a new deadline. Returns whether it was there.
     #[pyo3(signature = (key, ttl = None, *, idle = None, expires_at = None))]
     fn expire(
         &self,
@@ -331,19 +345,23 @@ impl Stash {
         self.flag(py, key, crate::batch::expire(py, ttl, idle, expires_at)?)
     }
 
+    /// Takes a key's deadline away. Returns whether it had one.
     fn persist(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         self.flag(py, key, Action::Persist)
     }
 
+    /// Begins a sliding deadline anew. Returns whether the key was there.
     fn touch(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         self.flag(py, key, Action::Touch)
     }
 
+    /// The value of a key with its version, deadline and size, or None.
     fn entry(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<Option<Entry>> {
         let row = with_key(key, |key| self.run(py, |stash| stash.entry(key)))?;
         row.map(|row| entry(py, &row)).transpose()
     }
 
+    /// When a key ends, or None if it has no deadline. KeyError if it is not there.
     fn expires_at<'py>(
         &self,
         py: Python<'py>,
@@ -355,6 +373,7 @@ impl Stash {
         }
     }
 
+    /// Seconds that a key has left, or None if it has no deadline. KeyError if it is not there.
     fn ttl(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
         match with_key(key, |key| self.run(py, |stash| stash.ttl(key)))? {
             None => Err(PyKeyError::new_err((key.clone().unbind(),))),
@@ -362,26 +381,31 @@ impl Stash {
         }
     }
 
+    /// Closes the stash. What was acknowledged is written.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let Some(handle) = self.handle.get() else { return Ok(()) };
         detached(py, || handle.close()).raise(py)
     }
 
+    /// Whether it was closed.
     #[getter]
     fn closed(&self) -> bool {
         self.handle.get().is_none_or(|handle| handle.is_closed())
     }
 
+    /// The directory, or None in memory.
     #[getter]
     fn path(&self, py: Python<'_>) -> PyResult<Option<PathBuf>> {
         Ok(self.handle(py)?.stash().path().map(PathBuf::from))
     }
 
+    /// Whether the stash ends with this object.
     #[getter]
     fn is_in_memory(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.handle(py)?.is_in_memory())
     }
 
+    /// Whether writes are refused.
     #[getter]
     fn is_read_only(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.handle(py)?.stash().is_read_only())

@@ -4,13 +4,23 @@ use crate::error::{Raise, refused};
 use crate::key::{checked, with_key};
 use crate::stash::Stash;
 use crate::{decode, encode};
+use litestash_core::contract::format::{Cipher, Envelope, Format, Keeper, Keyring, Unlock};
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::interchange::{key_from_json, key_to_json, value_from_json, value_to_json};
-use litestash_core::contract::route::Route;
-use litestash_core::contract::{msgpack, record};
-use litestash_core::{Error, ErrorKind, KeyRef, Version};
+use litestash_core::contract::key::StoredKey;
+use litestash_core::contract::limits::VALUE_BYTES_DEFAULT;
+use litestash_core::contract::msgpack;
+use litestash_core::contract::route::{Place, Route, ShardId, Slot};
+use litestash_core::{CountingRandom, Error, ErrorKind, KeyRef, Version};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use std::sync::{Arc, OnceLock};
+
+/// The bytes of a run, which a reopening does not begin anew.
+pub(crate) fn random() -> CountingRandom {
+    static RANDOM: OnceLock<CountingRandom> = OnceLock::new();
+    RANDOM.get_or_init(CountingRandom::default).clone()
+}
 
 /// Moves the clock of a stash that was opened with a fixed one.
 #[pyfunction]
@@ -96,14 +106,68 @@ pub(crate) fn record_facts<'py>(
     let hash = KeyHash::from_slice(key_hash)
         .ok_or_else(|| refused(py, ErrorKind::Internal, "a hash has 64 bytes"))?;
     let version = Version::from_columns(timestamp, microsecond).raise(py)?;
-    let record = record::decode(&hash, version, stored).raise(py)?;
-    msgpack::validate(record.body)
+    let place = Place { hash, route: Route::of(&hash) };
+    let record = Format::new(VALUE_BYTES_DEFAULT, None, None).decode(&place, version, stored).raise(py)?;
+    msgpack::validate(&record.body)
         .map_err(|error| Error::new(ErrorKind::Corrupt, "the body is not canonical").with_source(error))
         .raise(py)?;
     let facts = PyDict::new(py);
     facts.set_item("flags", record.flags)?;
     facts.set_item("expires_at", record.expiry.expires_at)?;
     facts.set_item("idle_us", record.expiry.idle_us)?;
-    facts.set_item("body", PyBytes::new(py, record.body))?;
+    facts.set_item("body", PyBytes::new(py, &record.body))?;
+    Ok(facts)
+}
+
+/// A keyring that nobody changes, and no random bytes: nothing is written.
+struct Still;
+
+impl Keeper for Still {
+    fn random(&self, _: &mut [u8]) -> litestash_core::Result<()> {
+        Err(Error::new(ErrorKind::Internal, "nothing is written"))
+    }
+
+    fn changed(&self, _seen: u64) -> litestash_core::Result<Option<(u64, Keyring)>> {
+        Ok(None)
+    }
+}
+
+/// The parts of a stored record that is encrypted, and its key.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "the members of a case")]
+pub(crate) fn sealed_facts<'py>(
+    py: Python<'py>,
+    keyring: &[u8],
+    encryption_key: &[u8],
+    bucket: &str,
+    place: (u8, u8),
+    key_hash: &[u8],
+    key_column: &[u8],
+    version: (i64, i64),
+    stored: &[u8],
+) -> PyResult<Bound<'py, PyDict>> {
+    let read = || {
+        let envelope = Envelope::from_bytes(keyring)?;
+        let secret = Unlock::key(encryption_key)?.secret(envelope.kdf())?;
+        let cipher = Cipher::new(&envelope.open(&secret)?, bucket, Arc::new(Still));
+        let format = Format::new(VALUE_BYTES_DEFAULT, None, Some(cipher));
+        let no_place = || Error::new(ErrorKind::InvalidArgument, "there is no such place");
+        let hash = KeyHash::from_slice(key_hash).ok_or_else(no_place)?;
+        let shard = ShardId::new(place.0).ok_or_else(no_place)?;
+        let slot = Slot::new(place.1).ok_or_else(no_place)?;
+        let place = Place { hash, route: Route { shard, slot } };
+        let version = Version::from_columns(version.0, version.1)?;
+        let record = format.decode(&place, version, stored)?;
+        let mut key = String::new();
+        key_to_json(format.decode_key(&place, StoredKey::Blob(key_column))?.as_ref(), &mut key);
+        Ok((key, record.flags, record.expiry, record.body.to_vec()))
+    };
+    let (key, flags, expiry, body) = read().raise(py)?;
+    let facts = PyDict::new(py);
+    facts.set_item("key", key)?;
+    facts.set_item("flags", flags)?;
+    facts.set_item("expires_at", expiry.expires_at)?;
+    facts.set_item("idle_us", expiry.idle_us)?;
+    facts.set_item("body", PyBytes::new(py, &body))?;
     Ok(facts)
 }

@@ -50,7 +50,7 @@ impl Timestamp {
     /// Microseconds since 1970, if it has no finer part and they fit.
     pub(crate) fn micros(self) -> Option<i64> {
         let micros = i128::from(self.seconds) * 1_000_000 + i128::from(self.nanoseconds / 1000);
-        if self.nanoseconds % 1000 == 0 { i64::try_from(micros).ok() } else { None }
+        if self.nanoseconds.is_multiple_of(1000) { i64::try_from(micros).ok() } else { None }
     }
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn moment(object: &Bound<'_, PyAny>) -> PyResult<Moment> {
 pub(crate) fn object(py: Python<'_>, moment: Moment) -> PyResult<Bound<'_, PyAny>> {
     let (seconds, nanoseconds) = (moment.seconds(), moment.nanoseconds());
     // Years 1 to 9999.
-    if nanoseconds % 1000 == 0 && (-62_135_596_800..=253_402_300_799).contains(&seconds) {
+    if nanoseconds.is_multiple_of(1000) && (-62_135_596_800..=253_402_300_799).contains(&seconds) {
         let module = module(py)?;
         let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
         let since = module.timedelta.bind(py).call1((days, rest, nanoseconds / 1000))?;

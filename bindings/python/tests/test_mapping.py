@@ -199,6 +199,6 @@ def test_limits_evict_or_refuse(folder: Path) -> None:
         with pytest.raises(LiteStashError) as full:
             stash["one more"] = 1
         assert full.value.kind == "LimitReached"
-    with LiteStash(folder, max_rows=10, eviction="least-recently-stored") as stash:
+    with LiteStash(folder, max_rows=10, eviction="least_recently_stored") as stash:
         stash["one more"] = 1
         assert len(stash) == 10 and stash["one more"] == 1

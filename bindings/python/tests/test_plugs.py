@@ -61,7 +61,7 @@ def test_flask_caching_and_flask_session(folder: Path) -> None:
         "CACHE_TYPE": "litestash.plugs.flask_caching.LiteStashCache",
         "CACHE_DIR": str(folder),
         "CACHE_DEFAULT_TIMEOUT": 50,
-        "CACHE_OPTIONS": {"max_bytes": 64 << 20, "eviction": "least-recently-used"},
+        "CACHE_OPTIONS": {"max_bytes": 64 << 20, "eviction": "least_recently_used"},
         "SESSION_TYPE": "cachelib",
         "SESSION_CACHELIB": cachelib_plug.LiteStashCache(folder / "sessions"),
     }

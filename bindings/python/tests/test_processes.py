@@ -247,8 +247,9 @@ def test_ctrl_c_at_any_moment_leaves_the_stash_sound(folder: Path) -> None:
         import os, random, signal, sys, threading
         from litestash import LiteStash, LiteStashError
         stash = LiteStash(sys.argv[1])
-        done = threading.Event()
+        go, done = threading.Event(), threading.Event()
         def shoot():
+            go.wait()
             for _ in range(60):
                 done.wait(random.uniform(0.0005, 0.004))
                 os.kill(os.getpid(), signal.SIGINT)
@@ -258,6 +259,7 @@ def test_ctrl_c_at_any_moment_leaves_the_stash_sound(folder: Path) -> None:
         thread.start()
         while True:
             try:
+                go.set()
                 while not done.is_set():
                     n += 1
                     stash[n % 100] = {"n": n}

@@ -111,7 +111,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "python",
         identity: Identity::Files,
-        lacks: ENCRYPTION,
+        lacks: &[],
         vectors: true,
         knows_later_scripts: true,
         is_measure: false,

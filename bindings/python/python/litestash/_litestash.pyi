@@ -15,7 +15,7 @@ __version__: str
 sqlite_version: str
 
 def begin_exit() -> None: ...
-def repair(source: str | os.PathLike[str], destination: str | os.PathLike[str]) -> dict[str, Any]:
+def repair(source: str | os.PathLike[str], destination: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
     """Copies what is sound in a damaged stash into a new one. Returns what was copied and what was lost."""
 
 @final
@@ -260,6 +260,14 @@ class Stash:
         """Reads and checks everything. `problems` is empty if all is sound."""
     def backup(self, destination: str | os.PathLike[str]) -> dict[str, Any]:
         """Copies the stash into another directory while it is used."""
+    def rotate_key(self) -> dict[str, Any]:
+        """Gives an encrypted stash a new data key, and seals every row with it."""
+    def change_key(self, key: bytes) -> None:
+        """Makes another key the one that opens an encrypted stash."""
+    def change_passphrase(self, passphrase: str) -> None:
+        """Makes a passphrase what opens an encrypted stash."""
+    @property
+    def is_encrypted(self) -> bool: ...
     def compact(self) -> dict[str, Any]:
         """Gives free pages back to the file system."""
     def sync(self) -> None:

@@ -25,6 +25,10 @@ _StashT = TypeVar("_StashT", bound="LiteStash")
 _UPDATE_ROWS = 1000
 
 
+#: Options that no pickle holds.
+_SECRETS = frozenset({"encryption_key", "passphrase"})
+
+
 class LiteStash(Stash, MutableMapping[Key, Any]):
     """A key-value store in a directory, used like a dict, and by any number of threads and processes at once.
 
@@ -56,7 +60,8 @@ class LiteStash(Stash, MutableMapping[Key, Any]):
     `immutable` (False; read-only, and nobody writes), `allow_network_file_system` (False), `durability` (`"normal"`),
     `busy_timeout` (30 s), `value_bytes_max` (64 MiB), `cache_bytes` (16 MiB), `default_ttl` (None), `background` (True:
     expired rows are removed by themselves), `max_bytes`, `max_rows` (None), `eviction` (`"none"`,
-    `"least-recently-stored"`, `"least-recently-used"`, `"least-frequently-used"` or `"random"`).
+    `"least_recently_stored"`, `"least_recently_used"`, `"least_frequently_used"` or `"random"`), `compression` (False;
+    True, or a dict with `level` and `min_bytes`), `encryption_key` (32 bytes) or `passphrase` (None).
     """
 
     _reopened_with: tuple[Any, ...]
@@ -355,6 +360,8 @@ class LiteStash(Stash, MutableMapping[Key, Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         if self.is_in_memory:
             raise TypeError("a stash in memory cannot be pickled")
+        if not _SECRETS.isdisjoint(self._reopened_with[-1]):
+            raise TypeError("an encrypted stash cannot be pickled: the pickle would hold its key")
         return _restored, (type(self), self._reopened_with)
 
     def __repr__(self) -> str:

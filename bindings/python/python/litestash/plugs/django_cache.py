@@ -5,7 +5,7 @@
             "BACKEND": "litestash.plugs.django_cache.LiteStashCache",
             "LOCATION": "/var/cache/site",
             "TIMEOUT": 300,
-            "OPTIONS": {"max_bytes": 256 << 20, "eviction": "least-recently-used"},
+            "OPTIONS": {"max_bytes": 256 << 20, "eviction": "least_recently_used"},
         }
     }
 

@@ -2,7 +2,7 @@
 
     app.config["CACHE_TYPE"] = "litestash.plugs.flask_caching.LiteStashCache"
     app.config["CACHE_DIR"] = "data"
-    app.config["CACHE_OPTIONS"] = {"max_bytes": 64 << 20, "eviction": "least-recently-used"}
+    app.config["CACHE_OPTIONS"] = {"max_bytes": 64 << 20, "eviction": "least_recently_used"}
 """
 
 from __future__ import annotations
