@@ -50,6 +50,8 @@ public enum ErrorCode: Int32, Sendable, CaseIterable {
     case computeFailed = 23
     /// The caller stopped the operation, or a callback asked for it.
     case cancelled = 24
+    /// The stash is encrypted and no key or the wrong one was given, or a key was given for a stash that is not encrypted.
+    case wrongKey = 25
     /// The write would take the stash beyond its limits, and nothing is evicted to make room; or the value is too large to fit at all. Nothing was written.
     case limitReached = 26
 }
