@@ -1,4 +1,4 @@
 import litestash from './index.js';
 
-export const { LiteStash, LiteStashError, Entry, Float, Timestamp, memoize, version, sqliteVersion } = litestash;
+export const { LiteStash, LiteStashError, Entry, Float, Timestamp, Watch, memoize, version, sqliteVersion } = litestash;
 export default litestash;

@@ -1,10 +1,14 @@
 //! `cargo xtask codegen`: every file that is generated and committed. With `--check` nothing is written.
 
+mod elixir_errors;
 mod error_codes;
 mod errors;
 mod golden;
 mod header;
+mod kotlin;
+mod python_errors;
 mod swift;
+mod uniffi;
 mod vectors;
 
 use anyhow::{Result, bail};
@@ -32,8 +36,12 @@ type Generator = fn(Mode) -> Result<Vec<String>>;
 const GENERATORS: &[Generator] = &[
     errors::generate,
     error_codes::generate,
+    python_errors::generate,
+    elixir_errors::generate,
     header::generate,
+    kotlin::generate,
     swift::generate,
+    uniffi::generate,
     vectors::generate,
     golden::generate,
 ];

@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: what is handed to users, as files.
 
 pub(crate) mod capi;
+mod hex;
 pub(crate) mod swift;
 
 use anyhow::Result;
@@ -21,6 +22,14 @@ enum What {
         #[arg(long)]
         prefix: PathBuf,
     },
+    /// The Hex package as a folder, with the native programs of this platform
+    Hex {
+        /// Where to lay it out; empty or missing
+        #[arg(long)]
+        prefix: PathBuf,
+    },
+    /// The Maven artifact, with the native library of this machine
+    Kotlin,
     /// The Swift package with an XCFramework
     Swift {
         /// Where to put it; must not be there
@@ -37,6 +46,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         What::Capi { prefix } => {
             capi::install(prefix, capi::Build::Release)?;
             println!("installed into {}", prefix.display());
+            Ok(())
+        }
+        What::Hex { prefix } => {
+            hex::lay_out(prefix)?;
+            println!("laid out in {}", prefix.display());
+            Ok(())
+        }
+        What::Kotlin => {
+            println!("built {}", crate::kotlin::package()?.display());
             Ok(())
         }
         What::Swift { folder, library } => {

@@ -8,14 +8,17 @@ mod coherence;
 mod conformance;
 mod crash;
 mod dist;
+mod elixir;
 mod evict;
 mod expiry;
 mod fairness;
 mod fuzz;
 mod instructions;
+mod kotlin;
 mod node;
 mod powercut;
 mod process;
+mod python;
 mod setup;
 mod soak;
 mod swift;
@@ -46,12 +49,15 @@ enum Command {
     Conformance(conformance::Arguments),
     Crash(crash::Arguments),
     Dist(dist::Arguments),
+    Elixir(elixir::Arguments),
     Evict(evict::Arguments),
     Expiry(expiry::Arguments),
     Fairness(fairness::Arguments),
     Fuzz(fuzz::Arguments),
     Powercut(powercut::Arguments),
+    Python(python::Arguments),
     Instructions(instructions::Arguments),
+    Kotlin(kotlin::Arguments),
     Soak(soak::Arguments),
     Swift(swift::Arguments),
     Test(test::Arguments),
@@ -81,12 +87,15 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::Dist(arguments) => dist::run(&arguments),
+        Command::Elixir(arguments) => elixir::run(&arguments),
         Command::Evict(arguments) => evict::run(&arguments),
         Command::Expiry(arguments) => expiry::run(&arguments),
         Command::Fairness(arguments) => fairness::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Powercut(arguments) => powercut::run(&arguments),
+        Command::Python(arguments) => python::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
+        Command::Kotlin(arguments) => kotlin::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),

@@ -17,6 +17,11 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need { program: "git", package: "git", purpose: "tidy lists the files of the repository" },
     Need { program: "python3", package: "python3", purpose: "the conformance suite and its reference" },
+    Need {
+        program: ENSUREPIP,
+        package: "python3-venv",
+        purpose: "the packages that the Python binding plugs into",
+    },
     Need { program: "cc", package: "gcc", purpose: "the bundled SQLite, and C programs" },
     Need { program: "c++", package: "g++", purpose: "the fuzzer's library, and C++ programs" },
     Need {
@@ -26,6 +31,7 @@ const NEEDS: &[Need] = &[
     },
     Need { program: "node", package: "nodejs", purpose: "the Node binding" },
     Need { program: "npm", package: "npm", purpose: "the Node binding" },
+    Need { program: "mix", package: "elixir", purpose: "the Elixir binding" },
     Need {
         program: "valgrind",
         package: "valgrind",
@@ -34,8 +40,13 @@ const NEEDS: &[Need] = &[
     Need { program: "pkg-config", package: "pkg-config", purpose: "finding the installed C library" },
     Need { program: "cmake", package: "cmake", purpose: "finding the installed C library" },
     Need { program: "make", package: "make", purpose: "what CMake writes" },
+    Need { program: "javac", package: "default-jdk-headless", purpose: "the Kotlin binding" },
+    Need { program: "mvn", package: "maven", purpose: "the Kotlin binding" },
     Need { program: "debootstrap", package: "debootstrap", purpose: "a Debian with a Swift compiler" },
 ];
+
+/// A module of Python's, which Debian has in a package of its own.
+const ENSUREPIP: &str = "python3 -m ensurepip";
 
 /// Installs what is missing where that is possible without asking, and returns what is
 /// still missing, in words.
@@ -84,8 +95,17 @@ pub(crate) fn node_problem() -> Option<&'static str> {
     (!found).then_some("needs Node 20 or newer")
 }
 
+/// Why Maven cannot build the Kotlin binding, if it cannot.
+pub(crate) fn maven_problem() -> Option<&'static str> {
+    (!on_path("mvn") || !on_path("javac")).then_some("needs Maven and a JDK of version 17 or newer")
+}
+
 fn is_there(program: &str) -> bool {
-    if program.contains(".so") { is_library(program) } else { on_path(program) }
+    match program {
+        ENSUREPIP => process::succeeds(process::python().args(["-c", "import ensurepip, venv"])),
+        library if library.contains(".so") => is_library(library),
+        program => on_path(program),
+    }
 }
 
 /// Whether a library lies in a folder where the dynamic linker looks, or one below, as Debian has them.

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
 use crate::{
-    armour, capi, codegen, coherence, conformance, crash, evict, expiry, fuzz, instructions, node, powercut,
-    process, setup, soak, swift, table, tidy, transactions,
+    armour, capi, codegen, coherence, conformance, crash, elixir, evict, expiry, fuzz, instructions, kotlin,
+    node, powercut, process, python, setup, soak, swift, table, tidy, transactions,
 };
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
@@ -46,6 +46,9 @@ const STEPS: &[Step] = &[
     }),
     Step::new("C", |_| capi::run(&capi::Arguments::tests())),
     Step::new("Node binding", |arguments| node::test(arguments.require_all)),
+    Step::new("Python binding", |arguments| python::test(arguments.require_all)),
+    Step::new("Elixir binding", |arguments| elixir::test(arguments.require_all)),
+    Step::new("Kotlin binding", |arguments| kotlin::test(arguments.require_all)),
     Step::new("Swift package", |arguments| swift::test(arguments.require_all)),
     Step::new("conformance", |arguments| {
         conformance::run(&conformance::Arguments::all(arguments.require_all))

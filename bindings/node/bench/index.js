@@ -11,7 +11,7 @@ const { join } = require('node:path');
 const { LiteStash } = require('..');
 
 const KEYS = 2_000;
-const ROUNDS = 7;
+const ROUNDS = 20;
 const HOT_READS = 20_000;
 const WRITES = 4_000;
 const CONCURRENT = 5_000;

@@ -1,7 +1,7 @@
 'use strict';
 
 /*
- * The runner of the conformance suite for the npm package: `script FILE DIR`, `vectors FILE` and `dump DIR`
+ * The runner of the conformance suite for the npm package: `script FILE DIR`, `vectors FILE` and `dump DIR [KEY]`
  * (conformance/PROTOCOL.md). LITESTASH_TESTING is set, so that the native part is the one for tests: its clock can be
  * fixed.
  */
@@ -29,10 +29,10 @@ function textOf(file) {
   }
 }
 
-async function dump(directory) {
+async function dump(directory, key) {
   let stash;
   try {
-    stash = await LiteStash.open(directory, { readOnly: true, clock: 0n });
+    stash = await LiteStash.open(directory, { readOnly: true, clock: 0n, encryptionKey: key && Buffer.from(key, 'hex') });
   } catch (error) {
     if (error.code === 'NoStash') return;
     throw error;
@@ -50,8 +50,8 @@ async function dump(directory) {
 async function main([command, ...given]) {
   if (command === 'script' && given.length === 2) await script.run(textOf(given[0]), given[1], print);
   else if (command === 'vectors' && given.length === 1) vectors.run(textOf(given[0]), print);
-  else if (command === 'dump' && given.length === 1) await dump(given[0]);
-  else throw new Usage('usage: runner.js script FILE DIR | vectors FILE | dump DIR');
+  else if (command === 'dump' && (given.length === 1 || given.length === 2)) await dump(...given);
+  else throw new Usage('usage: runner.js script FILE DIR | vectors FILE | dump DIR [KEY]');
 }
 
 main(process.argv.slice(2)).then(

@@ -37,6 +37,10 @@ const INPUTS = {
   bytes: bytesOf,
 };
 
+/** Members of what a record holds. */
+const factsOf = ({ flags, expiresAt, idleUs, body }) =>
+  `"flags":${flags},"expires_at":${expiresAt ?? null},"idle_us":${idleUs ?? null},"body":"${body.toString('hex')}"`;
+
 const KINDS = {
   keys: (given) => {
     const writer = new Writer();
@@ -51,8 +55,24 @@ const KINDS = {
   records: (given) => {
     const columns = [given.get('timestamp'), given.get('microsecond')];
     const [hash, record] = ['key_hash', 'record'].map((name) => bytesOf(JSON.parse(given.get(name))));
-    const { flags, expiresAt, idleUs, body } = native.recordFacts(hash, ...columns, record);
-    return `{"flags":${flags},"expires_at":${expiresAt ?? null},"idle_us":${idleUs ?? null},"body":"${body.toString('hex')}"}`;
+    return `{${factsOf(native.recordFacts(hash, ...columns, record))}}`;
+  },
+  sealed: (given) => {
+    const text = (name) => JSON.parse(given.get(name));
+    const bytes = (name) => bytesOf(text(name));
+    const { key, facts } = native.openSealed({
+      keyring: bytes('keyring'),
+      encryptionKey: bytes('encryption_key'),
+      bucket: text('bucket'),
+      shard: text('shard'),
+      slot: text('slot'),
+      keyHash: bytes('key_hash'),
+      keyColumn: bytes('key_column'),
+      timestamp: given.get('timestamp'),
+      microsecond: given.get('microsecond'),
+      record: bytes('record'),
+    });
+    return `{"key":${key},${factsOf(facts)}}`;
   },
   interchange: (given) => `{"encoded":"${encoded(fromJson(JSON.parse(given.get('json'))))}"}`,
 };

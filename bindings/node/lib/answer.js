@@ -19,10 +19,19 @@ const DEADLINE = 10;
 const LIST = 11;
 const UNKNOWN = 12;
 const DONE = 13;
+const COMMITTED = 14;
+const REFUSED = 15;
+const EVENT = 16;
+const MINE_TAG = 17;
+const ELSEWHERE_TAG = 18;
 const ERROR = 255;
 
 /** What a look into memory answers with where only the files can tell. */
 const ASK = Symbol('ask the files');
+
+/** It is the caller's turn to compute a value; somebody else computes it. */
+const MINE = Symbol('the turn to compute');
+const ELSEWHERE = Symbol('somebody else computes');
 
 const narrow = (int) => {
   const near = Number(int);
@@ -53,9 +62,11 @@ function read(bytes, start, end, wrapFloats) {
       return sum;
     }
     case ENTRY: {
-      const expiresAt = bytes[start + 9] === 0 ? null : bytes.readBigInt64LE(start + 10);
-      const value = decode(bytes, start + 18, wrapFloats);
-      return new Entry(value, bytes.readBigInt64LE(start + 1), expiresAt, end - start - 18);
+      const has = bytes[start + 9];
+      const expiresAt = has & 1 ? bytes.readBigInt64LE(start + 10) : null;
+      const idle = has & 2 ? bytes.readBigInt64LE(start + 18) : null;
+      const value = decode(bytes, start + 26, wrapFloats);
+      return new Entry(value, bytes.readBigInt64LE(start + 1), expiresAt, end - start - 26, idle);
     }
     case LIST:
       return readList(bytes, start + 1, wrapFloats);
@@ -63,6 +74,14 @@ function read(bytes, start, end, wrapFloats) {
       return ASK;
     case DONE:
       return undefined;
+    case COMMITTED:
+      return { committed: true, results: readList(bytes, start + 2, wrapFloats) };
+    case REFUSED:
+      return { committed: false, index: bytes.readUInt32LE(start + 1) };
+    case MINE_TAG:
+      return MINE;
+    case ELSEWHERE_TAG:
+      return ELSEWHERE;
     case ERROR:
       return byNumber(bytes.readUInt16LE(start + 1), bytes.utf8Slice(start + 3, end));
     default:
@@ -82,4 +101,19 @@ function readList(bytes, start, wrapFloats) {
   return answers;
 }
 
-module.exports = { read, ASK, narrow };
+/** A key, which stands from `start` to `end` as in a request. */
+function readKey(bytes, start, end) {
+  const at = start + 5;
+  switch (bytes[start]) {
+    case 0:
+      return bytes.utf8Slice(at, end);
+    case 1:
+      return narrow(bytes.readBigInt64LE(at));
+    case 2:
+      return bytes.readDoubleLE(at);
+    default:
+      return new Uint8Array(bytes.subarray(at, end));
+  }
+}
+
+module.exports = { read, readKey, ASK, EVENT, MINE, ELSEWHERE };

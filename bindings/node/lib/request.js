@@ -22,6 +22,10 @@ const PERSIST = 11;
 const EXPIRES_AT = 12;
 const MANY = 13;
 const PEEK = 14;
+const TOUCH = 15;
+const CHECK = 16;
+const EXPECT = 17;
+const TRANSACTION = 18;
 
 /** Places that keys fall into, to know whether a write of a key is on its way. */
 const PLACES = 4096;
@@ -105,17 +109,38 @@ function micros(given, name) {
   return us;
 }
 
-function writeDeadline(writer, { ttl, expiresAt }) {
-  if (ttl !== undefined && expiresAt !== undefined) throw invalid('ttl and expiresAt exclude each other');
-  if (ttl !== undefined) {
-    const us = micros(ttl, 'ttl');
-    writer.u8(1);
-    writer.i64(us);
-  } else if (expiresAt !== undefined) {
-    const us = micros(types.isDate(expiresAt) ? Number(expiresAt) : expiresAt, 'expiresAt');
-    writer.u8(2);
-    writer.i64(us);
+function writeDeadline(writer, { ttl, idle, expiresAt }) {
+  if ((ttl !== undefined) + (idle !== undefined) + (expiresAt !== undefined) > 1) {
+    throw invalid('ttl, idle and expiresAt exclude each other');
+  }
+  if (ttl !== undefined) writeMicros(writer, 1, ttl, 'ttl');
+  else if (idle !== undefined) writeMicros(writer, 3, idle, 'idle');
+  else if (expiresAt === null) writer.u8(4);
+  else if (expiresAt !== undefined) {
+    writeMicros(writer, 2, types.isDate(expiresAt) ? Number(expiresAt) : expiresAt, 'expiresAt');
   } else writer.u8(0);
+}
+
+function writeMicros(writer, kind, given, name) {
+  const us = micros(given, name);
+  writer.u8(kind);
+  writer.i64(us);
+}
+
+/** At most one of the three; without one the answer is 0. */
+function writeCondition(writer, { ifAbsent, ifPresent, ifVersion }) {
+  if (Boolean(ifAbsent) + Boolean(ifPresent) + (ifVersion !== undefined) > 1) {
+    throw invalid('only one condition can be asked for');
+  }
+  if (ifVersion === undefined) {
+    const condition = ifAbsent ? 1 : ifPresent ? 2 : 0;
+    writer.u8(condition);
+    return condition;
+  }
+  if (typeof ifVersion !== 'bigint' || BigInt.asIntN(64, ifVersion) !== ifVersion) throw invalid('ifVersion is a bigint');
+  writer.u8(3);
+  writer.i64(ifVersion);
+  return 3;
 }
 
 function writeSetOptions(writer, options) {
@@ -127,16 +152,8 @@ function writeSetOptions(writer, options) {
     return;
   }
   if (typeof options !== 'object' || options === null) throw invalid('the options are an object');
-  const { ifAbsent, ifPresent, ifVersion, keepTtl } = options;
-  if (Boolean(ifAbsent) + Boolean(ifPresent) + (ifVersion !== undefined) > 1) {
-    throw invalid('only one condition can be asked for');
-  }
-  if (ifVersion !== undefined) {
-    if (typeof ifVersion !== 'bigint') throw invalid('ifVersion is a bigint');
-    writer.u8(3);
-    writer.i64(ifVersion);
-  } else writer.u8(ifAbsent ? 1 : ifPresent ? 2 : 0);
-  writer.u8(keepTtl ? 1 : 0);
+  writeCondition(writer, options);
+  writer.u8(options.keepTtl ? 1 : 0);
   writeDeadline(writer, options);
 }
 
@@ -172,9 +189,39 @@ function writeIncrementFloat(writer, key, by) {
 
 function writeExpire(writer, key, deadline) {
   const given = typeof deadline === 'object' && deadline !== null ? deadline : { ttl: deadline };
-  if (given.ttl === undefined && given.expiresAt === undefined) throw invalid('ttl or expiresAt is missing');
+  const { ttl, idle, expiresAt } = given;
+  if (ttl === undefined && idle === undefined && expiresAt === undefined) throw invalid('ttl, idle or expiresAt is missing');
   const place = writeBare(writer, EXPIRE, key);
   writeDeadline(writer, given);
+  return place;
+}
+
+/** Asks whether a condition holds: one of a set's, or that the key holds a value. */
+function writeCheck(writer, key, condition) {
+  if (typeof condition !== 'object' || condition === null) throw invalid('the condition is an object');
+  if (condition.expected === undefined) {
+    const place = writeBare(writer, CHECK, key);
+    if (writeCondition(writer, condition) === 0) throw invalid('ifAbsent, ifPresent, ifVersion or expected is missing');
+    return place;
+  }
+  const { ifAbsent, ifPresent, ifVersion } = condition;
+  if (ifAbsent || ifPresent || ifVersion !== undefined) throw invalid('only one condition can be asked for');
+  const place = writeBare(writer, EXPECT, key);
+  writeValue(writer, condition.expected);
+  return place;
+}
+
+/** A key and how its value is computed. */
+function writeCompute(writer, key, options = {}) {
+  if (typeof options !== 'object' || options === null) throw invalid('the options are an object');
+  const { acrossProcesses = true, lease, staleWhileRevalidate, ttl, idle, expiresAt } = options;
+  const place = writeKey(writer, key);
+  writeSetOptions(writer, { ttl, idle, expiresAt });
+  writer.u8(acrossProcesses ? 1 : 0);
+  for (const [name, span] of [['lease', lease], ['staleWhileRevalidate', staleWhileRevalidate]]) {
+    if (span === undefined) writer.u8(0);
+    else writeMicros(writer, 1, span, name);
+  }
   return place;
 }
 
@@ -208,6 +255,10 @@ function writeOperation(writer, operation) {
       return writeExpire(writer, key, operation);
     case 'persist':
       return writeBare(writer, PERSIST, key);
+    case 'touch':
+      return writeBare(writer, TOUCH, key);
+    case 'check':
+      return writeCheck(writer, key, operation);
     case 'expiresAt':
       return writeBare(writer, EXPIRES_AT, key);
     default:
@@ -219,8 +270,8 @@ function writeOperation(writer, operation) {
  * Writes many operations. `write` writes one of them; with `whole` all are checked before anything is done. What
  * JavaScript refuses of the others is in `refused`, by its index, and not in the request.
  */
-function writeMany(writer, items, whole, write) {
-  writer.u8(MANY);
+function writeMany(writer, opcode, items, whole, write) {
+  writer.u8(opcode);
   writer.u8(whole ? 1 : 0);
   const countAt = writer.at;
   writer.u32(0);
@@ -244,7 +295,7 @@ function writeMany(writer, items, whole, write) {
 }
 
 module.exports = {
-  GET, EXISTS, ENTRY, DELETE, TAKE, PERSIST, EXPIRES_AT, PEEK, PLACES,
-  writeKey, writeBare, writeSet, writeCompareAndSet, writeIncrement, writeIncrementFloat, writeExpire,
-  writeOperation, writeMany, micros,
+  GET, EXISTS, ENTRY, DELETE, TAKE, PERSIST, EXPIRES_AT, PEEK, TOUCH, MANY, TRANSACTION, PLACES,
+  writeKey, writeBare, writeSet, writeCompareAndSet, writeIncrement, writeIncrementFloat, writeExpire, writeCheck,
+  writeCompute, writeOperation, writeMany, micros,
 };

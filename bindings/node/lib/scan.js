@@ -1,10 +1,10 @@
 'use strict';
 
 const native = require('./native.js');
-const { narrow, read } = require('./answer.js');
+const { read, readKey } = require('./answer.js');
 const { decode } = require('./decode.js');
 const { byNumber, fail, invalid, translated } = require('./errors.js');
-const { register, mailbox } = require('./mailbox.js');
+const { Waiter, register, mailbox } = require('./mailbox.js');
 
 const ERROR = 255;
 
@@ -13,23 +13,26 @@ const cancelled = (signal) => fail('Cancelled', 'the iteration was stopped', { c
 /** The rows of one page, and the place among them. */
 class Page {
   at = 1;
+  rows = 0;
 
-  constructor(bytes) {
+  constructor(bytes, number) {
+    this.number = number;
     this.bytes = bytes;
     this.isLast = bytes[0] === 1;
   }
 }
 
-const EMPTY = new Page(Buffer.of(0));
+const NOTHING = Buffer.of(0);
+const ENDED = Buffer.of(1);
 
 /** What both kinds of iterators share: reading rows off pages. */
 class Rows {
   scan;
-  #page = EMPTY;
+  #page = new Page(NOTHING, 0);
   #pick;
   #wrapFloats;
-  #key;
   #start;
+  #ended;
 
   constructor(handle, pick, options, wrapFloats) {
     const { prefix, limit, cursor = '' } = options;
@@ -56,11 +59,12 @@ class Rows {
   }
 
   take(bytes) {
-    this.#page = new Page(bytes);
+    this.#page = new Page(bytes, this.#page.number + 1);
   }
 
   end() {
-    this.#page = new Page(Buffer.of(1));
+    this.#ended ??= this.cursor;
+    this.#page = new Page(ENDED, 0);
   }
 
   next() {
@@ -70,30 +74,18 @@ class Rows {
     const start = page.at + 4;
     const end = start + bytes.readUInt32LE(page.at);
     page.at = end;
+    page.rows++;
     if (bytes[start] === ERROR) throw byNumber(bytes.readUInt16LE(start + 1), bytes.utf8Slice(start + 3, end));
     const valueAt = start + 5 + bytes.readUInt32LE(start + 1);
-    this.#key = bytes.subarray(start, valueAt);
     if (this.#pick === 'key') return { value: readKey(bytes, start, valueAt), done: false };
     const value = decode(bytes, valueAt, this.#wrapFloats);
     return { value: this.#pick === 'value' ? value : [readKey(bytes, start, valueAt), value], done: false };
   }
 
   get cursor() {
-    return this.#key === undefined ? this.#start : native.cursorBehind(this.#key);
-  }
-}
-
-function readKey(bytes, start, end) {
-  const at = start + 5;
-  switch (bytes[start]) {
-    case 0:
-      return bytes.utf8Slice(at, end);
-    case 1:
-      return narrow(bytes.readBigInt64LE(at));
-    case 2:
-      return bytes.readDoubleLE(at);
-    default:
-      return new Uint8Array(bytes.subarray(at, end));
+    if (this.#ended !== undefined) return this.#ended;
+    const { number, rows } = this.#page;
+    return number === 0 ? this.#start : native.scanCursor(this.scan, number, rows);
   }
 }
 
@@ -178,12 +170,12 @@ function page(scan, signal) {
   return new Promise((resolve, reject) => {
     const stop = () => reject(cancelled(signal));
     signal?.addEventListener('abort', stop, { once: true });
-    const id = register((bytes, start, end) => {
+    const settle = (bytes, start, end) => {
       signal?.removeEventListener('abort', stop);
       if (bytes[start] === ERROR) reject(read(bytes, start, end, false));
       else resolve(Buffer.from(bytes.subarray(start + 1, end)));
-    });
-    native.sendScanPage(scan, mailbox(), id);
+    };
+    native.sendScanPage(scan, mailbox(), register(new Waiter(settle)));
   });
 }
 

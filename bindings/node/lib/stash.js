@@ -8,14 +8,16 @@ const { LiteStashError, invalid, translated } = require('./errors.js');
 const { Flights } = require('./flights.js');
 const { ask, mailbox } = require('./mailbox.js');
 const { memoize } = require('./memoize.js');
-const { Outbox } = require('./outbox.js');
+const { Ledger, Outbox } = require('./outbox.js');
 const request = require('./request.js');
 const { AsyncScan, SyncScan } = require('./scan.js');
-const { pathOf, runTask, startTask } = require('./task.js');
+const { keyBytes, passphraseText, pathOf, runTask, startTask } = require('./task.js');
+const { Watch, waitFor } = require('./watch.js');
 const { acquire, release } = require('./writer.js');
 
 const PRIVATE = Symbol('private');
-const NONE = [];
+/** The place of what writes no key. */
+const NONE = -1;
 
 const isWritten = (version) => version !== undefined;
 
@@ -23,21 +25,81 @@ function openOptions(given) {
   if (typeof given !== 'object' || given === null) throw invalid('the options are an object');
   const { wrapFloats = false, ...options } = given;
   if (options.clock !== undefined) options.clock = String(options.clock);
+  if (options.defaultTtl !== undefined) options.defaultTtl = request.micros(options.defaultTtl, 'defaultTtl');
+  checkLimits(options);
+  if (options.encryptionKey !== undefined) options.encryptionKey = keyBytes(options.encryptionKey);
+  if (options.passphrase !== undefined) options.passphrase = passphraseText(options.passphrase);
+  options.compression = compressionOf(options.compression);
   return { wrapFloats, options };
+}
+
+/** Node-API takes everything for an object. */
+function checkLimits({ limits }) {
+  if (limits !== undefined && (typeof limits !== 'object' || limits === null)) throw invalid('limits is an object');
+}
+
+/** True stands for the defaults, false for none. */
+function compressionOf(given = false) {
+  if (typeof given === 'boolean') return given ? {} : undefined;
+  if (typeof given !== 'object' || given === null) throw invalid('compression is true, or its options');
+  const { level } = given;
+  // Node-API makes an integer of every number.
+  if (level !== undefined && !Number.isInteger(level)) throw invalid('the level of compression is 1 to 19');
+  return given;
+}
+
+/** What is given of a bucket; a `defaultTtl` of null is that of none. */
+function bucketOptions(given) {
+  if (given === undefined) return undefined;
+  if (typeof given !== 'object' || given === null) throw invalid('the options are an object');
+  const { defaultTtl, ...options } = given;
+  checkLimits(options);
+  if (defaultTtl === null) return { ...options, stays: true };
+  if (defaultTtl === undefined) return options;
+  return { ...options, defaultTtl: request.micros(defaultTtl, 'defaultTtl') };
+}
+
+let stashesInMemory = 0;
+
+/** What handles of one stash and its buckets share. */
+class Family {
+  ledger = new Ledger();
+  /** Handles of buckets, by durability and name: whoever asks for one again gets the same, so that order by key is kept. */
+  #buckets = new Map();
+
+  constructor(handle, wrapFloats) {
+    this.wrapFloats = wrapFloats;
+    this.name = native.facts(handle).path ?? `in memory ${stashesInMemory++}`;
+  }
+
+  bucket(durability, name) {
+    const known = this.#buckets.get(`${durability} ${name}`)?.deref();
+    return known === undefined || known.closed ? undefined : known;
+  }
+
+  remember(bucket) {
+    this.#buckets.set(`${bucket.durability} ${bucket.bucketName}`, new WeakRef(bucket));
+    return bucket;
+  }
 }
 
 /** An embedded key-value store. See `index.d.ts`. */
 class LiteStash {
   #handle;
+  #family;
+  #bucket;
   #wrapFloats;
   #outbox;
-  #flights = new Flights(this);
+  #flights;
 
-  constructor(secret, handle, wrapFloats) {
+  constructor(secret, handle, family, bucket) {
     if (secret !== PRIVATE) throw invalid('a stash is opened with LiteStash.open, openSync or memory');
     this.#handle = handle;
-    this.#wrapFloats = wrapFloats;
-    this.#outbox = new Outbox(handle, wrapFloats);
+    this.#family = family;
+    this.#bucket = bucket;
+    this.#wrapFloats = family.wrapFloats;
+    this.#outbox = new Outbox(this, handle, family);
+    this.#flights = new Flights(this, handle, family.wrapFloats, `${family.name}\0${bucket ?? ''}`);
   }
 
   static async open(directory, given = {}) {
@@ -47,7 +109,7 @@ class LiteStash {
       (id) => native.startOpening(mailbox(), id, path, options),
       (_, id) => native.takeOpened(mailbox(), id),
     );
-    return new LiteStash(PRIVATE, handle, wrapFloats);
+    return new LiteStash(PRIVATE, handle, new Family(handle, wrapFloats));
   }
 
   static openSync(directory, given = {}) {
@@ -61,27 +123,67 @@ class LiteStash {
   static #opened(path, given) {
     const { wrapFloats, options } = openOptions(given);
     try {
-      return new LiteStash(PRIVATE, native.openStash(path, options), wrapFloats);
+      const handle = native.openStash(path, options);
+      return new LiteStash(PRIVATE, handle, new Family(handle, wrapFloats));
     } catch (error) {
       throw translated(error);
     }
   }
 
-  static repair(source, destination) {
-    return startTask(undefined, repairTask(source, destination));
+  static async repair(source, destination, options) {
+    return startTask(undefined, repairTask(source, destination, options));
   }
 
-  static repairSync(source, destination) {
-    return runTask(undefined, repairTask(source, destination));
+  static repairSync(source, destination, options) {
+    return runTask(undefined, repairTask(source, destination, options));
   }
 
   withDurability(level) {
     if (typeof level !== 'string') throw invalid("durability is 'normal', 'full' or 'relaxed'");
     try {
-      return new LiteStash(PRIVATE, native.withDurability(this.#handle, level), this.#wrapFloats);
+      return new LiteStash(PRIVATE, native.withDurability(this.#handle, level), this.#family, this.#bucket);
     } catch (error) {
       throw translated(error);
     }
+  }
+
+  bucket(name, options) {
+    if (typeof name !== 'string' || !name.isWellFormed()) throw invalid('the name of a bucket is a string of valid Unicode');
+    const given = bucketOptions(options);
+    const family = this.#family;
+    const known = given === undefined && this.#bucket === undefined ? family.bucket(this.durability, name) : undefined;
+    if (known !== undefined) return known;
+    try {
+      const handle = native.openBucket(this.#handle, name, given);
+      const same = family.bucket(native.facts(handle).durability, name);
+      return same ?? family.remember(new LiteStash(PRIVATE, handle, family, name));
+    } catch (error) {
+      throw translated(error);
+    }
+  }
+
+  get encrypted() {
+    return native.facts(this.#handle).encrypted;
+  }
+
+  get bucketName() {
+    return this.#bucket;
+  }
+
+  get expiryStats() {
+    return this._taskSync('expiry_stats');
+  }
+
+  watch(options) {
+    return Watch.begin(this.#handle, options);
+  }
+
+  watchSync(options) {
+    return Watch.beginSync(this.#handle, options);
+  }
+
+  waitFor(key, holds, options) {
+    return waitFor(this, key, holds, options);
   }
 
   get path() {
@@ -123,23 +225,27 @@ class LiteStash {
     }
   }
 
-  /** Writes a request that changes a key, to be done in the background. */
-  async _write(write, a, b, c, d) {
+  /** Writes a request that changes a key, to be done in the background. No `async`: a promise more is a third of the cost. */
+  _write(write, a, b, c, d) {
     const writer = acquire();
     try {
       const place = write(writer, a, b, c, d);
-      return this.#outbox.add(writer, [place], true);
+      return this.#outbox.add(writer, place, true);
+    } catch (error) {
+      return Promise.reject(error);
     } finally {
       release(writer);
     }
   }
 
   /** Writes a request that only reads a key, to be done in the background. */
-  async _read(opcode, key) {
+  _read(write, a, b) {
     const writer = acquire();
     try {
-      const place = request.writeBare(writer, opcode, key);
+      const place = write(writer, a, b);
       return this.#outbox.add(writer, NONE, this.#outbox.isWriting(place));
+    } catch (error) {
+      return Promise.reject(error);
     } finally {
       release(writer);
     }
@@ -226,11 +332,11 @@ class LiteStash {
   }
 
   /** Many operations: `write` writes one of `items`. */
-  #writeMany(items, whole, write, then) {
+  #writeMany(items, opcode, whole, write, then) {
     if (typeof items?.[Symbol.iterator] !== 'function') throw invalid('the keys, items or operations are iterable');
     const writer = acquire();
     try {
-      const { places, refused } = request.writeMany(writer, items, whole, write);
+      const { places, refused } = request.writeMany(writer, opcode, items, whole, write);
       return then(writer, places, refused);
     } catch (error) {
       throw translated(error);
@@ -239,16 +345,16 @@ class LiteStash {
     }
   }
 
-  async _many(items, whole, write, reads, take) {
-    return this.#writeMany(items, whole, write, (writer, places, refused) => {
+  async _many(items, opcode, whole, write, reads, take) {
+    return this.#writeMany(items, opcode, whole, write, (writer, places, refused) => {
       const isWriting = places.some((place) => this.#outbox.isWriting(place));
       const finish = (answers) => take(merged(answers, refused));
       return this.#outbox.add(writer, reads ? NONE : places, !reads || isWriting, finish);
     });
   }
 
-  _manySync(items, whole, write, take) {
-    return this.#writeMany(items, whole, write, (writer, _, refused) => {
+  _manySync(items, opcode, whole, write, _, take) {
+    return this.#writeMany(items, opcode, whole, write, (writer, places, refused) => {
       const answers = this.#perform(writer);
       if (answers instanceof LiteStashError) throw answers;
       return take(merged(answers, refused));
@@ -258,7 +364,8 @@ class LiteStash {
   /** A task in the background, after everything that was asked for before. */
   _task(name, given) {
     const { signal, ...task } = given ?? {};
-    return startTask(this.#handle, { name, ...task }, signal, this.#outbox.settled());
+    const ready = this.#outbox.settled();
+    return startTask(this.#handle, { name, ...task }, signal, ready);
   }
 
   _taskSync(name, given) {
@@ -296,16 +403,22 @@ class LiteStash {
   }
 
   [Symbol.for('nodejs.util.inspect.custom')]() {
-    const { path, closed } = this;
-    return `LiteStash { ${path === undefined ? 'in memory' : `path: '${path}'`}${closed ? ', closed' : ''} }`;
+    const { path, closed, bucketName } = this;
+    const place = path === undefined ? 'in memory' : `path: '${path}'`;
+    const bucket = bucketName === undefined ? '' : `, bucket: '${bucketName}'`;
+    return `LiteStash { ${place}${bucket}${closed ? ', closed' : ''} }`;
   }
 }
 
-const repairTask = (source, destination) => ({
-  name: 'repair',
-  path: pathOf(source, 'the source'),
-  destination: pathOf(destination, 'the destination'),
-});
+function repairTask(source, destination, { encryptionKey, passphrase } = {}) {
+  return {
+    name: 'repair',
+    path: pathOf(source, 'the source'),
+    destination: pathOf(destination, 'the destination'),
+    encryptionKey: encryptionKey === undefined ? undefined : keyBytes(encryptionKey),
+    passphrase: passphrase === undefined ? undefined : passphraseText(passphrase),
+  };
+}
 
 /** Whole milliseconds from now to a deadline in microseconds. */
 function left(deadline) {

@@ -1,6 +1,7 @@
 'use strict';
 
 const { fileURLToPath } = require('node:url');
+const { types } = require('node:util');
 const native = require('./native.js');
 const { read } = require('./answer.js');
 const { LiteStashError, fail, invalid, translated } = require('./errors.js');
@@ -18,12 +19,24 @@ function pathOf(given, name) {
   return given;
 }
 
+/** A key as Node-API takes it. Whether it is one is for the engine to say. */
+function keyBytes(given) {
+  if (!types.isUint8Array(given)) throw invalid('a key is a Uint8Array of 32 bytes');
+  return Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+}
+
+function passphraseText(given) {
+  if (typeof given !== 'string' || !given.isWellFormed()) throw invalid('a passphrase is a string of valid Unicode');
+  return given;
+}
+
 /** A report of the engine, its members named as JavaScript names them. */
 function report(value) {
   if (Array.isArray(value)) return value.map(report);
   if (typeof value !== 'object' || value === null) return value;
   const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [camel(name), report(member)]));
+  const named = ([name, member]) => [camel(name), name === 'eviction' ? camel(member) : report(member)];
+  return Object.fromEntries(Object.entries(value).map(named));
 }
 
 /** Does a task here. */
@@ -60,4 +73,4 @@ async function startTask(handle, task, signal, ready) {
   }
 }
 
-module.exports = { pathOf, runTask, startTask };
+module.exports = { keyBytes, passphraseText, pathOf, runTask, startTask };

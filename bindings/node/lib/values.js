@@ -32,15 +32,20 @@ class Timestamp {
 
 /** What is stored under a key, with what belongs to it. See `index.d.ts`. */
 class Entry {
-  constructor(value, version, expiresAtMicros, size) {
+  constructor(value, version, expiresAtMicros, size, idleMicros) {
     this.value = value;
     this.version = version;
     this.expiresAtMicros = expiresAtMicros;
     this.size = size;
+    this.idleMicros = idleMicros;
   }
 
   get expiresAt() {
     return this.expiresAtMicros === null ? null : new Date(Number(this.expiresAtMicros / 1000n));
+  }
+
+  get idle() {
+    return this.idleMicros === null ? null : Number(this.idleMicros) / 1000;
   }
 }
 

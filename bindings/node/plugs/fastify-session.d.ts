@@ -8,7 +8,7 @@ export interface LiteStashStoreOptions {
   directory?: string;
   /** What the keys begin with. Default: `session:`. */
   prefix?: string;
-  /** Milliseconds that a session lives whose cookie has no end. Default: a day. */
+  /** Milliseconds after its last use that a session ends whose cookie has no end of its own. Default: a day. */
   ttl?: number;
 }
 

@@ -4,7 +4,10 @@ const { answer, clear, stashOf } = require('./common.js');
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** What the session stores share: sessions under a prefix, each with the deadline of its cookie. */
+/**
+ * What the session stores share: sessions under a prefix, each with the deadline of its cookie. One whose cookie has none
+ * ends when it was not used for a while.
+ */
 class Sessions {
   constructor({ stash, directory, prefix = 'session:', ttl = DAY_MS }) {
     this.stash = stashOf(stash ?? directory);
@@ -16,11 +19,11 @@ class Sessions {
     return this.prefix + id;
   }
 
-  /** Milliseconds that a session has: as long as its cookie, else the store's own. */
+  /** Milliseconds that the cookie of a session has left; undefined if it does not end by itself. */
   left({ cookie } = {}) {
     const { expires, maxAge, originalMaxAge } = cookie ?? {};
     if (expires) return new Date(expires).getTime() - Date.now();
-    return maxAge ?? originalMaxAge ?? this.ttl;
+    return maxAge ?? originalMaxAge ?? undefined;
   }
 
   get(id, callback) {
@@ -35,8 +38,9 @@ class Sessions {
   async #store(id, session) {
     const ttl = this.left(session);
     if (ttl <= 0) return void (await this.stash.delete(this.key(id)));
+    const deadline = ttl === undefined ? { idle: this.ttl } : { ttl };
     // A session has methods and getters; what belongs into a store is its JSON, by the contract of both frameworks.
-    await this.stash.set(this.key(id), JSON.parse(JSON.stringify(session)), { ttl });
+    await this.stash.set(this.key(id), JSON.parse(JSON.stringify(session)), deadline);
   }
 
   destroy(id, callback) {
@@ -44,9 +48,13 @@ class Sessions {
   }
 
   touch(id, session, callback) {
-    const ttl = this.left(session);
-    const done = ttl <= 0 ? this.stash.delete(this.key(id)) : this.stash.expire(this.key(id), ttl);
-    answer(done.then(() => undefined), callback);
+    answer(this.#touch(this.key(id), this.left(session)), callback);
+  }
+
+  async #touch(key, ttl) {
+    if (ttl === undefined) await this.stash.touch(key);
+    else if (ttl <= 0) await this.stash.delete(key);
+    else await this.stash.expire(key, ttl);
   }
 
   all(callback) {

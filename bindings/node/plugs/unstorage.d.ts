@@ -12,5 +12,8 @@ export interface LiteStashDriverOptions {
   ttl?: number;
 }
 
-/** A driver for unstorage. */
+/**
+ * A driver for unstorage. Its `watch` hears of what everybody does who writes the directory, processes and other languages too.
+ * Clearing the whole stash is told of for no key.
+ */
 export function litestashDriver(options: LiteStashDriverOptions): any;

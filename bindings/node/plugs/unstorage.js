@@ -2,6 +2,9 @@
 
 const { clear, stashOf } = require('./common.js');
 
+/** What unstorage calls the kinds of events. A `clear` has no key to tell of. */
+const EVENTS = { set: 'update', delete: 'remove', expire: 'remove', evict: 'remove' };
+
 /** A driver for unstorage. `ttl`, in seconds, is that of every item that is set without its own. */
 function litestashDriver(options) {
   const { stash: given, directory, prefix = '', ttl } = options;
@@ -46,6 +49,13 @@ function litestashDriver(options) {
     },
     clear: (base) => clear(stash, keyOf(base ?? '')),
     dispose: () => stash.close(),
+    watch: async (callback) => {
+      const watch = await stash.watch({ prefix, kinds: Object.keys(EVENTS), allProcesses: true });
+      watch.on('change', ({ kind, key }) => {
+        callback(EVENTS[kind], key.slice(prefix.length));
+      });
+      return () => watch.close();
+    },
   };
 }
 

@@ -1,7 +1,9 @@
 //! Answers for JavaScript as bytes. `lib/answer.js` reads them: a tag and what belongs to it, little-endian.
 
 use crate::frame::EXPIRES_AT;
-use litestash_core::{Entry, Error, Outcome, Result};
+use litestash_core::{
+    Entry, Error, Event, EventKind, Key, Origin, Outcome, Result, TransactionOutcome, Version,
+};
 
 const MISSING: u8 = 0;
 const VALUE: u8 = 1;
@@ -17,6 +19,11 @@ const DEADLINE: u8 = 10;
 const LIST: u8 = 11;
 const UNKNOWN: u8 = 12;
 const DONE: u8 = 13;
+const COMMITTED: u8 = 14;
+const REFUSED: u8 = 15;
+const EVENT: u8 = 16;
+const MINE: u8 = 17;
+const ELSEWHERE: u8 = 18;
 const ERROR: u8 = 255;
 
 /// Where an answer goes: a buffer of JavaScript's, or, from where that is full, one of our own.
@@ -75,6 +82,16 @@ pub(crate) fn done(out: &mut impl Sink) {
     out.put(&[DONE]);
 }
 
+/// The caller is to compute.
+pub(crate) fn mine(out: &mut impl Sink) {
+    out.put(&[MINE]);
+}
+
+/// Somebody else computes.
+pub(crate) fn elsewhere(out: &mut impl Sink) {
+    out.put(&[ELSEWHERE]);
+}
+
 pub(crate) fn value(out: &mut impl Sink, encoded: &[u8]) {
     out.put(&[VALUE]);
     out.put(encoded);
@@ -112,8 +129,9 @@ pub(crate) fn deadline(out: &mut impl Sink, deadline: Option<i64>) {
 fn entry(out: &mut impl Sink, entry: &Entry) {
     out.put(&[ENTRY]);
     out.put(&entry.version.micros().to_le_bytes());
-    out.put(&[entry.expires_at.is_some().into()]);
+    out.put(&[u8::from(entry.expires_at.is_some()) | u8::from(entry.idle_us.is_some()) << 1]);
     out.put(&entry.expires_at.unwrap_or(0).to_le_bytes());
+    out.put(&entry.idle_us.unwrap_or(0).to_le_bytes());
     out.put(&entry.encoded);
 }
 
@@ -149,5 +167,52 @@ pub(crate) fn list<'a>(out: &mut impl Sink, answers: impl ExactSizeIterator<Item
     for answer in answers {
         out.put(&(answer.len() as u32).to_le_bytes());
         out.put(answer);
+    }
+}
+
+/// What became of a transaction.
+pub(crate) fn transaction(out: &mut impl Sink, opcodes: &[u8], outcome: TransactionOutcome) {
+    match outcome {
+        TransactionOutcome::Refused { index } => {
+            out.put(&[REFUSED]);
+            out.put(&(index as u32).to_le_bytes());
+        }
+        TransactionOutcome::Committed(outcomes) => {
+            let answers = opcodes.iter().zip(outcomes).map(|(opcode, done)| {
+                let mut answer = Vec::new();
+                self::outcome(&mut answer, *opcode, &Ok(done));
+                answer
+            });
+            let answers: Vec<_> = answers.collect();
+            out.put(&[COMMITTED]);
+            list(out, answers.iter().map(Vec::as_slice));
+        }
+    }
+}
+
+/// Something that happened.
+pub(crate) fn event(out: &mut Vec<u8>, event: &Event) {
+    let kind = EventKind::ALL.iter().position(|kind| *kind == event.kind).unwrap_or(0);
+    out.put(&[EVENT, kind as u8, u8::from(event.origin == Origin::Local), event.shard]);
+    out.put(&event.missed.to_le_bytes());
+    out.put(&[u8::from(event.version.is_some()) | u8::from(event.key.is_some()) << 1]);
+    out.put(&event.version.map_or(0, Version::micros).to_le_bytes());
+    if let Some(found) = &event.key {
+        key(out, found);
+    }
+}
+
+/// A key in the form of `frame::Reader::key`.
+pub(crate) fn key(out: &mut Vec<u8>, key: &Key) {
+    let mut put = |kind: u8, bytes: &[u8]| {
+        out.put(&[kind]);
+        out.put(&(bytes.len() as u32).to_le_bytes());
+        out.put(bytes);
+    };
+    match key {
+        Key::Text(text) => put(0, text.as_bytes()),
+        Key::Int(int) => put(1, &int.to_le_bytes()),
+        Key::Float(float) => put(2, &float.get().to_le_bytes()),
+        Key::Bytes(bytes) => put(3, bytes),
     }
 }

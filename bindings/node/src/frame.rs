@@ -1,12 +1,14 @@
 //! Requests of JavaScript as bytes. `lib/frame.js` writes them.
 //!
 //! Numbers are little-endian. A request on one key is: opcode (1), kind of key (1), length of key (4), key,
-//! and what the opcode asks for. `MANY` is: opcode, mode (1), count (4), and per request its length (4) and
-//! the request.
+//! and what the opcode asks for. `MANY` and `TRANSACTION` are: opcode, mode (1), count (4), and per request its length
+//! (4) and the request.
 
 use crate::error::malformed;
 use litestash_core::contract::key::KeyRef;
-use litestash_core::{Action, Condition, Deadline, Error, ErrorKind, Op, Result, SetOptions, Version};
+use litestash_core::{
+    Action, ComputeOptions, Condition, Deadline, Error, ErrorKind, Op, Result, SetOptions, Version,
+};
 use std::time::Duration;
 
 pub(crate) const GET: u8 = 1;
@@ -23,6 +25,10 @@ pub(crate) const PERSIST: u8 = 11;
 pub(crate) const EXPIRES_AT: u8 = 12;
 pub(crate) const MANY: u8 = 13;
 pub(crate) const PEEK: u8 = 14;
+pub(crate) const TOUCH: u8 = 15;
+pub(crate) const CHECK: u8 = 16;
+pub(crate) const EXPECT: u8 = 17;
+pub(crate) const TRANSACTION: u8 = 18;
 /// Panics, where the feature `testing` is on.
 pub(crate) const PANIC: u8 = 99;
 
@@ -78,25 +84,47 @@ impl<'a> Reader<'a> {
     fn deadline(&mut self) -> Result<Option<Deadline>> {
         match self.u8()? {
             0 => Ok(None),
-            1 => {
-                let us = u64::try_from(self.i64()?).map_err(|_| not_positive())?;
-                Ok(Some(Deadline::In(Duration::from_micros(us))))
-            }
+            1 => Ok(Some(Deadline::In(self.span()?))),
             2 => Ok(Some(Deadline::At(self.i64()?))),
+            3 => Ok(Some(Deadline::Idle(self.span()?))),
+            4 => Ok(Some(Deadline::Never)),
             _ => Err(malformed()),
         }
     }
 
-    pub(crate) fn set_options(&mut self) -> Result<SetOptions> {
-        let condition = match self.u8()? {
+    /// Microseconds.
+    fn span(&mut self) -> Result<Duration> {
+        u64::try_from(self.i64()?).map(Duration::from_micros).map_err(|_| not_positive())
+    }
+
+    fn condition(&mut self) -> Result<Condition> {
+        Ok(match self.u8()? {
             0 => Condition::Always,
             1 => Condition::Absent,
             2 => Condition::Present,
             3 => Condition::Version(Version::from_micros(self.i64()?)),
             _ => return Err(malformed()),
-        };
+        })
+    }
+
+    pub(crate) fn set_options(&mut self) -> Result<SetOptions> {
+        let condition = self.condition()?;
         let keep_ttl = self.u8()? != 0;
         Ok(SetOptions { condition, keep_ttl, deadline: self.deadline()? })
+    }
+
+    /// How a missing value is computed: how it is stored, whether processes leave it to one of them, and, where they
+    /// are not left out, the lease and the time that a value may be stale.
+    pub(crate) fn compute_options(&mut self) -> Result<ComputeOptions> {
+        let mut options = ComputeOptions::from(self.set_options()?);
+        options.across_processes = self.u8()? != 0;
+        if self.u8()? != 0 {
+            options.lease = self.span()?;
+        }
+        if self.u8()? != 0 {
+            options.stale_while_revalidate = Some(self.span()?);
+        }
+        Ok(options)
     }
 
     fn action(&mut self, opcode: u8) -> Result<Action> {
@@ -118,6 +146,9 @@ impl<'a> Reader<'a> {
             }
             EXPIRE => Action::Expire(self.deadline()?.ok_or_else(malformed)?),
             PERSIST => Action::Persist,
+            TOUCH => Action::Touch,
+            CHECK => Action::Check(self.condition()?),
+            EXPECT => Action::Expect(self.sized()?.to_owned()),
             PANIC if cfg!(feature = "testing") => panic!("asked for"),
             _ => return Err(malformed()),
         })
@@ -149,7 +180,7 @@ impl Request {
 
     /// Whether it leaves everything as it is.
     pub(crate) fn only_reads(&self) -> bool {
-        matches!(self.opcode, GET | EXISTS | ENTRY | EXPIRES_AT)
+        matches!(self.opcode, GET | EXISTS | ENTRY | EXPIRES_AT | CHECK | EXPECT)
     }
 }
 

@@ -4,22 +4,22 @@
 //! One hand-over has everything of one turn of the event loop: per request its number (4), whether it keeps
 //! its place among the writes (1), its length (4), and the request. It is taken apart by one thread at a
 //! time. What writes goes to its shard's lane; a lane is worked on by one thread at a time, which does all
-//! that waits as one transaction. A read that need not wait for a write goes by itself.
+//! that waits as one transaction. A read that need not wait for a write goes by itself. A transaction over
+//! several shards is in all their lanes: each stands still when it comes to it, and the last one does it.
 
 use crate::answer;
 use crate::error::{Result, malformed, panicked, thrown};
 use crate::frame::{self, Many, Reader, Request};
 use crate::mailbox::Mailbox;
 use crate::pool::{READS, WRITES};
-use crate::stash::{Handle, perform_many, perform_one, sort_out};
-use litestash_core::contract::hash::KeyHash;
-use litestash_core::contract::route::Route;
+use crate::stash::{Handle, perform_many, perform_transaction, sort_out};
 use litestash_core::{Error, LiteStash, Op, Outcome, limits};
 use napi::bindgen_prelude::{Buffer, External};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Things that are worked on by one thread at a time, in order.
 struct Line<T> {
@@ -56,57 +56,88 @@ struct HandOver {
     bytes: Vec<u8>,
 }
 
-/// Operations of one request on one shard.
-struct Job {
+/// What waits in a lane.
+enum Job {
+    One(One),
+    Part(Part),
+    Crossing(Arc<Crossing>),
+}
+
+/// A request on one key.
+struct One {
+    mailbox: Arc<Mailbox>,
+    id: u32,
+    opcode: u8,
+    op: Op,
+}
+
+/// A transaction, which is in several lanes.
+struct Crossing {
+    mailbox: Arc<Mailbox>,
+    id: u32,
     opcodes: Vec<u8>,
     ops: Vec<Op>,
-    reply: Reply,
+    lanes: Vec<usize>,
+    /// Lanes that have not come to it.
+    left: AtomicUsize,
+}
+
+/// Operations of one request on one shard, and their places in the list of its answers.
+struct Part {
+    opcodes: Vec<u8>,
+    ops: Vec<Op>,
+    list: Arc<Gathered>,
+    places: Vec<usize>,
 }
 
 impl Job {
-    fn bytes(&self) -> usize {
-        let size = |op: &Op| match op.action() {
+    /// Operations, and bytes as in a batch. What is alone in its batch has too many.
+    fn size(&self) -> (usize, usize) {
+        let bytes = |op: &Op| match op.action() {
             litestash_core::Action::Set { encoded, .. }
-            | litestash_core::Action::CompareAndSet { encoded, .. } => encoded.len(),
-            _ => 0,
+            | litestash_core::Action::CompareAndSet { encoded, .. } => encoded.len() + limits::KEY_BYTES_MAX,
+            _ => limits::KEY_BYTES_MAX,
         };
-        self.ops.iter().map(|op| size(op) + limits::KEY_BYTES_MAX).sum()
+        match self {
+            Self::One(one) => (1, bytes(&one.op)),
+            Self::Part(part) => (part.ops.len(), part.ops.iter().map(bytes).sum()),
+            Self::Crossing(_) => (limits::BATCH_OPERATIONS_MAX + 1, 0),
+        }
     }
 }
 
 /// Who waits for a job.
 enum Reply {
-    One {
-        mailbox: Arc<Mailbox>,
-        id: u32,
-    },
-    /// A part of many: the places of this job's operations in the list.
-    Part {
-        list: Arc<Gathered>,
-        places: Vec<usize>,
-    },
+    One { mailbox: Arc<Mailbox>, id: u32, opcode: u8 },
+    Part { list: Arc<Gathered>, places: Vec<usize>, opcodes: Vec<u8> },
 }
 
-impl Reply {
-    fn send(&self, opcodes: &[u8], outcomes: Vec<litestash_core::Result<Outcome>>) {
-        match self {
-            Self::One { mailbox, id } => {
-                let outcome = outcomes.into_iter().next().unwrap_or_else(|| Err(malformed()));
-                mailbox
-                    .post(*id, |out| answer::outcome(out, opcodes.first().copied().unwrap_or(0), &outcome));
+/// Tells everybody who waits what came of the operations, in their order. Who shares a mailbox is told at once.
+fn tell(replies: Vec<Reply>, mut outcomes: impl Iterator<Item = litestash_core::Result<Outcome>>) {
+    let write = |out: &mut Vec<u8>, (opcode, outcome): &_| answer::outcome(out, *opcode, outcome);
+    let mut letters = Vec::with_capacity(replies.len());
+    let mut to: Option<Arc<Mailbox>> = None;
+    let mut next = || outcomes.next().unwrap_or_else(|| Err(malformed()));
+    for reply in replies {
+        match reply {
+            Reply::One { mailbox, id, opcode } => {
+                if let Some(other) = to.filter(|to| !Arc::ptr_eq(to, &mailbox)) {
+                    other.post_all(letters.drain(..), write);
+                }
+                letters.push((id, (opcode, next())));
+                to = Some(mailbox);
             }
-            Self::Part { list, places } => {
-                for ((place, outcome), opcode) in places.iter().zip(outcomes).zip(opcodes) {
+            Reply::Part { list, places, opcodes } => {
+                for (place, opcode) in places.into_iter().zip(opcodes) {
                     let mut answer = Vec::new();
-                    answer::outcome(&mut answer, *opcode, &outcome);
-                    list.set(*place, answer);
+                    answer::outcome(&mut answer, opcode, &next());
+                    list.set(place, answer);
                 }
             }
         }
     }
-
-    fn refuse(&self, opcodes: &[u8], error: impl Fn() -> Error) {
-        self.send(opcodes, opcodes.iter().map(|_| Err(error())).collect());
+    if let Some(to) = to {
+        to.post_all(letters.into_iter(), write);
     }
 }
 
@@ -143,6 +174,10 @@ impl Lanes {
         Self { stash, intake: Mutex::default(), shards: std::array::from_fn(|_| Mutex::default()) }
     }
 
+    fn shard_of(&self, op: &Op) -> litestash_core::Result<usize> {
+        self.stash.shard_of(op.key())
+    }
+
     fn hand_over(self: &Arc<Self>, mailbox: &Arc<Mailbox>, bytes: Vec<u8>) {
         if self.intake.lock().push(HandOver { mailbox: Arc::clone(mailbox), bytes }) {
             let lanes = Arc::clone(self);
@@ -169,6 +204,9 @@ impl Lanes {
         let mut reads = Vec::new();
         while let (Ok(id), Ok(in_order), Ok(request)) = (reader.u32(), reader.u8(), reader.sized()) {
             let parted = catch_unwind(AssertUnwindSafe(|| match request.split_first() {
+                Some((&frame::TRANSACTION, rest)) => {
+                    self.cross_lanes(mailbox, id, Many::read(Reader(rest))?, &mut started)
+                }
                 Some((&frame::MANY, rest)) => {
                     self.part(mailbox, id, Many::read(Reader(rest))?, in_order != 0, &mut started)
                 }
@@ -178,11 +216,10 @@ impl Lanes {
                         reads.push((id, request));
                         return Ok(());
                     }
-                    let reply = Reply::One { mailbox: Arc::clone(mailbox), id };
                     let Request { opcode, op } = request;
                     self.enqueue(
-                        shard_of(&op),
-                        Job { opcodes: vec![opcode], ops: vec![op], reply },
+                        self.shard_of(&op)?,
+                        Job::One(One { mailbox: Arc::clone(mailbox), id, opcode, op }),
                         &mut started,
                     );
                     Ok(())
@@ -252,7 +289,7 @@ impl Lanes {
         let mut parts: [(Vec<u8>, Vec<Op>, Vec<usize>); limits::SHARDS] = Default::default();
         let places = refused.iter().enumerate().filter(|(_, error)| error.is_none());
         for (((place, _), op), opcode) in places.zip(ops).zip(opcodes) {
-            let (opcodes, ops, places) = &mut parts[shard_of(&op)];
+            let (opcodes, ops, places) = &mut parts[self.shard_of(&op)?];
             opcodes.push(opcode);
             ops.push(op);
             places.push(place);
@@ -261,61 +298,116 @@ impl Lanes {
         let list = Arc::new(Gathered { mailbox, id, answers: Mutex::new((answers, left)) });
         for (shard, (opcodes, ops, places)) in parts.into_iter().enumerate() {
             if !ops.is_empty() {
-                let reply = Reply::Part { list: Arc::clone(&list), places };
-                self.enqueue(shard, Job { opcodes, ops, reply }, started);
+                let list = Arc::clone(&list);
+                self.enqueue(shard, Job::Part(Part { opcodes, ops, list, places }), started);
             }
         }
         Ok(())
     }
 
+    /// Puts a transaction into the lanes of its shards.
+    fn cross_lanes(
+        &self,
+        mailbox: &Arc<Mailbox>,
+        id: u32,
+        many: Many,
+        started: &mut Vec<usize>,
+    ) -> litestash_core::Result<()> {
+        let (opcodes, ops, _) = sort_out(&self.stash, many)?;
+        let mut lanes = ops.iter().map(|op| self.shard_of(op)).collect::<litestash_core::Result<Vec<_>>>()?;
+        lanes.sort_unstable();
+        lanes.dedup();
+        if lanes.is_empty() {
+            // It has to be tried all the same.
+            lanes.push(0);
+        }
+        let left = AtomicUsize::new(lanes.len());
+        let crossing = Crossing { mailbox: Arc::clone(mailbox), id, opcodes, ops, lanes, left };
+        let crossing = Arc::new(crossing);
+        for lane in &crossing.lanes {
+            self.enqueue(*lane, Job::Crossing(Arc::clone(&crossing)), started);
+        }
+        Ok(())
+    }
+
     /// Does all that waits for a shard.
-    fn work(&self, shard: usize) {
+    fn work(self: &Arc<Self>, shard: usize) {
         loop {
             let (mut operations, mut bytes) = (0, 0);
-            let jobs = self.shards[shard].lock().next(|job| {
-                operations += job.ops.len();
-                bytes += job.bytes();
+            let mut jobs = self.shards[shard].lock().next(|job| {
+                let size = job.size();
+                (operations, bytes) = (operations + size.0, bytes + size.1);
                 operations <= limits::BATCH_OPERATIONS_MAX && bytes <= limits::BATCH_BYTES_MAX
             });
-            if jobs.is_empty() {
-                return;
+            match jobs.pop() {
+                None => return,
+                // It is alone.
+                Some(Job::Crossing(crossing)) => {
+                    if !self.cross(shard, &crossing) {
+                        return;
+                    }
+                }
+                Some(last) => {
+                    jobs.push(last);
+                    self.commit(jobs);
+                }
             }
-            self.commit(jobs);
         }
     }
 
-    fn commit(&self, mut jobs: Vec<Job>) {
-        let counts: Vec<_> = jobs.iter().map(|job| job.ops.len()).collect();
-        let mut ops: Vec<_> = jobs.iter_mut().flat_map(|job| std::mem::take(&mut job.ops)).collect();
-        let done = catch_unwind(AssertUnwindSafe(|| match ops.len() {
-            1 => Ok(vec![perform_one(&self.stash, ops.remove(0))]),
+    /// Whether the transaction was done and the lane goes on. If not, who comes to it last sets the lane going again.
+    fn cross(self: &Arc<Self>, shard: usize, crossing: &Crossing) -> bool {
+        if crossing.left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return false;
+        }
+        let Crossing { mailbox, id, opcodes, ops, lanes, .. } = crossing;
+        let done = catch_unwind(AssertUnwindSafe(|| perform_transaction(&self.stash, opcodes, ops)));
+        match done.unwrap_or_else(|_| Err(panicked())) {
+            Ok(answer) => mailbox.post(*id, |out| out.extend_from_slice(&answer)),
+            Err(error) => mailbox.refuse(*id, &error),
+        }
+        for other in lanes.iter().copied().filter(|lane| *lane != shard) {
+            let lanes = Arc::clone(self);
+            WRITES.run(move || lanes.work(other));
+        }
+        true
+    }
+
+    fn commit(&self, jobs: Vec<Job>) {
+        let mut ops = Vec::with_capacity(jobs.len());
+        let mut replies = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match job {
+                Job::One(One { mailbox, id, opcode, op }) => {
+                    ops.push(op);
+                    replies.push(Reply::One { mailbox, id, opcode });
+                }
+                Job::Part(Part { opcodes, ops: more, list, places }) => {
+                    ops.extend(more);
+                    replies.push(Reply::Part { list, places, opcodes });
+                }
+                Job::Crossing(_) => {}
+            }
+        }
+        let done = catch_unwind(AssertUnwindSafe(|| match &*ops {
+            [op] => Ok(vec![self.stash.perform(op)]),
             _ => self.stash.apply(&ops),
         }));
         match done.unwrap_or_else(|_| Err(panicked())) {
-            Ok(outcomes) => {
-                let mut outcomes = outcomes.into_iter();
-                for (job, count) in jobs.iter().zip(counts) {
-                    job.reply.send(&job.opcodes, outcomes.by_ref().take(count).collect());
-                }
-            }
+            Ok(outcomes) => tell(replies, outcomes.into_iter()),
             Err(error) => {
-                for job in &jobs {
-                    job.reply.refuse(&job.opcodes, || Error::new(error.kind(), error.message().to_owned()));
-                }
+                let same = || Err(Error::new(error.kind(), error.message().to_owned()));
+                tell(replies, std::iter::repeat_with(same));
             }
         }
     }
-}
-
-fn shard_of(op: &Op) -> usize {
-    Route::of(&KeyHash::from(op.key())).shard.index()
 }
 
 /// A read by itself, which puts the row into the cache.
 fn read(stash: &LiteStash, mailbox: &Mailbox, id: u32, opcode: u8, op: Op) {
     let done = catch_unwind(AssertUnwindSafe(|| match opcode {
         frame::GET => stash.get_encoded(op.key()).map(Outcome::Value),
-        _ => perform_one(stash, op),
+        _ => stash.perform(&op),
     }));
     let outcome = done.unwrap_or_else(|_| Err(panicked()));
     mailbox.post(id, |out| answer::outcome(out, opcode, &outcome));

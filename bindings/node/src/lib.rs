@@ -5,7 +5,9 @@
 //! (`pool`, `lanes`, `task`) and answers through the `mailbox` of the JavaScript thread that asked.
 
 mod answer;
+pub mod compute;
 pub mod error;
+pub mod events;
 mod frame;
 pub mod lanes;
 pub mod mailbox;

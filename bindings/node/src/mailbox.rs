@@ -1,8 +1,9 @@
 //! How other threads answer a JavaScript thread: bytes in a box, and one call that wakes it.
 
 use crate::answer;
+use crate::events::Watch;
 use crate::stash::Handle;
-use litestash_core::Error;
+use litestash_core::{Computation, Error};
 use napi::bindgen_prelude::{Buffer, External};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use parking_lot::Mutex;
@@ -19,30 +20,66 @@ pub struct Mailbox {
     answers: Mutex<Vec<u8>>,
     is_called: AtomicBool,
     wake: Wake,
-    /// Stashes that were opened, by the request's number.
-    pub(crate) opened: Mutex<HashMap<u32, Handle>>,
+    /// What requests made, by their numbers.
+    made: Mutex<HashMap<u32, Made>>,
+}
+
+/// What JavaScript fetches once it was told that it is there.
+pub(crate) enum Made {
+    Stash(Handle),
+    Watch(Arc<Watch>),
+    Turn(Box<Computation>),
 }
 
 impl Mailbox {
     /// Answers a request. Once the JavaScript thread has ended, nobody hears it.
     pub(crate) fn post(&self, id: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        add(&mut self.answers.lock(), id, write);
+        self.call();
+    }
+
+    /// Answers many requests at once: `write` writes the answer to each.
+    pub(crate) fn post_all<T>(
+        &self,
+        answers: impl Iterator<Item = (u32, T)>,
+        write: impl Fn(&mut Vec<u8>, &T),
+    ) {
         {
-            let mut answers = self.answers.lock();
-            answers.extend_from_slice(&id.to_le_bytes());
-            let length_at = answers.len();
-            answers.extend_from_slice(&[0; 4]);
-            write(&mut answers);
-            let length = (answers.len() - length_at - 4) as u32;
-            answers[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+            let mut posted = self.answers.lock();
+            for (id, answer) in answers {
+                add(&mut posted, id, |out| write(out, &answer));
+            }
         }
+        self.call();
+    }
+
+    fn call(&self) {
         if !self.is_called.swap(true, Ordering::AcqRel) {
             self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
 
+    /// Keeps what a request made until JavaScript fetches it.
+    pub(crate) fn keep(&self, id: u32, made: Made) {
+        self.made.lock().insert(id, made);
+    }
+
+    pub(crate) fn take(&self, id: u32) -> Option<Made> {
+        self.made.lock().remove(&id)
+    }
+
     pub(crate) fn refuse(&self, id: u32, error: &Error) {
         self.post(id, |out| answer::error(out, error));
     }
+}
+
+fn add(answers: &mut Vec<u8>, id: u32, write: impl FnOnce(&mut Vec<u8>)) {
+    answers.extend_from_slice(&id.to_le_bytes());
+    let length_at = answers.len();
+    answers.extend_from_slice(&[0; 4]);
+    write(answers);
+    let length = (answers.len() - length_at - 4) as u32;
+    answers[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
 }
 
 /// The mailbox of this JavaScript thread; `wake` is called, without arguments, when there is something in it.
@@ -52,7 +89,7 @@ pub fn mailbox(wake: Wake) -> External<Arc<Mailbox>> {
         answers: Mutex::default(),
         is_called: AtomicBool::new(false),
         wake,
-        opened: Mutex::default(),
+        made: Mutex::default(),
     }))
 }
 

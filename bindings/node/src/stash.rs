@@ -4,7 +4,7 @@ use crate::answer::{self, Scratch, Sink};
 use crate::error::{Result, malformed, thrown};
 use crate::frame::{self, Many, Reader, Request};
 use crate::lanes::Lanes;
-use litestash_core::{LiteStash, Op, Outcome, Peek};
+use litestash_core::{LiteStash, Op, Peek};
 use napi::bindgen_prelude::{Buffer, External, Uint8ArraySlice};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -90,9 +90,13 @@ fn perform_in(
             let many = Many::read(Reader(&buffer[1..length]))?;
             perform_many(stash, many)?
         }
+        Some(&frame::TRANSACTION) => {
+            let (opcodes, ops, _) = sort_out(stash, Many::read(Reader(&buffer[1..length]))?)?;
+            perform_transaction(stash, &opcodes, &ops)?
+        }
         _ => {
             let Request { opcode, op } = Request::read(&buffer[..length])?;
-            let outcome = perform_one(stash, op)?;
+            let outcome = stash.perform(&op)?;
             let mut out = Vec::new();
             answer::outcome(&mut out, opcode, &Ok(outcome));
             out
@@ -151,13 +155,15 @@ fn read(
     Ok((None, out.used() + size))
 }
 
-/// One operation. A value that is larger than a batch may be goes by itself.
-pub(crate) fn perform_one(stash: &LiteStash, op: Op) -> litestash_core::Result<Outcome> {
-    if let litestash_core::Action::Set { encoded, options } = op.action() {
-        return stash.set_encoded(op.key(), encoded.clone(), *options).map(Outcome::Version);
-    }
-    let answers = stash.apply(std::slice::from_ref(&op))?;
-    answers.into_iter().next().unwrap_or_else(|| Err(malformed()))
+/// All operations or none.
+pub(crate) fn perform_transaction(
+    stash: &LiteStash,
+    opcodes: &[u8],
+    ops: &[Op],
+) -> litestash_core::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    answer::transaction(&mut out, opcodes, stash.transaction(ops)?);
+    Ok(out)
 }
 
 /// Many operations, one transaction per shard, as a list of answers.

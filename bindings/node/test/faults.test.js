@@ -23,7 +23,7 @@ test('a panic is an error, and everything goes on', async (t) => {
   const around = [stash.set('a', 1), stash._write(panic, 'k'), stash.set('b', 2)];
   const [a, failed, b] = await Promise.allSettled(around);
   assert.deepEqual([a.status, failed.reason.code, b.status], ['fulfilled', 'Internal', 'fulfilled']);
-  await assert.rejects(stash._many([1], false, panic, false, (answers) => answers), { code: 'Internal' });
+  await assert.rejects(stash._many([1], request.MANY, false, panic, false, (answers) => answers), { code: 'Internal' });
   assert.deepEqual(await stash.getMany(['a', 'b']), [1, 2]);
 });
 

@@ -95,7 +95,18 @@ test('unstorage', async (t) => {
   await storage.setItem('short', 1, { ttl: 60 });
   const meta = await storage.getMeta('short');
   assert.ok(meta.mtime instanceof Date && meta.ttl > 0 && meta.ttl <= 60 && meta.size === 2);
+  const seen = [];
+  const unwatch = await storage.watch((event, key) => seen.push([event, key]));
+  const other = await LiteStash.open(stash.path);
+  await other.set('store:a:c', 1);
+  await other.set('elsewhere', 1);
+  await other.close();
+  await storage.setItem('short', 2);
   await storage.removeItem('short');
+  await stash.waitFor('none', () => seen.length >= 3, { timeout: 10_000 });
+  assert.deepEqual(seen.sort(), [['remove', 'short'], ['update', 'a:c'], ['update', 'short']]);
+  await unwatch();
+  await storage.removeItem('a:c');
   // unstorage itself clears whole mounts only.
   await driver.clear('x');
   assert.deepEqual((await storage.getKeys()).sort(), ['a:b', 'raw']);
@@ -170,6 +181,10 @@ test('express-session', async (t) => {
   await call('destroy', id);
   assert.equal(await call('get', id), null);
   await call('set', 'other', { cookie: {} });
+  assert.equal((await stash.entry('session:other')).idle, 86_400_000);
+  const { version } = await stash.entry('session:other');
+  await call('touch', 'other', { cookie: {} });
+  assert.equal((await stash.entry('session:other')).version, version);
   await call('clear');
   assert.equal(await call('length'), 0);
   await stash.close();

@@ -22,7 +22,7 @@ both('one key', async (t, stash, call) => {
   assert.equal(await call(stash, 'exists', 'k'), true);
   const entry = await call(stash, 'entry', 'k');
   assert.ok(entry instanceof Entry);
-  assert.deepEqual({ ...entry }, { value: null, version, expiresAtMicros: null, size: 1 });
+  assert.deepEqual({ ...entry }, { value: null, version, expiresAtMicros: null, size: 1, idleMicros: null });
   assert.equal(entry.expiresAt, null);
   assert.equal(await call(stash, 'add', 'k', 1), false);
   assert.equal(await call(stash, 'replace', 'k', 2), true);

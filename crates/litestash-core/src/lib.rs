@@ -47,9 +47,9 @@ pub use contract::version::Version;
 pub use env::{Clock, CountingRandom, FixedClock, Random, SystemClock, SystemRandom};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use stash::{
-    Action, BucketOptions, ComputeOptions, Condition, Cursor, Deadline, EncodedItems, Entry, Items, Keys,
-    LiteStash, Op, Options, Outcome, Peek, ScanOptions, SetOptions, Subscriber, Subscription, SweepReport,
-    TransactionOutcome, Values, parse_key, read_key_file, read_passphrase_file,
+    Action, Begun, BucketOptions, Computation, ComputeOptions, Condition, Cursor, Deadline, EncodedItems,
+    Entry, Items, Keys, LiteStash, Op, Options, Outcome, Peek, ScanOptions, SetOptions, Subscriber,
+    Subscription, SweepReport, TransactionOutcome, Values, parse_key, read_key_file, read_passphrase_file,
 };
 pub use storage::{
     CacheStats, Durability, Event, EventKind, Eviction, ExpiryStats, Filter, KeyFilter, LimitStats, Limits,

@@ -1,10 +1,8 @@
 //! Answers: `[id, status, result]` (`docs/ENGINE.md` 2).
 
-use crate::frame::HEAD_BYTES;
-use crate::request::Id;
-use litestash_core::contract::msgpack::{self, write};
+use litestash_core::contract::msgpack::write;
 use litestash_core::contract::typed;
-use litestash_core::{Error, ErrorKind, Event, Key, KeyRef, Origin, Result, Value};
+use litestash_core::{Error, Event, Key, KeyRef, Origin, Result};
 use serde::Serialize;
 
 /// The second element of an answer.
@@ -52,9 +50,10 @@ impl Answer {
     }
 
     /// A value.
-    pub(crate) fn value(value: &Value) -> Self {
+    #[cfg(feature = "program")]
+    pub(crate) fn value(value: &litestash_core::Value) -> Self {
         let mut result = Vec::new();
-        match msgpack::encode(value, &mut result) {
+        match litestash_core::contract::msgpack::encode(value, &mut result) {
             Ok(()) => Self::encoded(result),
             Err(error) => Self::failed(&error),
         }
@@ -62,21 +61,9 @@ impl Answer {
 
     /// An error, with what a client decides by.
     pub(crate) fn failed(error: &Error) -> Self {
-        let kind = error.kind();
         let mut result = Vec::new();
-        let text = |out: &mut Vec<u8>, text: &str| {
-            // A text of ours is far from the 4 GiB at which this fails.
-            let _ = write::text(out, text);
-        };
-        result.push(0x84);
-        text(&mut result, "kind");
-        text(&mut result, kind.name());
-        text(&mut result, "message");
-        text(&mut result, error.message());
-        text(&mut result, "number");
-        write::uint(&mut result, kind.number().into());
-        text(&mut result, "retry");
-        text(&mut result, kind.retry().name());
+        // A text of ours is far from the 4 GiB at which this fails.
+        let _ = write_error(error, &mut result);
         Self { status: Status::Failed, result }
     }
 
@@ -104,11 +91,21 @@ impl Answer {
         Ok(Self { status: Status::Event, result: out })
     }
 
+    /// Whether there is no such row, and the result.
+    pub(crate) fn into_parts(self) -> (bool, Vec<u8>) {
+        (self.status == Status::Missing, self.result)
+    }
+
+    /// Status and result.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.status as u8);
+        out.extend_from_slice(&self.result);
+    }
+
     /// `[status, result]`, as an element of a batch's answer.
     pub(crate) fn write_pair(&self, out: &mut Vec<u8>) {
         out.push(0x92);
-        out.push(self.status as u8);
-        out.extend_from_slice(&self.result);
+        self.write(out);
     }
 }
 
@@ -116,6 +113,20 @@ impl From<Result<Self>> for Answer {
     fn from(result: Result<Self>) -> Self {
         result.unwrap_or_else(|error| Self::failed(&error))
     }
+}
+
+/// Appends an error as a map.
+pub(crate) fn write_error(error: &Error, out: &mut Vec<u8>) -> Result<()> {
+    let kind = error.kind();
+    out.push(0x84);
+    write::text(out, "kind")?;
+    write::text(out, kind.name())?;
+    write::text(out, "message")?;
+    write::text(out, error.message())?;
+    write::text(out, "number")?;
+    write::uint(out, kind.number().into());
+    write::text(out, "retry")?;
+    write::text(out, kind.retry().name())
 }
 
 /// Appends a key.
@@ -127,54 +138,4 @@ pub(crate) fn write_key(out: &mut Vec<u8>, key: &Key) -> Result<()> {
         KeyRef::Bytes(bytes) => write::bytes(out, bytes)?,
     }
     Ok(())
-}
-
-/// Frames of answers, to be sent together.
-#[derive(Debug)]
-pub(crate) struct Frames {
-    pub(crate) bytes: Vec<u8>,
-    payload_bytes_max: usize,
-}
-
-impl Frames {
-    pub(crate) fn new(payload_bytes_max: usize) -> Self {
-        Self { bytes: Vec::new(), payload_bytes_max }
-    }
-
-    /// Adds an answer; one that is longer than a frame may be becomes the error that says so.
-    pub(crate) fn push(&mut self, id: Option<Id>, answer: &Answer) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; HEAD_BYTES]);
-        self.bytes.push(0x93);
-        match id {
-            Some(id) => write::uint(&mut self.bytes, id),
-            None => write::nil(&mut self.bytes),
-        }
-        self.bytes.push(answer.status as u8);
-        self.bytes.extend_from_slice(&answer.result);
-        let payload = self.bytes.len() - start - HEAD_BYTES;
-        match u32::try_from(payload) {
-            Ok(length) if payload <= self.payload_bytes_max => {
-                self.bytes[start..start + HEAD_BYTES].copy_from_slice(&length.to_be_bytes());
-            }
-            _ => {
-                self.bytes.truncate(start);
-                let error = Error::new(ErrorKind::TooLarge, "the answer is longer than a frame may be");
-                self.push(id, &Answer::failed(&error));
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_that_fits_no_frame_becomes_an_error() {
-        let mut frames = Frames::new(200);
-        frames.push(Some(3), &Answer::encoded(vec![0xc4; 300]));
-        assert_eq!(frames.bytes[4..7], [0x93, 3, 1]);
-        assert!(frames.bytes.len() < 204);
-    }
 }

@@ -8,6 +8,9 @@ use rmp::Marker;
 use rmpv::ValueRef;
 use std::borrow::Cow;
 
+/// A reader's limit, which counts a container twice; what is a little too deep is told by the encoder.
+const READER_DEPTH: usize = 2 * (DEPTH_MAX + 2);
+
 /// Splits one value off the front: its bytes, and what follows. Looks at heads only; allocates nothing.
 pub fn split(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
     let mut rest = bytes;
@@ -64,8 +67,11 @@ fn length(rest: &mut &[u8], bytes: usize) -> Result<u64> {
 /// `InvalidValue` for what is no value of the contract (map keys that are no text or come twice, text that is
 /// not UTF-8, unknown extension types), `TooLarge` over the contract's limits.
 pub fn canonical(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
-    if msgpack::validate(bytes).is_ok() {
-        return Ok(Cow::Borrowed(bytes));
+    match msgpack::validate(bytes) {
+        Ok(()) => return Ok(Cow::Borrowed(bytes)),
+        // No other form of it is smaller.
+        Err(error) if error.kind() == ErrorKind::TooLarge => return Err(error),
+        Err(_) => {}
     }
     let mut canonical = Vec::with_capacity(bytes.len());
     msgpack::encode(&decode(bytes)?, &mut canonical)?;
@@ -80,7 +86,7 @@ pub fn decode(bytes: &[u8]) -> Result<Value> {
     }
     check_counts(bytes)?;
     let mut rest = bytes;
-    let value = rmpv::decode::read_value_ref_with_max_depth(&mut rest, DEPTH_MAX + 2).map_err(|error| {
+    let value = rmpv::decode::read_value_ref_with_max_depth(&mut rest, READER_DEPTH).map_err(|error| {
         let depth = matches!(error, rmpv::decode::Error::DepthLimitExceeded);
         if depth { too_deep() } else { invalid("the value is not legal MessagePack") }
     })?;
@@ -223,6 +229,9 @@ mod tests {
         assert_eq!(kind(b"\xd4\x05\x00"), invalid);
         assert_eq!(kind(b"\x05\x05"), invalid);
         assert_eq!(kind(b"\xdd\xff\xff\xff\xff\x01"), invalid);
+        let deepest = [vec![0x91; 64], vec![0xcd, 0, 1]].concat();
+        assert_eq!(canonical_of(&deepest).ok(), Some([vec![0x91; 64], vec![1]].concat()));
+        assert_eq!(kind(&[vec![0x91; 65], vec![0xcd, 0, 1]].concat()), Some(ErrorKind::TooLarge));
         let deep = [vec![0x91; 70], vec![0xcd, 0, 1]].concat();
         assert_eq!(kind(&deep), Some(ErrorKind::TooLarge));
         let mut many = vec![0xdd, 0, 0x50, 0, 0];

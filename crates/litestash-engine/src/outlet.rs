@@ -1,6 +1,7 @@
 //! Where answers go: one stream for all threads.
 
-use crate::answer::{Answer, Frames};
+use crate::answer::Answer;
+use crate::frames::Frames;
 use crate::request::Id;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -210,6 +210,11 @@ impl<'a> Arguments<'a> {
 pub struct Members(Map);
 
 impl Members {
+    /// The members of an encoded map, or none for nil.
+    pub fn parse(encoded: &[u8]) -> Result<Self> {
+        Arguments { rest: encoded, left: 1 }.options()
+    }
+
     /// Takes a member out; nil counts as left out.
     pub fn take(&mut self, name: &str) -> Option<Value> {
         self.0.remove(name).filter(|value| !matches!(value, Value::Nil))

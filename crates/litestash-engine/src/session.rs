@@ -1,12 +1,14 @@
 //! A client's session: the hello, then requests in their order, runs of small ones handed over together.
 
 use crate::PROTOCOL;
-use crate::answer::{Answer, Frames};
-use crate::events::Subscriptions;
+use crate::answer::Answer;
+use crate::frames::Frames;
 use crate::outlet::Outlet;
 use crate::request::{Arguments, Id, Request, malformed};
 use crate::single::Single;
-use crate::task::{self, TASKS_MAX, Tasks};
+use crate::subscriptions::Subscriptions;
+use crate::task;
+use crate::tasks::{TASKS_MAX, Tasks};
 use crate::whole::{self, PAGE_ROWS_MAX};
 use crate::{many, settings};
 use litestash_core::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, DEPTH_MAX, KEY_BYTES_MAX, VALUES_MAX};
@@ -361,6 +363,11 @@ impl Session {
             Some(stash) => stash.close(),
             None => Ok(()),
         }
+    }
+
+    /// The stash, once a hello has opened it and until it is closed.
+    pub(crate) fn stash(&self) -> Option<LiteStash> {
+        self.stash.clone()
     }
 
     /// Whether there was a hello.

@@ -1,9 +1,10 @@
 //! How the stash is opened: from the command line or by the client's hello.
 
 use crate::request::{Members, malformed};
+use crate::single;
 use litestash_core::{
-    Compression, Durability, Eviction, Limits, Options, Result, Zeroizing, read_key_file,
-    read_passphrase_file,
+    BucketOptions, Compression, ComputeOptions, Condition, Durability, Eviction, Limits, Options, Result,
+    Zeroizing, read_key_file, read_passphrase_file,
 };
 use std::time::Duration;
 
@@ -23,6 +24,12 @@ pub(crate) fn take(members: &mut Members) -> Result<Settings> {
     }
     if let Some(read_only) = members.flag("read_only")? {
         options = options.read_only(read_only);
+    }
+    if let Some(immutable) = members.flag("immutable")? {
+        options = options.immutable(immutable);
+    }
+    if let Some(allow) = members.flag("allow_network_file_system")? {
+        options = options.allow_network_file_system(allow);
     }
     if let Some(level) = members.text("durability")? {
         options = options.durability(durability(&level)?);
@@ -97,6 +104,37 @@ fn unlock(members: &mut Members, options: Options) -> Result<Options> {
         (None, Some(passphrase)) => options.passphrase(&*passphrase),
         (None, None) => options,
     })
+}
+
+/// What a bucket has of its own.
+pub(crate) fn take_bucket(members: &mut Members) -> Result<BucketOptions> {
+    let mut options = BucketOptions::new().limits(limits(members)?);
+    if let Some(level) = members.text("durability")? {
+        options = options.durability(durability(&level)?);
+    }
+    if let Some(bytes) = members.size("value_bytes_max")? {
+        options = options.value_bytes_max(size(bytes)?);
+    }
+    if let Some(cache) = members.flag("cache")? {
+        options = options.cache(cache);
+    }
+    if let Some(us) = members.size("default_ttl_us")? {
+        options = options.default_ttl((us > 0).then(|| Duration::from_micros(us)));
+    }
+    Ok(options)
+}
+
+/// How a missing value is computed: a deadline, `across_processes`, `lease_us` and `stale_while_revalidate_us`.
+pub(crate) fn take_compute(members: &mut Members) -> Result<ComputeOptions> {
+    let mut options = ComputeOptions::from(single::set_options(members, Some(Condition::Always))?);
+    if let Some(across) = members.flag("across_processes")? {
+        options.across_processes = across;
+    }
+    if let Some(us) = members.size("lease_us")? {
+        options.lease = Duration::from_micros(us);
+    }
+    options.stale_while_revalidate = members.size("stale_while_revalidate_us")?.map(Duration::from_micros);
+    Ok(options)
 }
 
 /// `max_bytes`, `max_rows` and `eviction`.

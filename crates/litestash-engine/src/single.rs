@@ -2,10 +2,10 @@
 
 use crate::answer::Answer;
 use crate::request::{Arguments, Members, malformed};
+#[cfg(feature = "program")]
+use litestash_core::LiteStash;
 use litestash_core::contract::msgpack::write;
-use litestash_core::{
-    Action, Condition, Deadline, Entry, LiteStash, Op, Outcome, Result, SetOptions, Value, Version,
-};
+use litestash_core::{Action, Condition, Deadline, Entry, Op, Outcome, Result, SetOptions, Value, Version};
 use std::time::Duration;
 
 /// How an outcome is told.
@@ -57,11 +57,13 @@ impl Single {
     }
 
     /// Whether it reads one key and nothing else, so that it can be answered from memory.
+    #[cfg(feature = "program")]
     pub(crate) fn only_reads(&self) -> bool {
         matches!(self.op.action(), Action::Get | Action::Exists | Action::Entry)
     }
 
     /// The answer of an operation that only reads.
+    #[cfg(feature = "program")]
     pub(crate) fn read(&self, stash: &LiteStash) -> Answer {
         let key = self.op.key();
         let outcome = match self.op.action() {
@@ -72,12 +74,22 @@ impl Single {
         self.telling.answer(outcome)
     }
 
+    /// The answer of the operation, by itself.
+    #[cfg(feature = "program")]
+    pub(crate) fn perform(self, stash: &LiteStash) -> Answer {
+        if self.only_reads() {
+            return self.read(stash);
+        }
+        self.telling.answer(stash.perform(&self.op))
+    }
+
     /// The operation, and how its outcome is told.
     pub(crate) fn into_parts(self) -> (Op, Telling) {
         (self.op, self.telling)
     }
 
     /// Bytes of key and value, as a batch counts them.
+    #[cfg(feature = "program")]
     pub(crate) fn size_bytes(&self) -> usize {
         let value = match self.op.action() {
             Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } => encoded.len(),

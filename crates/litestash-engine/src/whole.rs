@@ -3,7 +3,7 @@
 use crate::answer::{Answer, write_key};
 use crate::request::{Arguments, malformed};
 use litestash_core::contract::msgpack::{self, write};
-use litestash_core::{Cursor, Error, Items, Key, Keys, LiteStash, Result, ScanOptions, Value, Values};
+use litestash_core::{Cursor, EncodedItems, Error, Key, Keys, LiteStash, Result, ScanOptions, Values};
 use std::time::Duration;
 
 /// Rows of a page unless the client says.
@@ -17,19 +17,11 @@ const PAGE_BYTES: usize = 1 << 20;
 
 /// The operation of that name; `None` if it is none of these.
 pub(crate) fn run(name: &str, arguments: &mut Arguments<'_>, stash: &LiteStash) -> Option<Result<Answer>> {
+    let as_text = |error: &Error, out: &mut Vec<u8>| write::text(out, &error.to_string());
+    if let Some(page) = scan(name, arguments, stash, as_text) {
+        return Some(page);
+    }
     let run: fn(&mut Arguments<'_>, &LiteStash) -> Result<Answer> = match name {
-        "keys" => |arguments, stash| {
-            let options = scan_options(arguments)?;
-            page(options, |options| stash.keys(options), |key, out| write_key(out, &key), Keys::cursor)
-        },
-        "values" => |arguments, stash| {
-            let options = scan_options(arguments)?;
-            let write = |value, out: &mut Vec<u8>| msgpack::encode(&value, out);
-            page(options, |options| stash.values(options), write, Values::cursor)
-        },
-        "items" => |arguments, stash| {
-            page(scan_options(arguments)?, |options| stash.items(options), write_item, Items::cursor)
-        },
         "len" => |arguments, stash| {
             arguments.end()?;
             Ok(Answer::of(&stash.len()?))
@@ -64,6 +56,36 @@ pub(crate) fn run(name: &str, arguments: &mut Arguments<'_>, stash: &LiteStash) 
     Some(run(arguments, stash))
 }
 
+/// A page of `keys`, `values` or `items`; `None` for another name. `write_error` says how damaged rows are told of.
+pub(crate) fn scan(
+    name: &str,
+    arguments: &mut Arguments<'_>,
+    stash: &LiteStash,
+    write_error: fn(&Error, &mut Vec<u8>) -> Result<()>,
+) -> Option<Result<Answer>> {
+    if !matches!(name, "keys" | "values" | "items") {
+        return None;
+    }
+    let page = |options| match name {
+        "keys" => {
+            let write = |key, out: &mut Vec<u8>| write_key(out, &key);
+            page(options, |options| stash.keys(options), write, Keys::cursor, write_error)
+        }
+        "values" => {
+            let write = |value, out: &mut Vec<u8>| msgpack::encode(&value, out);
+            page(options, |options| stash.values(options), write, Values::cursor, write_error)
+        }
+        _ => page(
+            options,
+            |options| stash.items_encoded(options),
+            write_item,
+            EncodedItems::cursor,
+            write_error,
+        ),
+    };
+    Some(scan_options(arguments).and_then(page))
+}
+
 /// `prefix`, `limit`, `cursor`, and nothing else.
 fn scan_options(arguments: &mut Arguments<'_>) -> Result<ScanOptions> {
     let mut members = arguments.options()?;
@@ -77,10 +99,11 @@ fn scan_options(arguments: &mut Arguments<'_>) -> Result<ScanOptions> {
     Ok(ScanOptions { prefix, limit: Some(limit as usize), cursor })
 }
 
-fn write_item((key, value): (Key, Value), out: &mut Vec<u8>) -> Result<()> {
+fn write_item((key, encoded): (Key, Vec<u8>), out: &mut Vec<u8>) -> Result<()> {
     out.push(0x92);
     write_key(out, &key)?;
-    msgpack::encode(&value, out)
+    out.extend_from_slice(&encoded);
+    Ok(())
 }
 
 /// `{"cursor": where to go on, or nil behind the end, "errors": […], "items": […]}`.
@@ -89,6 +112,7 @@ fn page<I: Iterator<Item = Result<T>>, T>(
     open: impl FnOnce(ScanOptions) -> I,
     mut write_row: impl FnMut(T, &mut Vec<u8>) -> Result<()>,
     cursor: impl Fn(&I) -> Cursor,
+    write_error: fn(&Error, &mut Vec<u8>) -> Result<()>,
 ) -> Result<Answer> {
     let limit = options.limit;
     let mut rows = open(options);
@@ -116,17 +140,10 @@ fn page<I: Iterator<Item = Result<T>>, T>(
         false => write::nil(&mut out),
     }
     write::text(&mut out, "errors")?;
-    write_errors(&mut out, &errors)?;
+    write::array_head(&mut out, errors.len())?;
+    errors.iter().try_for_each(|error| write_error(error, &mut out))?;
     write::text(&mut out, "items")?;
     write::array_head(&mut out, count)?;
     out.append(&mut items);
     Ok(Answer::encoded(out))
-}
-
-fn write_errors(out: &mut Vec<u8>, errors: &[Error]) -> Result<()> {
-    write::array_head(out, errors.len())?;
-    for error in errors {
-        write::text(out, &error.to_string())?;
-    }
-    Ok(())
 }

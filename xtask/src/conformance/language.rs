@@ -1,7 +1,7 @@
 //! The languages of the suite: one row of a table each.
 
 use crate::dist::capi::Build;
-use crate::{capi, node, process, setup, swift};
+use crate::{capi, elixir, kotlin, node, process, python, setup, swift};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -87,15 +87,59 @@ pub(super) const LANGUAGES: &[Language] = &[
         },
     },
     Language {
-        name: "node",
+        name: "kotlin",
         identity: Identity::Files,
         lacks: ENCRYPTION,
         vectors: true,
-        knows_later_scripts: false,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: setup::maven_problem,
+        build: kotlin::build_for_tests,
+        command: kotlin::runner,
+    },
+    Language {
+        name: "node",
+        identity: Identity::Files,
+        lacks: &[],
+        vectors: true,
+        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::node_problem,
         build: node::build_for_tests,
         command: node::runner,
+    },
+    Language {
+        name: "python",
+        identity: Identity::Files,
+        lacks: ENCRYPTION,
+        vectors: true,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: setup::python_problem,
+        build: python::build_for_tests,
+        command: python::runner,
+    },
+    Language {
+        name: "elixir",
+        identity: Identity::Files,
+        lacks: ENCRYPTION,
+        vectors: true,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: elixir::problem,
+        build: elixir::build_for_tests,
+        command: || elixir::runner(elixir::Mode::Nif),
+    },
+    Language {
+        name: "elixir-port",
+        identity: Identity::Files,
+        lacks: ENCRYPTION,
+        vectors: false,
+        knows_later_scripts: true,
+        is_measure: false,
+        unavailable: elixir::problem,
+        build: elixir::build_for_tests,
+        command: || elixir::runner(elixir::Mode::Port),
     },
     Language {
         name: "swift",

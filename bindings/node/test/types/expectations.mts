@@ -1,5 +1,5 @@
 /* What the types must say: checked by tsc, never run. */
-import litestash, { LiteStash, LiteStashError, Entry, Float, Timestamp, memoize, type Key, type Version } from 'litestash';
+import litestash, { LiteStash, LiteStashError, Entry, Float, Timestamp, memoize, type Key, type StashEvent, type Version } from 'litestash';
 import { KeyvLiteStash, KeyvLiteStash5 } from 'litestash/keyv';
 import { litestashDriver } from 'litestash/unstorage';
 import { LiteStashStore } from 'litestash/session';
@@ -48,6 +48,33 @@ if (entry) {
 }
 const computed = await stash.getOrSet('a', async () => ({ name: 'Ada', age: 36 }));
 same<typeof computed, User>(true);
+
+const bucket = stash.bucket<string>('names', { defaultTtl: null, limits: { rows: 5, eviction: 'leastRecentlyUsed' } });
+same<typeof bucket, LiteStash<string>>(true);
+const watch = await stash.watch({ kinds: ['set'], prefix: 'a', allProcesses: true });
+watch.on('set', ({ key, own }) => {
+  same<typeof key, Key | undefined>(true);
+  same<typeof own, boolean>(true);
+});
+// @ts-expect-error: no such event
+watch.on('most', () => undefined);
+for await (const event of watch) same<typeof event, StashEvent>(true);
+const moved = await stash.transaction([{ op: 'check', key: 'a', ifPresent: true }, { op: 'touch', key: 'a' }]);
+if (moved.committed) same<typeof moved.results, unknown[]>(true);
+else same<typeof moved.index, number>(true);
+await stash.check('a', { expected: { name: 'Ada', age: 36 } });
+// @ts-expect-error: no condition
+await stash.check('a', {});
+await stash.set('a', { name: 'Ada', age: 36 }, { idle: 5n });
+await stash.expire('a', { expiresAt: null });
+await stash.getOrSet('a', () => ({ name: 'Ada', age: 36 }), { ttl: 5, lease: 500, staleWhileRevalidate: 5 });
+const sealed = await LiteStash.open('data', { encryptionKey: new Uint8Array(32), compression: { level: 9 } });
+const rotated = await sealed.rotateKey({ signal: AbortSignal.timeout(5) });
+same<typeof rotated.finished, boolean>(true);
+// @ts-expect-error: bytes
+await sealed.changeKey('text');
+// @ts-expect-error: no eviction
+LiteStash.memory({ limits: { eviction: 'most' } });
 
 const any = LiteStash.memory();
 const typed = await any.get<string>('a');

@@ -4,7 +4,7 @@ use super::lease::{self, Lease};
 use super::op::{self, Action, Condition, Deadline, Outcome, SetOptions};
 use super::open::{Inner, LiteStash};
 use crate::contract::hash::KeyHash;
-use crate::contract::key::{KeyRef, ToKey};
+use crate::contract::key::{Key, KeyRef, ToKey};
 use crate::contract::limits::LEASE_US_MAX;
 use crate::contract::msgpack;
 use crate::contract::route::Place;
@@ -26,7 +26,8 @@ pub(super) struct Flights(Mutex<HashMap<KeyHash, Arc<Flight>>>);
 
 /// One computation and those who wait for it.
 struct Flight {
-    leader: ThreadId,
+    /// The thread that computes, if it is known.
+    leader: Option<ThreadId>,
     landed: Mutex<Option<Landing>>,
     signal: Condvar,
 }
@@ -40,45 +41,41 @@ enum Landing {
 }
 
 /// Removes the flight, and lands it as crashed if nothing else landed it.
-struct Pilot<'a> {
-    flights: &'a Flights,
+struct Pilot {
+    inner: Arc<Inner>,
     hash: KeyHash,
     flight: Arc<Flight>,
 }
 
-impl Pilot<'_> {
+impl Pilot {
     fn land(&self, landing: Landing) {
         self.flight.landed.lock().get_or_insert(landing);
     }
 }
 
-impl Drop for Pilot<'_> {
+impl Drop for Pilot {
     fn drop(&mut self) {
         self.land(Landing::Crashed);
-        self.flights.0.lock().remove(&self.hash);
+        self.inner.flights.0.lock().remove(&self.hash);
         self.flight.signal.notify_all();
     }
 }
 
 /// The caller's part in a computation.
-enum Role<'a> {
-    Leads(Pilot<'a>),
+enum Role {
+    Leads(Pilot),
     Waits(Arc<Flight>),
 }
 
-impl Flights {
-    fn join(&self, hash: KeyHash) -> Role<'_> {
-        let mut flights = self.0.lock();
+impl Inner {
+    fn join_flight(self: &Arc<Self>, hash: KeyHash, leader: Option<ThreadId>) -> Role {
+        let mut flights = self.flights.0.lock();
         if let Some(flight) = flights.get(&hash) {
             return Role::Waits(Arc::clone(flight));
         }
-        let flight = Arc::new(Flight {
-            leader: std::thread::current().id(),
-            landed: Mutex::new(None),
-            signal: Condvar::new(),
-        });
+        let flight = Arc::new(Flight { leader, landed: Mutex::new(None), signal: Condvar::new() });
         flights.insert(hash, Arc::clone(&flight));
-        Role::Leads(Pilot { flights: self, hash, flight })
+        Role::Leads(Pilot { inner: Arc::clone(self), hash, flight })
     }
 }
 
@@ -217,52 +214,154 @@ impl LiteStash {
         compute: impl FnOnce() -> Result<Vec<u8>>,
     ) -> Result<Arc<Vec<u8>>> {
         let plan = Plan::new(options.into())?;
-        key.with_key(|key| get_or_set(&self.inner, self.level, key, plan, compute))
+        let leader = Some(std::thread::current().id());
+        match key.with_key(|key| begin(self, key, plan, leader, true))? {
+            Begun::Found(found) => Ok(found),
+            Begun::Mine(computation) => computation.compute(compute),
+            Begun::Elsewhere => Err(Error::new(ErrorKind::Internal, "a computation was not waited for")),
+        }
+    }
+
+    /// The first half of [`LiteStash::get_or_set_encoded`], for callers that compute without holding a thread: what
+    /// is stored, or the caller's turn to compute. Without `waits` a computation of others is
+    /// [`Begun::Elsewhere`] instead of being waited for. Nothing tells a computation that asks for its own key.
+    ///
+    /// ```
+    /// # let stash = litestash_core::LiteStash::memory()?;
+    /// use litestash_core::{Begun, ComputeOptions};
+    /// let Begun::Mine(computation) = stash.begin_get_or_set("k", ComputeOptions::default(), false)? else {
+    ///     panic!("nothing is stored")
+    /// };
+    /// assert!(matches!(stash.begin_get_or_set("k", ComputeOptions::default(), false)?, Begun::Elsewhere));
+    /// computation.finish(Ok(vec![7]))?;
+    /// assert_eq!(stash.get_as("k")?, Some(7));
+    /// # Ok::<_, litestash_core::Error>(())
+    /// ```
+    pub fn begin_get_or_set(
+        &self,
+        key: impl ToKey,
+        options: impl Into<ComputeOptions>,
+        waits: bool,
+    ) -> Result<Begun> {
+        let plan = Plan::new(options.into())?;
+        key.with_key(|key| begin(self, key, plan, None, waits))
     }
 }
 
-fn get_or_set(
-    inner: &Arc<Inner>,
-    level: Durability,
+/// What [`LiteStash::begin_get_or_set`] found.
+#[derive(Debug)]
+pub enum Begun {
+    /// The canonical encoding of what is stored.
+    Found(Arc<Vec<u8>>),
+    /// The caller is to compute.
+    Mine(Box<Computation>),
+    /// Somebody else computes.
+    Elsewhere,
+}
+
+fn begin(
+    stash: &LiteStash,
     key: KeyRef<'_>,
     plan: Plan,
-    compute: impl FnOnce() -> Result<Vec<u8>>,
-) -> Result<Arc<Vec<u8>>> {
+    leader: Option<ThreadId>,
+    waits: bool,
+) -> Result<Begun> {
+    let inner = &stash.inner;
     let place = inner.place(key);
     loop {
         let stale = match inner.found(key, &place, plan)? {
-            Found::Fresh(found) => return Ok(found),
+            Found::Fresh(found) => return Ok(Begun::Found(found)),
             Found::Stale(found, _) => Some(found),
             Found::Nothing => None,
         };
-        match inner.flights.join(place.hash) {
-            Role::Leads(pilot) => {
-                let landed = Computation { inner, level, key, place: &place, plan }.lead(compute);
-                pilot.land(match &landed {
-                    Ok(value) => Landing::Value(Arc::clone(value)),
-                    Err(error) => Landing::Failed(error.duplicate()),
-                });
-                return landed;
-            }
+        match inner.join_flight(place.hash, leader) {
+            Role::Leads(pilot) => return lead(stash, key, &place, plan, pilot, waits),
             Role::Waits(flight) => {
-                if flight.leader == std::thread::current().id() {
+                if leader.is_some() && flight.leader == leader {
                     return Err(Error::invalid_argument("the computation of a key asks for the same key"));
                 }
                 if let Some(stale) = stale {
-                    return Ok(stale);
+                    return Ok(Begun::Found(stale));
+                }
+                if !waits {
+                    return Ok(Begun::Elsewhere);
                 }
                 let mut landed = flight.landed.lock();
                 while landed.is_none() {
                     flight.signal.wait(&mut landed);
                 }
                 match &*landed {
-                    Some(Landing::Value(value)) => return Ok(Arc::clone(value)),
+                    Some(Landing::Value(value)) => return Ok(Begun::Found(Arc::clone(value))),
                     Some(Landing::Failed(error)) => return Err(error.duplicate()),
                     Some(Landing::Crashed) | None => {}
                 }
             }
         }
     }
+}
+
+/// What the one of this process finds when it is its turn.
+fn lead(
+    stash: &LiteStash,
+    key: KeyRef<'_>,
+    place: &Place,
+    plan: Plan,
+    pilot: Pilot,
+    waits: bool,
+) -> Result<Begun> {
+    let turn = || -> Result<Turn> {
+        // Somebody may have landed between this caller's look and its turn to lead.
+        if let Found::Fresh(found) = stash.inner.found(key, place, plan)? {
+            return Ok(Turn::Over(found));
+        }
+        let lease = match plan.lease {
+            Some(length) if stash.inner.settings.directory.is_some() => {
+                match stash.inner.lease(key, place, plan, length, waits)? {
+                    Leased::Mine(lease) => Some(lease),
+                    Leased::Found(found) => return Ok(Turn::Over(found)),
+                    Leased::Elsewhere => return Ok(Turn::Elsewhere),
+                }
+            }
+            _ => None,
+        };
+        // The same for other processes.
+        Ok(match stash.inner.found(key, place, plan)? {
+            Found::Fresh(found) => Turn::Over(found),
+            Found::Stale(_, version) => Turn::Here(lease, Some(version)),
+            Found::Nothing => Turn::Here(lease, None),
+        })
+    };
+    match turn() {
+        Ok(Turn::Over(found)) => {
+            pilot.land(Landing::Value(Arc::clone(&found)));
+            Ok(Begun::Found(found))
+        }
+        Ok(Turn::Here(lease, stale)) => {
+            let (stash, key, place) = (stash.clone(), key.to_owned(), *place);
+            let computation = Computation { lease, stash, key, place, plan, stale, pilot };
+            Ok(Begun::Mine(Box::new(computation)))
+        }
+        Ok(Turn::Elsewhere) => Ok(Begun::Elsewhere),
+        Err(error) => {
+            pilot.land(Landing::Failed(error.duplicate()));
+            Err(error)
+        }
+    }
+}
+
+/// What became of a caller's turn to compute.
+enum Turn {
+    Over(Arc<Vec<u8>>),
+    /// With the version of what is stale.
+    Here(Option<Lease>, Option<Version>),
+    Elsewhere,
+}
+
+/// What became of asking for a lease.
+enum Leased {
+    Mine(Lease),
+    Found(Arc<Vec<u8>>),
+    Elsewhere,
 }
 
 impl Inner {
@@ -286,93 +385,112 @@ impl Inner {
     }
 }
 
-/// The one of this process.
-struct Computation<'a> {
-    inner: &'a Arc<Inner>,
-    level: Durability,
-    key: KeyRef<'a>,
-    place: &'a Place,
-    plan: Plan,
-}
-
-impl<'a> Computation<'a> {
-    fn lead(&self, compute: impl FnOnce() -> Result<Vec<u8>>) -> Result<Arc<Vec<u8>>> {
-        // Somebody may have landed between this caller's look and its turn to lead.
-        if let Found::Fresh(found) = self.found()? {
-            return Ok(found);
-        }
-        let lease = match self.plan.lease {
-            Some(length) if self.inner.settings.directory.is_some() => match self.lease(length)? {
-                Ok(lease) => Some(lease),
-                Err(found) => return Ok(found),
-            },
-            _ => None,
-        };
-        // The same for other processes.
-        let stale = match self.found()? {
-            Found::Fresh(found) => return Ok(found),
-            Found::Stale(_, version) => Some(version),
-            Found::Nothing => None,
-        };
-        let encoded = compute()?;
-        msgpack::validate(&encoded)?;
-        let stored = self.store(&encoded, stale, lease)?;
-        let kept = if stored { None } else { self.inner.stored(self.key, self.place)? };
-        Ok(kept.unwrap_or_else(|| Arc::new(encoded)))
-    }
-
-    fn found(&self) -> Result<Found> {
-        self.inner.found(self.key, self.place, self.plan)
-    }
-
+impl Inner {
     /// The lease, or the value that another process has stored, or one that is stale while it computes.
-    fn lease(&self, length: Duration) -> Result<std::result::Result<Lease<'a>, Arc<Vec<u8>>>> {
+    fn lease(
+        self: &Arc<Self>,
+        key: KeyRef<'_>,
+        place: &Place,
+        plan: Plan,
+        length: Duration,
+        waits: bool,
+    ) -> Result<Leased> {
         loop {
-            if let Some(lease) = Lease::take(self.inner, self.place, length)? {
-                return Ok(Ok(lease));
+            if let Some(lease) = Lease::take(self, place, length)? {
+                return Ok(Leased::Mine(lease));
             }
             let mut pause = SHORTEST;
             loop {
-                if let Found::Fresh(found) | Found::Stale(found, _) = self.found()? {
-                    return Ok(Err(found));
+                if let Found::Fresh(found) | Found::Stale(found, _) = self.found(key, place, plan)? {
+                    return Ok(Leased::Found(found));
                 }
-                if !lease::is_leased(self.inner, self.place)? {
+                if !lease::is_leased(self, place)? {
                     break;
                 }
-                self.inner.usable()?;
+                self.usable()?;
+                if !waits {
+                    return Ok(Leased::Elsewhere);
+                }
                 std::thread::sleep(pause);
                 pause = (pause * 3 / 2).min(LONGEST);
             }
         }
     }
+}
+
+/// A value that the caller is to compute, whom others wait for. Dropped, it leaves the computation to one of them.
+pub struct Computation {
+    /// Given back before others of this process are told.
+    lease: Option<Lease>,
+    stash: LiteStash,
+    key: Key,
+    place: Place,
+    plan: Plan,
+    /// The version of what is stale.
+    stale: Option<Version>,
+    pilot: Pilot,
+}
+
+impl std::fmt::Debug for Computation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Computation").field("stash", &self.stash).finish_non_exhaustive()
+    }
+}
+
+impl Computation {
+    /// Stores the canonical encoding of what was computed, and returns what is stored: somebody may have written the
+    /// key meanwhile. An error is what all of this process who wait for it are told, and is returned.
+    pub fn finish(self, computed: Result<Vec<u8>>) -> Result<Arc<Vec<u8>>> {
+        self.compute(|| computed)
+    }
+
+    fn compute(mut self, compute: impl FnOnce() -> Result<Vec<u8>>) -> Result<Arc<Vec<u8>>> {
+        let landed = compute().and_then(|encoded| self.keep(encoded));
+        drop(self.lease.take());
+        self.pilot.land(match &landed {
+            Ok(value) => Landing::Value(Arc::clone(value)),
+            Err(error) => Landing::Failed(error.duplicate()),
+        });
+        landed
+    }
+
+    fn keep(&mut self, encoded: Vec<u8>) -> Result<Arc<Vec<u8>>> {
+        msgpack::validate(&encoded)?;
+        let stored = self.store(&encoded)?;
+        let inner = &self.stash.inner;
+        let kept = if stored { None } else { inner.stored(self.key.as_ref(), &self.place)? };
+        Ok(kept.unwrap_or_else(|| Arc::new(encoded)))
+    }
 
     /// Stores a value, unless somebody else has stored one meanwhile. Returns whether it did.
-    fn store(&self, encoded: &[u8], stale: Option<Version>, lease: Option<Lease<'_>>) -> Result<bool> {
+    fn store(&mut self, encoded: &[u8]) -> Result<bool> {
         let set = |condition| Action::Set {
             encoded: encoded.to_owned(),
             options: SetOptions { condition, ..self.plan.set },
         };
-        let (absent, replacing) = (set(Condition::Absent), stale.map(|old| set(Condition::Version(old))));
-        let inner = self.inner;
-        if lease.is_none() && replacing.is_none() {
-            let stored = inner.write_action(self.level, self.key, &absent)?;
+        let (absent, replacing) =
+            (set(Condition::Absent), self.stale.map(|old| set(Condition::Version(old))));
+        let (inner, level) = (&self.stash.inner, self.stash.level);
+        let key = self.key.as_ref();
+        if self.lease.is_none() && replacing.is_none() {
+            let stored = inner.write_action(level, key, &absent)?;
             return Ok(!matches!(stored, Outcome::Version(None)));
         }
         inner.usable()?;
         absent.check(inner.value_bytes_max, inner.now_us())?;
-        let level = self.level.max(Durability::Normal);
+        let (level, lease) = (level.max(Durability::Normal), self.lease.as_ref());
         let stored = inner.shard(self.place.route.shard).write(level, |txn| {
             let moment = inner.moment();
             let mut stored = false;
             // The stale row may have ended meanwhile.
             for set in replacing.iter().chain([&absent]) {
                 stored =
-                    stored || op::execute(txn, self.place, self.key, set, &moment)? != Outcome::Version(None);
+                    stored || op::execute(txn, &self.place, key, set, &moment)? != Outcome::Version(None);
             }
-            lease.as_ref().map_or(Ok(()), |lease| lease.end_in(txn))?;
+            lease.map_or(Ok(()), |lease| lease.end_in(txn))?;
             Ok(stored)
         })?;
-        if let Some(lease) = lease {
+        if let Some(lease) = self.lease.take() {
             lease.was_ended();
         }
         Ok(stored)

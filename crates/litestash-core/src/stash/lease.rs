@@ -19,16 +19,16 @@ const RENEWED_AFTER: u32 = 3;
 const IDLE: Duration = Duration::from_secs(5);
 
 /// A lease that this process holds. Given back when dropped.
-pub(super) struct Lease<'a> {
-    inner: &'a Arc<Inner>,
+pub(super) struct Lease {
+    inner: Arc<Inner>,
     place: Place,
     holder: Holder,
     ended: bool,
 }
 
-impl<'a> Lease<'a> {
+impl Lease {
     /// Takes the lease of a key, unless somebody has it.
-    pub(super) fn take(inner: &'a Arc<Inner>, place: &Place, length: Duration) -> Result<Option<Self>> {
+    pub(super) fn take(inner: &Arc<Inner>, place: &Place, length: Duration) -> Result<Option<Self>> {
         let holder = new_holder();
         let shard = inner.shard(place.route.shard);
         let taken = shard.write(Durability::Normal, |txn| {
@@ -39,7 +39,7 @@ impl<'a> Lease<'a> {
             return Ok(None);
         }
         inner.keeper.keep(inner, Kept { place: *place, holder, length, due: Instant::now() });
-        Ok(Some(Self { inner, place: *place, holder, ended: false }))
+        Ok(Some(Self { inner: Arc::clone(inner), place: *place, holder, ended: false }))
     }
 
     /// Gives the lease back inside a transaction that stores what it was taken for.
@@ -53,7 +53,7 @@ impl<'a> Lease<'a> {
     }
 }
 
-impl Drop for Lease<'_> {
+impl Drop for Lease {
     fn drop(&mut self) {
         self.inner.keeper.forget(&self.holder);
         if self.ended {

@@ -18,7 +18,7 @@ mod unlock;
 mod write;
 
 pub use bucket::BucketOptions;
-pub use compute::ComputeOptions;
+pub use compute::{Begun, Computation, ComputeOptions};
 pub use expiry::SweepReport;
 pub use op::{Action, Condition, Deadline, Entry, Op, Outcome, SetOptions};
 pub use open::LiteStash;

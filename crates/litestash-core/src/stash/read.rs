@@ -87,6 +87,12 @@ impl LiteStash {
         })
     }
 
+    /// The number of the shard that a key belongs to, 0 to 15: for those who hand operations to one thread for each
+    /// shard.
+    pub fn shard_of(&self, key: impl ToKey) -> Result<usize> {
+        key.with_key(|key| Ok(self.inner.place(key).route.shard.index()))
+    }
+
     /// Whether a key is there and not expired. Does not prolong a sliding deadline; nor do the following.
     pub fn exists(&self, key: impl ToKey) -> Result<bool> {
         key.with_key(|key| self.inner.read_row(key, |_| Ok(()))).map(|found| found.is_some())

@@ -101,3 +101,13 @@ fn verify_and_backup_end_when_they_are_told_to() {
     assert!(stash.verify_while(|| true).unwrap().is_sound());
     assert_eq!(stash.backup_while(dir.path().join("copy"), || true).unwrap().shards, 16);
 }
+
+#[test]
+fn the_shard_of_a_key_is_the_file_that_it_is_in() {
+    let (dir, stash) = stash();
+    stash.set("key", &1).unwrap();
+    let shard = stash.shard_of("key").unwrap();
+    let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name());
+    let databases: Vec<_> = files.filter(|name| name.to_string_lossy().ends_with(".db")).collect();
+    assert_eq!(databases, [format!("shard-{shard}.db").as_str()]);
+}

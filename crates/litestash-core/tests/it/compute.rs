@@ -1,5 +1,5 @@
 use crate::support::{check_kind, stash};
-use litestash_core::{ErrorKind, SetOptions};
+use litestash_core::{Begun, ComputeOptions, ErrorKind, LiteStash, SetOptions};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -84,4 +84,51 @@ fn a_value_written_meanwhile_wins() {
         Ok::<_, String>("ours".to_owned())
     });
     assert_eq!(value.unwrap(), "theirs");
+}
+
+#[test]
+fn a_turn_to_compute_is_held_by_no_thread() {
+    let (dir, stash) = stash();
+    let other = LiteStash::open(dir.path()).unwrap();
+    let begin = |stash: &LiteStash| stash.begin_get_or_set("k", ComputeOptions::default(), false).unwrap();
+    let Begun::Mine(given_up) = begin(&stash) else { panic!("nothing is stored") };
+    assert!(matches!(begin(&stash), Begun::Elsewhere));
+    assert!(matches!(begin(&other), Begun::Elsewhere));
+    drop(given_up);
+    let Begun::Mine(failing) = begin(&other) else { panic!("the turn was given up") };
+    let waiting = {
+        let other = other.clone();
+        std::thread::spawn(move || {
+            other.get_or_set("k", SetOptions::default(), || Ok::<_, std::io::Error>(1))
+        })
+    };
+    std::thread::sleep(Duration::from_millis(30));
+    let error = litestash_core::Error::new(ErrorKind::ComputeFailed, "no luck");
+    check_kind(failing.finish(Err(error)), ErrorKind::ComputeFailed);
+    // Whoever waited was told; who came later computed.
+    assert!(matches!(waiting.join().unwrap(), Err(_) | Ok(1)));
+    other.delete("k").unwrap();
+    let Begun::Mine(computation) = begin(&stash) else { panic!("it failed") };
+    let finished = std::thread::spawn(move || computation.finish(Ok(vec![7])).unwrap());
+    assert_eq!(*finished.join().unwrap(), [7]);
+    for stash in [&stash, &other] {
+        assert!(matches!(begin(stash), Begun::Found(found) if *found == [7]));
+    }
+}
+
+#[test]
+fn what_is_stale_is_found_while_the_next_is_computed() {
+    let stash = LiteStash::memory().unwrap();
+    let options = ComputeOptions {
+        set: SetOptions::ttl(Duration::from_millis(1)),
+        stale_while_revalidate: Some(Duration::from_secs(60)),
+        ..ComputeOptions::default()
+    };
+    let begin = || stash.begin_get_or_set("k", options, false).unwrap();
+    let Begun::Mine(first) = begin() else { panic!("nothing is stored") };
+    first.finish(Ok(vec![1])).unwrap();
+    std::thread::sleep(Duration::from_millis(5));
+    let Begun::Mine(second) = begin() else { panic!("it is stale") };
+    assert!(matches!(begin(), Begun::Found(found) if *found == [1]));
+    assert_eq!(*second.finish(Ok(vec![2])).unwrap(), [2]);
 }

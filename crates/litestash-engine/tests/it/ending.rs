@@ -55,6 +55,51 @@ fn on_a_signal_the_stash_is_closed() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn an_engine_whose_parent_is_killed_ends_and_closes_the_stash() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let dir = tempfile::tempdir().unwrap();
+    // The shell alone holds the other end of the engine's input.
+    let script = r#"mkfifo "$1/pipe" && { "$0" --dir "$1/stash" <"$1/pipe" >/dev/null & } &&
+        exec 3>"$1/pipe" && echo $! && printf "$2" >&3 && read forever"#;
+    let hello_and_set = concat!(
+        r"\000\000\000\023\223\001\245hello\201\250protocol\001",
+        r"\000\000\000\011\224\002\243set\241k\005"
+    );
+    let mut parent = Command::new("sh")
+        .args([
+            "-c",
+            script,
+            env!("CARGO_BIN_EXE_litestash-engine"),
+            dir.path().to_str().unwrap(),
+            hello_and_set,
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut engine = String::new();
+    BufReader::new(parent.stdout.take().unwrap()).read_line(&mut engine).unwrap();
+    let stash = dir.path().join("stash");
+    let until = Instant::now() + Duration::from_secs(20);
+    let is_set = || stash.is_dir() && log_files(&stash) > 0;
+    while !is_set() {
+        assert!(Instant::now() < until, "nothing was written");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    let process = std::path::Path::new("/proc").join(engine.trim()).join("exe");
+    while std::fs::read_link(&process).is_ok() {
+        assert!(Instant::now() < until, "the engine lives on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(log_files(&stash), 0);
+    assert_eq!(LiteStash::open(&stash).unwrap().get("k").unwrap(), Some(Value::Int(5)));
+}
+
+#[test]
 #[cfg(unix)]
 fn a_signal_ends_an_engine_whose_client_does_not_read() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,0 +1,104 @@
+# What operations cost, beside DETS and the engine itself. Run by `cargo xtask elixir --bench`; arguments: [--short].
+
+defmodule Bench do
+  alias LiteStash.{Native, Value}
+
+  @rounds 5
+  @value %{
+    "id" => 1001,
+    "name" => "Ada Lovelace",
+    "mail" => "ada@example.org",
+    "age" => 36,
+    "on" => true,
+    "score" => 0.5
+  }
+
+  def run(arguments) do
+    short? = "--short" in arguments
+    count = if short?, do: 500, else: 5_000
+    dir = Path.join(System.tmp_dir!(), "litestash-bench-#{System.pid()}")
+    File.rm_rf!(dir)
+    File.mkdir_p!(dir)
+    keys = for n <- 1..count, do: "key:#{n}"
+
+    try do
+      measure(dir, keys, short?)
+    after
+      File.rm_rf!(dir)
+    end
+  end
+
+  defp measure(dir, keys, short?) do
+    {:ok, encoded} = Value.encode(@value)
+    {:ok, nif} = LiteStash.start_link(data_dir: Path.join(dir, "nif"))
+    {:ok, port} = LiteStash.start_link(data_dir: Path.join(dir, "port"), mode: :port)
+    {:ok, dets} = :dets.open_file(:bench, file: to_charlist(Path.join(dir, "dets")), auto_save: :infinity)
+    {:ok, {core_set, core_get}} = Native.measure_core(Path.join(dir, "core"), encoded, length(keys))
+    # Rounds of all take turns, so that what disturbs one disturbs the others too.
+    work = [
+      nif_set: &LiteStash.set(nif, &1, @value),
+      dets_set: &:dets.insert(dets, {&1, @value}),
+      port_set: &LiteStash.set(port, &1, @value),
+      nif_get: &LiteStash.get(nif, &1),
+      dets_get: &:dets.lookup(dets, &1),
+      port_get: &LiteStash.get(port, &1)
+    ]
+
+    rounds = for _ <- 1..@rounds, do: Map.new(work, fn {name, f} -> {name, each(keys, f)} end)
+    best = Map.new(work, fn {name, _} -> {name, rounds |> Enum.map(& &1[name]) |> Enum.min()} end)
+
+    line(
+      "hot get, NIF",
+      best.nif_get,
+      "DETS lookup #{ratio(best.nif_get, best.dets_get)}, engine #{ratio(best.nif_get, core_get)}"
+    )
+
+    line("hot get, port", best.port_get, "DETS lookup #{ratio(best.port_get, best.dets_get)}")
+    allowed = 1.3 * core_set + 2000
+
+    line(
+      "set, NIF",
+      best.nif_set,
+      "DETS insert #{ratio(best.nif_set, best.dets_set)}, 1.3 engine + 2 µs #{ratio(best.nif_set, allowed)}"
+    )
+
+    line("set, port", best.port_set, "DETS insert #{ratio(best.port_set, best.dets_set)}")
+    line("engine: set", core_set, "")
+    line("engine: get", core_get, "")
+    together(nif, short?)
+  end
+
+  defp together(stash, short?) do
+    {processes, each} = if short?, do: {100, 5}, else: {1000, 50}
+    one = for(_ <- 1..3, do: throughput(stash, 1, processes * each)) |> Enum.max()
+    many = for(_ <- 1..3, do: throughput(stash, processes, each)) |> Enum.max()
+    IO.puts("sets by one process       #{round(one)} /s")
+    IO.puts("sets by #{processes} processes    #{round(many)} /s   #{Float.round(many / one, 2)} times one")
+  end
+
+  defp throughput(stash, processes, each) do
+    began = System.monotonic_time(:nanosecond)
+
+    1..processes
+    |> Enum.map(fn process ->
+      Task.async(fn -> for n <- 1..each, do: :ok = LiteStash.set(stash, "p:#{process}:#{n}", @value) end)
+    end)
+    |> Task.await_many(:infinity)
+
+    processes * each / ((System.monotonic_time(:nanosecond) - began) / 1.0e9)
+  end
+
+  # Nanoseconds for one.
+  defp each(keys, f) do
+    began = System.monotonic_time(:nanosecond)
+    Enum.each(keys, f)
+    (System.monotonic_time(:nanosecond) - began) / length(keys)
+  end
+
+  defp ratio(one, other), do: "x#{Float.round(one / other, 2)}"
+
+  defp line(name, ns, note),
+    do: IO.puts("#{String.pad_trailing(name, 16)} #{Float.round(ns / 1000, 2)} µs   #{note}")
+end
+
+Bench.run(System.argv())

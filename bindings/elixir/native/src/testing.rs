@@ -1,0 +1,124 @@
+//! For tests and the conformance runner. Never in a package.
+
+use crate::atoms;
+use crate::decode::binary;
+use crate::handle::failure;
+use crate::key::with_key;
+use litestash_core::contract::hash::KeyHash;
+use litestash_core::contract::interchange::{key_from_json, key_to_json, value_from_json, value_to_json};
+use litestash_core::contract::route::Route;
+use litestash_core::contract::{msgpack, record};
+use litestash_core::{Error, ErrorKind, Key, KeyRef, LiteStash, Result, SetOptions, Value, Version};
+use rustler::{Binary, Encoder, Env, Term};
+use std::time::Instant;
+
+fn told<'a>(env: Env<'a>, result: Result<impl Encoder>) -> Term<'a> {
+    match result {
+        Ok(result) => (atoms::ok(), result).encode(env),
+        Err(error) => failure(env, &error),
+    }
+}
+
+/// The canonical encoding of the value that a JSON text stands for.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn value_from_interchange<'a>(env: Env<'a>, json: String) -> Term<'a> {
+    let mut encoded = Vec::new();
+    let done = value_from_json(&json).and_then(|value| msgpack::encode(&value, &mut encoded));
+    told(env, done.map(|()| binary(env, &encoded)))
+}
+
+/// The JSON text of an encoded value.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn value_to_interchange<'a>(env: Env<'a>, encoded: Binary<'a>) -> Term<'a> {
+    let mut json = String::new();
+    told(env, msgpack::decode(&encoded).map(|value| value_to_json(&value, &mut json)).map(|()| json))
+}
+
+/// The key that a JSON text stands for, encoded like a value.
+#[rustler::nif]
+fn key_from_interchange<'a>(env: Env<'a>, json: String) -> Term<'a> {
+    let encoded = key_from_json(&json).and_then(|key| {
+        let value = match key {
+            Key::Text(text) => Value::Text(text),
+            Key::Int(int) => Value::Int(int),
+            Key::Float(float) => Value::Float(float.get()),
+            Key::Bytes(bytes) => Value::Bytes(bytes),
+        };
+        let mut encoded = Vec::new();
+        msgpack::encode(&value, &mut encoded)?;
+        Ok(binary(env, &encoded))
+    });
+    told(env, encoded)
+}
+
+/// What becomes of a key: its JSON text, SQLite's storage class, the hash, the shard and the slot.
+#[rustler::nif]
+fn key_facts<'a>(env: Env<'a>, key: Term<'a>) -> Term<'a> {
+    let facts = with_key(key, |key| {
+        let storage = match key.check()? {
+            KeyRef::Text(_) => "text",
+            KeyRef::Int(_) => "integer",
+            KeyRef::Float(_) => "real",
+            KeyRef::Bytes(_) => "blob",
+        };
+        let hash = KeyHash::of(key);
+        let Route { shard, slot } = Route::of(&hash);
+        let mut json = String::new();
+        key_to_json(key, &mut json);
+        Ok((json, storage, hash.to_string(), u32::from(shard.number()), u32::from(slot.number())))
+    });
+    told(env, facts)
+}
+
+/// Nanoseconds of a set and of a hot get of the engine itself, to measure against: the best of five rounds.
+#[rustler::nif(schedule = "DirtyIo")]
+fn measure_core<'a>(env: Env<'a>, dir: String, encoded: Binary<'a>, count: u32) -> Term<'a> {
+    let measure = || {
+        let stash = LiteStash::open(dir)?;
+        let (mut set, mut get) = (f64::INFINITY, f64::INFINITY);
+        for _ in 0..5 {
+            let started = Instant::now();
+            for n in 0..count {
+                stash.set_encoded(format!("key:{n}"), encoded.as_slice().to_vec(), SetOptions::default())?;
+            }
+            set = set.min(started.elapsed().as_nanos() as f64 / f64::from(count));
+            let started = Instant::now();
+            for n in 0..count {
+                stash.get_encoded(format!("key:{n}"))?;
+            }
+            get = get.min(started.elapsed().as_nanos() as f64 / f64::from(count));
+        }
+        stash.close()?;
+        Ok((set, get))
+    };
+    told(env, measure())
+}
+
+/// CRC-32 as records have it.
+#[rustler::nif]
+fn crc(data: Binary<'_>) -> u32 {
+    crc32fast::hash(&data)
+}
+
+/// Flags, deadline, window and body of a stored record.
+#[rustler::nif]
+fn record_facts<'a>(
+    env: Env<'a>,
+    key_hash: Binary<'a>,
+    timestamp: i64,
+    microsecond: i64,
+    stored: Binary<'a>,
+) -> Term<'a> {
+    let read = || {
+        let hash = KeyHash::from_slice(&key_hash)
+            .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "a hash has 64 bytes"))?;
+        let version = Version::from_columns(timestamp, microsecond)?;
+        let record = record::decode(&hash, version, &stored)?;
+        msgpack::validate(record.body).map_err(|error| {
+            Error::new(ErrorKind::Corrupt, "the body is not canonical").with_source(error)
+        })?;
+        let expiry = record.expiry;
+        Ok((u32::from(record.flags), expiry.expires_at, expiry.idle_us, binary(env, record.body)))
+    };
+    told(env, read())
+}

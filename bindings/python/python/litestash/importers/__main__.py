@@ -1,0 +1,44 @@
+"""`litestash-import --from KIND PATH --to DIRECTORY`, also `python -m litestash import …`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .._errors import LiteStashError
+from .._stash import LiteStash
+from . import SOURCES, import_store
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command. 0 if everything was taken over, 3 if rows were refused, 1 if it failed."""
+    parser = argparse.ArgumentParser(
+        prog="litestash-import", description="Takes over the rows of another package's store, which is not changed."
+    )
+    parser.add_argument("path", help="the store: a file or a directory")
+    parser.add_argument("--from", dest="kind", required=True, choices=sorted(SOURCES), help="what wrote it")
+    parser.add_argument("--to", required=True, metavar="DIRECTORY", help="the stash to write; made if it is missing")
+    parser.add_argument("--table", help="one of several tables")
+    parser.add_argument("--key", action="append", metavar="HEX", help="a key of an encrypted store, hexadecimal")
+    parser.add_argument(
+        "--pickled",
+        choices=["refuse", "bytes", "plain"],
+        default="refuse",
+        help="pickled values are refused and listed, kept as opaque bytes, or decoded if they are plain data",
+    )
+    given = parser.parse_args(arguments)
+    try:
+        keys = None if given.key is None else [bytes.fromhex(key) for key in given.key]
+        with LiteStash(given.to) as stash:
+            report = import_store(given.kind, given.path, stash, pickled=given.pickled, table=given.table, keys=keys)
+    except (LiteStashError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{report.rows} rows, {report.expired} expired, {report.older} older, {report.refused} refused")
+    for refusal in report.refusals:
+        print(f"refused: {refusal.where}: {refusal.reason}", file=sys.stderr)
+    return 3 if report.refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+//! The Python binding: building its native part, its tests, and its runner of the conformance suite.
+
+use crate::{process, setup};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Build and test the Python binding
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Fail if it cannot run here
+    #[arg(long)]
+    require_all: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    test(arguments.require_all)
+}
+
+const FOLDER: &str = "bindings/python";
+
+/// The packages that the tests need, with their versions.
+const REQUIREMENTS: &str = "bindings/python/requirements-test.txt";
+
+/// Mypy keeps nothing.
+const CACHE: &str = "/dev/null";
+
+fn folder(name: &str) -> Result<PathBuf> {
+    Ok(std::path::absolute(process::target().join("python").join(name))?)
+}
+
+/// Builds the native part with what only tests need, and puts the package together.
+pub(crate) fn build_for_tests() -> Result<()> {
+    let build = ["build", "--quiet", "--package", "litestash-python", "--features", "testing"];
+    process::run(process::cargo().args(build))?;
+    let package = folder("testing")?.join("litestash");
+    if package.exists() {
+        std::fs::remove_dir_all(&package)?;
+    }
+    copy_sources(&Path::new(FOLDER).join("python/litestash"), &package)?;
+    let built = process::target().join("debug/lib_litestash.so");
+    std::fs::copy(&built, package.join("_litestash.abi3.so"))
+        .with_context(|| format!("copying {}", built.display()))?;
+    Ok(())
+}
+
+fn copy_sources(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            if entry.file_name() != "__pycache__" {
+                copy_sources(&entry.path(), &target)?;
+            }
+        } else if entry.path().extension().is_none_or(|extension| extension != "so") {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// The runner, without its arguments. It needs nothing but the package.
+pub(crate) fn runner() -> Command {
+    let mut runner = process::python();
+    runner.arg(Path::new(FOLDER).join("conformance/runner.py"));
+    runner.env("PYTHONPATH", process::target().join("python/testing"));
+    runner
+}
+
+/// Python of an environment with the packages that the tests need, which is made anew when they change.
+fn environment() -> Result<PathBuf> {
+    let (venv, wanted) = (folder("venv")?, std::fs::read_to_string(REQUIREMENTS)?);
+    let (python, marker) = (venv.join("bin/python"), venv.join("requirements"));
+    if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    println!("installing what {REQUIREMENTS} names");
+    process::run(process::python().args(["-m", "venv", "--clear"]).arg(&venv))?;
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    process::run(Command::new(&python).args(install).arg(REQUIREMENTS))?;
+    std::fs::write(&marker, wanted)?;
+    Ok(python)
+}
+
+/// Runs the tests, the checks of types, and builds what is published.
+pub(crate) fn test(require_all: bool) -> Result<()> {
+    if let Some(problem) = setup::python_problem() {
+        if require_all {
+            bail!("the Python binding {problem}");
+        }
+        println!("SKIPPED: the Python binding {problem}");
+        return Ok(());
+    }
+    build_for_tests()?;
+    let python = environment()?;
+    let package = folder("testing")?;
+    let tool = |arguments: &[&str]| {
+        let mut tool = Command::new(&python);
+        tool.args(arguments).current_dir(FOLDER);
+        tool.env("PYTHONPATH", &package).env("PYTHONDONTWRITEBYTECODE", "1");
+        tool
+    };
+    process::run(&mut tool(&["-m", "pytest", "-q", "-p", "no:cacheprovider"]))?;
+    // The package's own types, what users see of them, and that the stubs say what the native part has.
+    let mypy = ["-m", "mypy", "--cache-dir", CACHE];
+    process::run(tool(&mypy).args(["--package", "litestash"]))?;
+    process::run(tool(&mypy).arg("tests/types"))?;
+    let stubs = ["-m", "mypy.stubtest", "litestash._litestash", "--allowlist", "tests/stubtest.txt"];
+    process::run(&mut tool(&stubs))?;
+    source_distribution(&python)
+}
+
+/// What is published from here builds: the source distribution has what a wheel is built from.
+fn source_distribution(python: &Path) -> Result<()> {
+    let out = folder("dist")?;
+    let mut sdist = Command::new(python);
+    sdist.args([
+        "-m",
+        "maturin",
+        "sdist",
+        "--quiet",
+        "--manifest-path",
+        "bindings/python/Cargo.toml",
+        "--out",
+    ]);
+    process::run(sdist.arg(&out))
+}
