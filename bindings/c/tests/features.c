@@ -472,6 +472,61 @@ static void computing(void)
   WORKS(litestash_close(computation.stash));
 }
 
+static int32_t stop_rotating(void *context, uint64_t rows, uint64_t tables)
+{
+  (void)rows;
+  (void)tables;
+  return ++*(int *)context;
+}
+
+static void encryption(const char *parent)
+{
+  litestash_options options = litestash_options_default();
+  litestash_stash stash;
+  litestash_buffer report;
+  uint8_t key[LITESTASH_ENCRYPTION_KEY_BYTES];
+  char directory[4096];
+  int calls = 0;
+  bool flag;
+
+  snprintf(directory, sizeof directory, "%s-encrypted", parent);
+  memset(key, 7, sizeof key);
+  options.encryption_key = key;
+  options.encryption_key_length = sizeof key - 1;
+  GIVES(LITESTASH_INVALID_ARGUMENT, litestash_open(directory, &options, &stash));
+  options.encryption_key_length = sizeof key;
+  options.compression_level = 20;
+  GIVES(LITESTASH_INVALID_ARGUMENT, litestash_open(directory, &options, &stash));
+  options.compression_level = 3;
+  WORKS(litestash_open(directory, &options, &stash));
+  WORKS(litestash_is_encrypted(stash, &flag));
+  CHECK(flag);
+  set(stash, "secret", "\"text\"");
+  GIVES(LITESTASH_CANCELLED, litestash_rotate_key(stash, stop_rotating, &calls, NULL));
+  CHECK(calls == 1);
+  WORKS(litestash_rotate_key(stash, NULL, NULL, &report));
+  CHECK(figure(&report, "rows") == 1);
+  key[0] = 8;
+  WORKS(litestash_change_key(stash, key, sizeof key));
+  WORKS(litestash_close(stash));
+  key[0] = 7;
+  GIVES(LITESTASH_WRONG_KEY, litestash_open(directory, &options, &stash));
+  GIVES(LITESTASH_WRONG_KEY, litestash_open(directory, NULL, &stash));
+  key[0] = 8;
+  WORKS(litestash_open(directory, &options, &stash));
+  CHECK(has(stash, "secret", "\"text\""));
+  WORKS(litestash_change_passphrase(stash, "open sesame", 11));
+  WORKS(litestash_close(stash));
+  options.passphrase = "open sesame";
+  options.passphrase_length = 11;
+  GIVES(LITESTASH_INVALID_ARGUMENT, litestash_open(directory, &options, &stash));
+  options.encryption_key = NULL;
+  options.encryption_key_length = 0;
+  WORKS(litestash_open(directory, &options, &stash));
+  CHECK(has(stash, "secret", "\"text\""));
+  WORKS(litestash_close(stash));
+}
+
 int main(int argc, char **argv)
 {
   CHECK(argc == 2);
@@ -484,5 +539,6 @@ int main(int argc, char **argv)
   ending_from_within(argv[1]);
   peeking(argv[1]);
   computing();
+  encryption(argv[1]);
   return 0;
 }

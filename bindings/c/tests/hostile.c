@@ -50,6 +50,10 @@ static void handles_that_are_none(litestash_status expected, litestash_stash sta
   GIVES(expected, litestash_bucket(stash, "b", 1, NULL, &other));
   GIVES(expected, litestash_is_bucket(stash, &flag));
   GIVES(expected, litestash_buckets(stash, &buffer));
+  GIVES(expected, litestash_is_encrypted(stash, &flag));
+  GIVES(expected, litestash_rotate_key(stash, NULL, NULL, NULL));
+  GIVES(expected, litestash_change_key(stash, &byte, 1));
+  GIVES(expected, litestash_change_passphrase(stash, "p", 1));
   GIVES(expected, litestash_drop_bucket(stash, "b", 1, NULL));
   GIVES(expected, litestash_subscribe(stash, NULL, NULL, NULL, &subscription));
   GIVES(expected, litestash_log_changes(stash, 1));
@@ -142,6 +146,10 @@ static void null_everywhere(litestash_stash stash)
   GIVES(BAD, litestash_bucket(stash, NULL, 1, NULL, &stash));
   GIVES(BAD, litestash_bucket(stash, "b", 1, NULL, NULL));
   GIVES(BAD, litestash_buckets(stash, NULL));
+  GIVES(BAD, litestash_is_encrypted(stash, NULL));
+  GIVES(BAD, litestash_change_key(stash, NULL, 32));
+  GIVES(BAD, litestash_change_passphrase(stash, NULL, 1));
+  GIVES(BAD, litestash_rotate_key(stash, NULL, NULL, NULL));
   GIVES(BAD, litestash_is_bucket(stash, NULL));
   GIVES(BAD, litestash_drop_bucket(stash, NULL, 0, NULL));
   GIVES(BAD, litestash_subscribe(stash, NULL, NULL, NULL, &subscription));

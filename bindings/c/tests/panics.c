@@ -106,6 +106,10 @@ int main(int argc, char **argv)
   PANICS(litestash_is_bucket(stash, &flag));
   PANICS(litestash_buckets(stash, &buffer));
   PANICS(litestash_drop_bucket(stash, "b", 1, NULL));
+  PANICS(litestash_is_encrypted(stash, &flag));
+  PANICS(litestash_rotate_key(stash, NULL, NULL, NULL));
+  PANICS(litestash_change_key(stash, &byte, 1));
+  PANICS(litestash_change_passphrase(stash, "p", 1));
   PANICS(litestash_subscribe(stash, NULL, hear, NULL, &subscription));
   WORKS(litestash_subscribe(stash, NULL, hear, NULL, &subscription));
   PANICS(litestash_subscription_dropped(subscription, &natural));

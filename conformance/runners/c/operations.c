@@ -380,6 +380,23 @@ static litestash_status run_buckets(litestash_stash stash, request *from)
   return LITESTASH_OK;
 }
 
+static litestash_status run_rotate_key(litestash_stash stash, request *from)
+{
+  litestash_buffer report;
+  litestash_reader reader, member;
+  uint64_t rows;
+  TRY(finish(from));
+  TRY(litestash_rotate_key(stash, NULL, NULL, &report));
+  reader = litestash_reader_of(report.data, report.length);
+  if (litestash_read_member(&reader, "resealed", 8, &member) != LITESTASH_OK ||
+      litestash_read_unsigned(&member, &rows) != LITESTASH_OK) {
+    stop(1, litestash_error_message());
+  }
+  printf("%" PRIu64, rows);
+  litestash_buffer_free(&report);
+  return LITESTASH_OK;
+}
+
 static const struct {
   const char *name;
   litestash_status (*run)(litestash_stash stash, request *from);
@@ -387,7 +404,7 @@ static const struct {
   {"get_many", run_get_many},       {"set_many", run_set_many}, {"delete_many", run_delete_many},
   {"apply", run_apply},             {"len", run_length},        {"transaction", run_transaction},
   {"clear", run_clear},             {"sweep", run_sweep},       {"expire_older_than", run_expire_older_than},
-  {"watch", run_watch},             {"buckets", run_buckets},
+  {"watch", run_watch},             {"buckets", run_buckets},   {"rotate_key", run_rotate_key},
 };
 
 static litestash_status run(litestash_stash stash, request *from)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USAGE "usage: runner script FILE DIR | vectors FILE | dump DIR"
+#define USAGE "usage: runner script FILE DIR | vectors FILE | dump DIR [KEY]"
 
 void stop(int code, const char *what)
 {
@@ -70,6 +70,42 @@ static json read_file(const char *path)
   return whole;
 }
 
+/* The n-th draw of a run is zeros that end in n. */
+static int32_t count_draws(void *context, uint8_t *bytes, size_t length)
+{
+  uint64_t draw = ++*(uint64_t *)context;
+  memset(bytes, 0, length);
+  for (; length > 0 && draw > 0; draw >>= 8) {
+    bytes[--length] = (uint8_t)draw;
+  }
+  return 0;
+}
+
+static uint64_t draws;
+
+/* The key of an encrypted stash, in memory that stays. */
+static bool take_key(const char *digits, litestash_options *options)
+{
+  const size_t length = strlen(digits);
+  uint8_t *key = malloc(length / 2 + 1);
+  size_t index;
+  if (key == NULL || length % 2 != 0) {
+    return false;
+  }
+  for (index = 0; index < length / 2; index++) {
+    unsigned byte;
+    if (sscanf(digits + 2 * index, "%2x", &byte) != 1) {
+      return false;
+    }
+    key[index] = (uint8_t)byte;
+  }
+  options->encryption_key = key;
+  options->encryption_key_length = length / 2;
+  options->random = count_draws;
+  options->random_context = &draws;
+  return true;
+}
+
 static int64_t clock_us(void *context)
 {
   return *(int64_t *)context;
@@ -101,6 +137,40 @@ static void closed(litestash_stash stash)
   }
 }
 
+/* Opens the directory a second time, read-only, and closes it; false if the operation is another one. */
+static bool try_open(json object, const char *directory, int64_t *clock)
+{
+  litestash_options options = options_with(clock);
+  json_member *members;
+  size_t count, length;
+  char *name = NULL, *digits = NULL;
+  json key;
+  litestash_stash stash;
+  litestash_status status = LITESTASH_INVALID_ARGUMENT;
+  bool tries = false;
+  if (json_members(object, &members, &count)) {
+    name = json_text(json_take(members, count, "op"), &length);
+    tries = name != NULL && strcmp(name, "try_open") == 0;
+    key = json_take(members, count, "encryption_key");
+    options.read_only = 1;
+    if (tries && (key.text == NULL || ((digits = json_text(key, &length)) != NULL && take_key(digits, &options)))) {
+      status = litestash_open(directory, &options, &stash);
+      if (status == LITESTASH_OK) {
+        status = litestash_close(stash);
+      }
+    }
+  }
+  free(name);
+  free(digits);
+  free(members);
+  if (tries && status == LITESTASH_OK) {
+    printf("null");
+  } else if (tries) {
+    print_error(status);
+  }
+  return tries;
+}
+
 /* Does what belongs to scripts only; false if the operation is another one. */
 static bool of_script(json object, int64_t *clock, bool *reopens)
 {
@@ -124,13 +194,32 @@ static bool of_script(json object, int64_t *clock, bool *reopens)
   return ticks || *reopens;
 }
 
+static bool take_compression(json given, litestash_options *options)
+{
+  json_member *members;
+  size_t count;
+  int64_t bytes, level;
+  bool good;
+  if (!json_members(given, &members, &count)) {
+    return false;
+  }
+  good = count == 2 && json_integer(json_take(members, count, "min_bytes"), &bytes) &&
+         json_integer(json_take(members, count, "level"), &level);
+  free(members);
+  if (good) {
+    options->compression_min_bytes = (uint64_t)bytes;
+    options->compression_level = (uint32_t)level;
+  }
+  return good;
+}
+
 /* What a script says about opening; false if that is something unknown. */
 static bool options_of_script(json given, litestash_options *options)
 {
   json_member *members, *limits;
   size_t count, limit_count, length;
   int64_t us = 0, rows = 0;
-  json ttl, limit, eviction;
+  json ttl, limit, eviction, key, compression;
   char *word;
   bool good;
   if (given.text == NULL) {
@@ -141,10 +230,19 @@ static bool options_of_script(json given, litestash_options *options)
   }
   ttl = json_take(members, count, "default_ttl_us");
   limit = json_take(members, count, "limits");
+  key = json_take(members, count, "encryption_key");
+  compression = json_take(members, count, "compression");
   good = (ttl.text == NULL || json_integer(ttl, &us)) && us >= 0 &&
-         count == (size_t)((ttl.text != NULL) + (limit.text != NULL));
+         count == (size_t)((ttl.text != NULL) + (limit.text != NULL) + (key.text != NULL) +
+                           (compression.text != NULL));
   options->default_ttl_us = (uint64_t)us;
   free(members);
+  if (good && key.text != NULL) {
+    word = json_text(key, &length);
+    good = word != NULL && take_key(word, options);
+    free(word);
+  }
+  good = good && (compression.text == NULL || take_compression(compression, options));
   if (!good || limit.text == NULL) {
     return good;
   }
@@ -187,7 +285,7 @@ static void script(const char *path, const char *directory)
         stash = opened(directory, &options);
       }
       printf("null");
-    } else {
+    } else if (!try_open(operations[index], directory, &clock)) {
       operation(stash, operations[index]);
     }
     putchar('\n');
@@ -204,13 +302,16 @@ static int32_t to_stdout(void *context, const uint8_t *data, size_t length)
   return fwrite(data, 1, length, stdout) == length ? 0 : 1;
 }
 
-static void dump(const char *directory)
+static void dump(const char *directory, const char *key)
 {
   int64_t clock = 0;
   litestash_options options = options_with(&clock);
   litestash_stash stash;
   litestash_status status;
   options.read_only = 1;
+  if (key != NULL && !take_key(key, &options)) {
+    stop(2, USAGE);
+  }
   status = litestash_open(directory, &options, &stash);
   if (status == LITESTASH_NO_STASH) {
     return;
@@ -232,8 +333,8 @@ int main(int argc, char **argv)
       stop(2, "the file is no vector file");
     }
     free((char *)file.text);
-  } else if (argc == 3 && strcmp(command, "dump") == 0) {
-    dump(argv[2]);
+  } else if ((argc == 3 || argc == 4) && strcmp(command, "dump") == 0) {
+    dump(argv[2], argc == 4 ? argv[3] : NULL);
   } else {
     stop(2, USAGE);
   }

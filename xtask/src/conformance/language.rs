@@ -48,7 +48,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "c",
         identity: Identity::Files,
-        lacks: ENCRYPTION,
+        lacks: SEALED,
         vectors: true,
         knows_later_scripts: true,
         is_measure: false,
@@ -144,7 +144,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "swift",
         identity: Identity::Files,
-        lacks: ENCRYPTION,
+        lacks: SEALED,
         vectors: true,
         knows_later_scripts: true,
         is_measure: false,
@@ -168,6 +168,9 @@ pub(super) const LANGUAGES: &[Language] = &[
 
 /// What bindings without keys and compression lack.
 const ENCRYPTION: &[&str] = &["encryption_key", "compression", "try_open", "rotate_key", "sealed"];
+
+/// What bindings lack that show no records of encrypted stashes.
+const SEALED: &[&str] = &["sealed"];
 
 /// The language that also checks the stashes of all others.
 pub(super) const REFERENCE: &str = "python-reference";

@@ -41,6 +41,8 @@ pub mod contract;
 
 pub mod care;
 
+pub mod secrets;
+
 mod pointer;
 #[cfg(feature = "testing")]
 pub mod testing;

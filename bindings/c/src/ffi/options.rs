@@ -1,9 +1,12 @@
 //! How a stash is opened.
 
+use super::pointer::{array, optional_text};
 use super::types::litestash_status;
 use super::{entry, invalid};
-use litestash_core::{Clock, Durability, Eviction, Limits, Options, Result};
-use std::ffi::c_void;
+use litestash_core::{
+    Clock, Compression, Durability, Error, ErrorKind, Eviction, Limits, Options, Random, Result,
+};
+use std::ffi::{c_char, c_void};
 use std::time::Duration;
 
 /// Acknowledged means written to the shard's log: a process that is killed loses nothing, a power cut may lose the
@@ -28,6 +31,14 @@ pub const LITESTASH_EVICTION_RANDOM: u32 = 4;
 /// A clock: Unix time in microseconds. It is called by any thread, also by those of the library, must not use the
 /// stash, and must not leave but by returning.
 pub type litestash_clock = Option<unsafe extern "C" fn(context: *mut c_void) -> i64>;
+
+/// Bytes of an encryption key.
+pub const LITESTASH_ENCRYPTION_KEY_BYTES: usize = 32;
+
+/// Fills `length` bytes and returns 0; anything else is a failure. It is called by any thread, must not use the stash,
+/// and must not leave but by returning.
+pub type litestash_random =
+    Option<unsafe extern "C" fn(context: *mut c_void, bytes: *mut u8, length: usize) -> i32>;
 
 /// How a stash is opened. Begin with litestash_options_default, then change what is to be different: fields that a
 /// newer version adds then have their defaults.
@@ -81,6 +92,28 @@ pub struct litestash_options {
     pub background: u8,
     /// Zero.
     pub reserved: [u8; 3],
+    /// The key of an encrypted stash: LITESTASH_ENCRYPTION_KEY_BYTES bytes that nobody can guess. Default: NULL, the stash
+    /// is not encrypted. A directory without a stash becomes an encrypted one; one that is there keeps what it is.
+    /// LITESTASH_WRONG_KEY if the key is not the stash's.
+    pub encryption_key: *const u8,
+    /// Bytes of the key.
+    pub encryption_key_length: usize,
+    /// UTF-8 text instead of a key, of which one is made with 64 MiB of memory and about a tenth of a second. Default:
+    /// NULL. Not beside a key.
+    pub passphrase: *const c_char,
+    /// Bytes of the passphrase.
+    pub passphrase_length: usize,
+    /// Where keys and nonces are taken from. Default: NULL, the system's source. For tests only.
+    pub random: litestash_random,
+    /// Given to `random` as it is, which must be good until the stash was closed.
+    pub random_context: *mut c_void,
+    /// Values whose encoding is shorter are stored as they are, if others are compressed. Default: 1024.
+    pub compression_min_bytes: u64,
+    /// The level of Zstandard with which values are compressed when they are written: 1 to 19. Default: 0, not at all.
+    /// What is stored compressed is read whatever this says.
+    pub compression_level: u32,
+    /// Zero.
+    pub reserved_level: u32,
 }
 
 /// The clock of a C program.
@@ -98,6 +131,27 @@ impl Clock for ForeignClock {
     fn now_us(&self) -> i64 {
         // SAFETY: the header asks for a function that can be called until the stash was closed.
         unsafe { (self.now)(self.context) }
+    }
+}
+
+/// The source of random bytes of a C program.
+struct ForeignRandom {
+    fill: unsafe extern "C" fn(*mut c_void, *mut u8, usize) -> i32,
+    context: *mut c_void,
+}
+
+// SAFETY: the header asks for a source that any thread may call.
+unsafe impl Send for ForeignRandom {}
+// SAFETY: as above.
+unsafe impl Sync for ForeignRandom {}
+
+impl Random for ForeignRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<()> {
+        // SAFETY: the header asks for a function that can be called until the stash was closed; the bytes are there.
+        if unsafe { (self.fill)(self.context, bytes.as_mut_ptr(), bytes.len()) } == 0 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Io, "the source of random bytes failed"))
     }
 }
 
@@ -122,6 +176,22 @@ pub(super) fn limits(bytes: u64, rows: u64, eviction: u32) -> Result<Limits> {
         _ => return Err(invalid("the eviction is of no known kind")),
     };
     Ok(Limits { bytes: some(bytes), rows: some(rows), eviction })
+}
+
+/// The longest passphrase.
+pub(super) const PASSPHRASE_BYTES_MAX: usize = 1 << 20;
+
+/// The bytes of a key, whose number is for the engine to judge; null is none.
+///
+/// # Safety
+///
+/// As [`array`].
+pub(super) unsafe fn key<'a>(data: *const u8, length: usize) -> Result<&'a [u8]> {
+    if data.is_null() {
+        return Err(invalid("the encryption key is null"));
+    }
+    // SAFETY: the caller promises it.
+    unsafe { array(data, length, PASSPHRASE_BYTES_MAX) }
 }
 
 /// What does not fit is too much, also for the engine.
@@ -150,6 +220,15 @@ impl litestash_options {
             eviction: LITESTASH_EVICTION_NONE,
             background: 1,
             reserved: [0; 3],
+            encryption_key: std::ptr::null(),
+            encryption_key_length: 0,
+            passphrase: std::ptr::null(),
+            passphrase_length: 0,
+            random: None,
+            random_context: std::ptr::null_mut(),
+            compression_min_bytes: Compression::default().min_bytes as u64,
+            compression_level: 0,
+            reserved_level: 0,
         }
     }
 
@@ -178,8 +257,11 @@ impl litestash_options {
         Ok(given)
     }
 
-    pub(super) fn checked(self) -> Result<Options> {
-        if self.reserved != [0; 3] {
+    /// # Safety
+    ///
+    /// As every exported function.
+    pub(super) unsafe fn checked(self) -> Result<Options> {
+        if (self.reserved, self.reserved_level) != ([0; 3], 0) {
             return Err(invalid("a reserved field is not zero"));
         }
         let default_ttl = (self.default_ttl_us > 0).then(|| Duration::from_micros(self.default_ttl_us));
@@ -197,6 +279,25 @@ impl litestash_options {
             .background(self.background != 0);
         if self.origin != 0 {
             options = options.origin(self.origin);
+        }
+        if self.compression_level != 0 {
+            // A level that does not fit is out of range as well.
+            let level = i32::try_from(self.compression_level).unwrap_or(i32::MAX);
+            options = options.compression(Compression { min_bytes: size(self.compression_min_bytes), level });
+        }
+        if !self.encryption_key.is_null() || self.encryption_key_length != 0 {
+            // SAFETY: the caller promises it, here and below.
+            options =
+                options.encryption_key(unsafe { key(self.encryption_key, self.encryption_key_length) }?);
+        }
+        // SAFETY: as above.
+        let passphrase =
+            unsafe { optional_text(self.passphrase, self.passphrase_length, PASSPHRASE_BYTES_MAX) }?;
+        if let Some(passphrase) = passphrase {
+            options = options.passphrase(passphrase);
+        }
+        if let Some(fill) = self.random {
+            options = options.random(ForeignRandom { fill, context: self.random_context });
         }
         Ok(match self.clock {
             Some(now) => options.clock(ForeignClock { now, context: self.clock_context }).background(false),

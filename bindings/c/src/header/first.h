@@ -42,11 +42,11 @@
  *
  * CALLBACKS must return: no longjmp and no C++ exception may leave them. Where they run:
  *   - the calling thread, during the call: litestash_compute, litestash_holds, litestash_write,
- *     litestash_progress. They may use the stash; a computation must not ask for its own key.
+ *     litestash_progress, litestash_rotate_progress. They may use the stash; a computation must not ask for its own key.
  *   - a thread of the library's, during the call: litestash_read, one call at a time.
  *   - a thread of each subscription's own, until litestash_unsubscribe returned: litestash_listener, one call
  *     at a time. It may use the stash, close it, and unsubscribe.
- *   - any thread, until the stash was closed: litestash_clock. It must not use the stash.
+ *   - any thread, until the stash was closed: litestash_clock, litestash_random. They must not use the stash.
  *
  * COMPATIBILITY. Numbers and names of errors never change. Before 1.0 a new minor version may change this
  * interface, and has another soname; LITESTASH_VERSION_NUMBER and litestash_version_number() tell header and

@@ -42,11 +42,11 @@
  *
  * CALLBACKS must return: no longjmp and no C++ exception may leave them. Where they run:
  *   - the calling thread, during the call: litestash_compute, litestash_holds, litestash_write,
- *     litestash_progress. They may use the stash; a computation must not ask for its own key.
+ *     litestash_progress, litestash_rotate_progress. They may use the stash; a computation must not ask for its own key.
  *   - a thread of the library's, during the call: litestash_read, one call at a time.
  *   - a thread of each subscription's own, until litestash_unsubscribe returned: litestash_listener, one call
  *     at a time. It may use the stash, close it, and unsubscribe.
- *   - any thread, until the stash was closed: litestash_clock. It must not use the stash.
+ *   - any thread, until the stash was closed: litestash_clock, litestash_random. They must not use the stash.
  *
  * COMPATIBILITY. Numbers and names of errors never change. Before 1.0 a new minor version may change this
  * interface, and has another soname; LITESTASH_VERSION_NUMBER and litestash_version_number() tell header and
@@ -222,6 +222,9 @@ enum {
 // Any rows go.
 #define LITESTASH_EVICTION_RANDOM 4
 
+// Bytes of an encryption key.
+#define LITESTASH_ENCRYPTION_KEY_BYTES 32
+
 // Only the files can tell: litestash_get_into has the answer.
 #define LITESTASH_PEEK_UNKNOWN 0
 
@@ -340,6 +343,10 @@ typedef struct litestash_buffer {
 // stash, and must not leave but by returning.
 typedef int64_t (*litestash_clock)(void *context);
 
+// Fills `length` bytes and returns 0; anything else is a failure. It is called by any thread, must not use the stash,
+// and must not leave but by returning.
+typedef int32_t (*litestash_random)(void *context, uint8_t *bytes, size_t length);
+
 // How a stash is opened. Begin with litestash_options_default, then change what is to be different: fields that a
 // newer version adds then have their defaults.
 typedef struct litestash_options {
@@ -390,6 +397,28 @@ typedef struct litestash_options {
   uint8_t background;
   // Zero.
   uint8_t reserved[3];
+  // The key of an encrypted stash: LITESTASH_ENCRYPTION_KEY_BYTES bytes that nobody can guess. Default: NULL, the stash
+  // is not encrypted. A directory without a stash becomes an encrypted one; one that is there keeps what it is.
+  // LITESTASH_WRONG_KEY if the key is not the stash's.
+  const uint8_t *encryption_key;
+  // Bytes of the key.
+  size_t encryption_key_length;
+  // UTF-8 text instead of a key, of which one is made with 64 MiB of memory and about a tenth of a second. Default:
+  // NULL. Not beside a key.
+  const char *passphrase;
+  // Bytes of the passphrase.
+  size_t passphrase_length;
+  // Where keys and nonces are taken from. Default: NULL, the system's source. For tests only.
+  litestash_random random;
+  // Given to `random` as it is, which must be good until the stash was closed.
+  void *random_context;
+  // Values whose encoding is shorter are stored as they are, if others are compressed. Default: 1024.
+  uint64_t compression_min_bytes;
+  // The level of Zstandard with which values are compressed when they are written: 1 to 19. Default: 0, not at all.
+  // What is stored compressed is read whatever this says.
+  uint32_t compression_level;
+  // Zero.
+  uint32_t reserved_level;
 } litestash_options;
 
 // A stash. The handle is a number with a check, to be passed by value; all zero is no stash. Any thread may use it,
@@ -756,6 +785,9 @@ typedef struct litestash_import_options {
   // Zero.
   uint32_t reserved;
 } litestash_import_options;
+
+// Hears how far a rotation is. Anything but 0 stops it, with LITESTASH_CANCELLED; the next one takes it up.
+typedef int32_t (*litestash_rotate_progress)(void *context, uint64_t rows, uint64_t tables);
 
 #ifdef __cplusplus
 extern "C" {
@@ -1383,6 +1415,29 @@ litestash_status litestash_import(struct litestash_stash stash,
                                   void *context,
                                   const struct litestash_import_options *options,
                                   struct litestash_buffer *report);
+
+// Whether the stash is encrypted.
+litestash_status litestash_is_encrypted(struct litestash_stash stash, bool *is_encrypted);
+
+// Gives the stash a new data key, encrypts every row with it, and drops the old one, while others go on reading and
+// writing. `progress`, which may be NULL, is called after each small transaction. A rotation that was stopped, or whose
+// process died, is taken up by the next call. LITESTASH_INVALID_ARGUMENT if the stash is not encrypted or is a bucket.
+litestash_status litestash_rotate_key(struct litestash_stash stash,
+                                      litestash_rotate_progress progress,
+                                      void *context,
+                                      struct litestash_buffer *report);
+
+// Gives the stash another key of LITESTASH_ENCRYPTION_KEY_BYTES bytes instead of its key or passphrase; no row is
+// touched. From then on the old one opens nothing. Whoever had it and a copy of the files could read the data keys: to
+// shut them out of what is written later, rotate the key as well.
+litestash_status litestash_change_key(struct litestash_stash stash,
+                                      const uint8_t *encryption_key,
+                                      size_t encryption_key_length);
+
+// litestash_change_key to a passphrase, UTF-8 text.
+litestash_status litestash_change_passphrase(struct litestash_stash stash,
+                                             const char *passphrase,
+                                             size_t passphrase_length);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -232,6 +232,9 @@ private func run(_ stash: LiteStash, _ members: inout Members) throws -> String 
         try end()
         let report = try stash.sweep()
         return "{\"rows\":\(report.rows),\"hints\":\(report.hints)}"
+    case "rotate_key":
+        try end()
+        return "\(try stash.rotateKey()["resealed"]?.int ?? -1)"
     case "buckets":
         try end()
         return list(try stash.buckets().map { try Value.text($0).json() })

@@ -31,6 +31,47 @@ func options(_ clock: TestClock) -> Options {
     return options
 }
 
+/// The n-th draw of a run is zeros that end in n.
+final class Draws: @unchecked Sendable {
+    private let lock = NSLock()
+    private var count: UInt64 = 0
+
+    func next(_ length: Int) -> [UInt8] {
+        let number = lock.withLock { () -> UInt64 in
+            count += 1
+            return count
+        }
+        let end = withUnsafeBytes(of: number.bigEndian) { Array($0) }
+        return Array((Array(repeating: 0, count: length) + end).suffix(length))
+    }
+}
+
+let draws = Draws()
+
+/// The key of an encrypted stash.
+func take(key digits: String, _ options: inout Options) throws {
+    let digits = Array(digits.utf8)
+    guard digits.count % 2 == 0 else { throw Refusal() }
+    options.encryptionKey = Data(try stride(from: 0, to: digits.count, by: 2).map { at in
+        guard let byte = UInt8(String(decoding: digits[at..<at + 2], as: UTF8.self), radix: 16) else { throw Refusal() }
+        return byte
+    })
+    options.random = { draws.next($0) }
+}
+
+/// Opens the directory a second time, read-only, and closes it.
+func tryOpen(_ members: inout Members, _ directory: String, _ clock: TestClock) -> String {
+    do {
+        var options = options(clock)
+        options.readOnly = true
+        if let key = try members.text("encryption_key") { try take(key: key, &options) }
+        try LiteStash(path: directory, options: options).close()
+        return "null"
+    } catch {
+        return refused(error)
+    }
+}
+
 /// What a script says about opening.
 func read(_ given: Part?, into options: inout Options) throws {
     guard let given else { return }
@@ -40,6 +81,14 @@ func read(_ given: Part?, into options: inout Options) throws {
         guard var limits = limits.members, try limits.text("eviction") == "none" else { throw Refusal() }
         options.limits.rows = try limits.integer("rows").map(UInt64.init)
         try limits.finish()
+    }
+    if let key = try members.text("encryption_key") { try take(key: key, &options) }
+    if var compression = members.take("compression")?.members {
+        guard let level = try compression.integer("level"), let bytes = try compression.integer("min_bytes") else {
+            throw Refusal()
+        }
+        try compression.finish()
+        options.compression = Compression(level: Int(level), minBytes: Int(bytes))
     }
     try members.finish()
 }
@@ -63,14 +112,16 @@ func script(_ path: String, _ directory: String) throws {
             try stash.close()
             stash = try LiteStash(path: directory, options: options)
             write("null")
+        case "try_open": write(tryOpen(&members, directory, clock))
         default: write(result(stash, operation))
         }
     }
     try stash.close()
 }
 
-func dump(_ directory: String) throws {
+func dump(_ directory: String, _ key: String?) throws {
     var options = options(TestClock(0))
+    if let key { try take(key: key, &options) }
     options.readOnly = true
     do {
         let stash = try LiteStash(path: directory, options: options)
@@ -86,8 +137,9 @@ do {
     switch (arguments.dropFirst().first, arguments.count) {
     case ("script", 4): try script(arguments[2], arguments[3])
     case ("vectors", 3): if !vectors(file(arguments[2]), write) { stop(2, "the file is no vector file") }
-    case ("dump", 3): try dump(arguments[2])
-    default: stop(2, "usage: ConformanceRunner script FILE DIR | vectors FILE | dump DIR")
+    case ("dump", 3): try dump(arguments[2], nil)
+    case ("dump", 4): try dump(arguments[2], arguments[3])
+    default: stop(2, "usage: ConformanceRunner script FILE DIR | vectors FILE | dump DIR [KEY]")
     }
 } catch {
     stop(1, "\(error)")

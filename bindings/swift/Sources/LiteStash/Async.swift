@@ -139,4 +139,13 @@ extension LiteStash {
     public func expire(olderThan age: Duration, prefix: String? = nil) async throws -> Int {
         try await offload { [self] in try expire(olderThan: age, prefix: prefix) }
     }
+
+    @discardableResult
+    public func rotateKey() async throws -> Value { try await offload { [self] in try rotateKey() } }
+
+    public func changeKey(_ key: Data) async throws { try await offload { [self] in try changeKey(key) } }
+
+    public func changePassphrase(_ passphrase: String) async throws {
+        try await offload { [self] in try changePassphrase(passphrase) }
+    }
 }

@@ -132,6 +132,32 @@ extension LiteStash {
     }
 }
 
+extension LiteStash {
+    /// Whether the stash is encrypted.
+    public var isEncrypted: Bool {
+        get throws {
+            var flag = false
+            try check(litestash_is_encrypted(handle, &flag))
+            return flag
+        }
+    }
+
+    /// Gives an encrypted stash a new data key and encrypts every row with it, while others go on reading and writing.
+    @discardableResult
+    public func rotateKey() throws -> Value { try report(Value.self) { litestash_rotate_key(handle, nil, nil, $0) } }
+
+    /// Gives the stash another key of 32 bytes instead of its key or passphrase; no row is touched.
+    public func changeKey(_ key: Data) throws {
+        let bytes = [UInt8](key)
+        try check(litestash_change_key(handle, bytes, bytes.count))
+    }
+
+    /// ``changeKey(_:)`` to a passphrase.
+    public func changePassphrase(_ passphrase: String) throws {
+        try passphrase.withCText { try check(litestash_change_passphrase(handle, $0, $1)) }
+    }
+}
+
 /// Where an export goes, and the error that it met there.
 private final class Sink {
     let write: (Data) throws -> Void

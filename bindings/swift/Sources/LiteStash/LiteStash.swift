@@ -20,7 +20,7 @@ public final class LiteStash: @unchecked Sendable {
     private let cell: UnsafeMutablePointer<UInt64>
     /// Opens the stash anew.
     private let open: @Sendable () throws -> litestash_stash
-    private let clock: ForeignClock?
+    private let foreign: Foreign?
     /// The stash that this is a bucket of.
     private let root: LiteStash?
     let family = Family()
@@ -51,10 +51,10 @@ public final class LiteStash: @unchecked Sendable {
     }
 
     private init(
-        clock: ForeignClock? = nil, root: LiteStash? = nil, _ open: @escaping @Sendable () throws -> litestash_stash
+        foreign: Foreign? = nil, root: LiteStash? = nil, _ open: @escaping @Sendable () throws -> litestash_stash
     ) throws {
         let handle = try open()
-        self.clock = clock
+        self.foreign = foreign
         self.root = root
         self.open = open
         cell = .allocate(capacity: 1)
@@ -63,12 +63,13 @@ public final class LiteStash: @unchecked Sendable {
 
     /// Opens the stash in that directory, which is created if it is missing.
     ///
-    /// Errors: `noStash`, `notAStash`, `networkFileSystem`, `permissionDenied`, `readOnly`, `invalidArgument`, `io`.
+    /// Errors: `noStash`, `notAStash`, `networkFileSystem`, `permissionDenied`, `readOnly`, `invalidArgument`, `wrongKey`,
+    /// `io`.
     public convenience init(path: String, options: Options = Options()) throws {
-        let clock = options.clock.map(ForeignClock.init)
-        try self.init(clock: clock) {
-            var given = options.given(clock), stash = litestash_stash()
-            try check(litestash_open(path, &given, &stash))
+        let foreign = Foreign(options)
+        try self.init(foreign: foreign) {
+            var stash = litestash_stash()
+            try options.withGiven(foreign) { try check(litestash_open(path, $0, &stash)) }
             return stash
         }
     }
@@ -80,10 +81,10 @@ public final class LiteStash: @unchecked Sendable {
 
     /// Opens a stash in memory, which ends with its last reference.
     public static func inMemory(options: Options = Options()) throws -> LiteStash {
-        let clock = options.clock.map(ForeignClock.init)
-        return try LiteStash(clock: clock) {
-            var given = options.given(clock), stash = litestash_stash()
-            try check(litestash_open_memory(&given, &stash))
+        let foreign = Foreign(options)
+        return try LiteStash(foreign: foreign) {
+            var stash = litestash_stash()
+            try options.withGiven(foreign) { try check(litestash_open_memory($0, &stash)) }
             return stash
         }
     }

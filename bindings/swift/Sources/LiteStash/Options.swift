@@ -59,6 +59,13 @@ public struct Options: Sendable {
     public var defaultTTL: Duration?
     /// What the stash may take.
     public var limits = Limits()
+    /// The key of an encrypted stash: 32 bytes that nobody can guess. Nil: the stash is not encrypted. A directory without
+    /// a stash becomes an encrypted one. `wrongKey` if the key is not the stash's.
+    public var encryptionKey: Data?
+    /// A passphrase instead of a key, of which one is made with 64 MiB of memory and about a tenth of a second.
+    public var passphrase: String?
+    /// Whether and how values are compressed when they are written. What is stored compressed is read in any case.
+    public var compression: Compression?
     /// Whether expired rows are removed, and sliding deadlines that were read prolonged, without being asked for.
     public var background = true
     /// What tells this stash's changes from others'. Nil: a random number. For tests.
@@ -66,8 +73,23 @@ public struct Options: Sendable {
     /// Unix time in microseconds, called by any thread. Nil: the system's clock. For tests; nothing is done in the
     /// background then.
     public var clock: (@Sendable () -> Int64)?
+    /// Random bytes of that number, called by any thread. Nil: the system's source. For tests only.
+    public var random: (@Sendable (Int) -> [UInt8])?
 
     public init() {}
+}
+
+/// How values are compressed, with Zstandard.
+public struct Compression: Sendable, Hashable {
+    /// 1 to 19: higher ones are slower to write and often smaller.
+    public var level: Int
+    /// Shorter encodings are stored as they are.
+    public var minBytes: Int
+
+    public init(level: Int = 3, minBytes: Int = 1024) {
+        self.level = level
+        self.minBytes = minBytes
+    }
 }
 
 /// What a bucket has of its own.
@@ -170,15 +192,42 @@ extension Condition {
     }
 }
 
-/// The clock of a test, which lives as long as the stash.
-final class ForeignClock: Sendable {
-    let now: @Sendable () -> Int64
-    init(_ now: @escaping @Sendable () -> Int64) { self.now = now }
+/// What a stash asks the program for, which lives as long as the stash.
+final class Foreign: Sendable {
+    let clock: (@Sendable () -> Int64)?
+    let random: (@Sendable (Int) -> [UInt8])?
+
+    init(_ options: Options) {
+        clock = options.clock
+        random = options.random
+    }
 }
 
 extension Options {
-    /// Calls `body` with the options as C has them; the clock is the caller's to keep.
-    func given(_ clock: ForeignClock?) -> litestash_options {
+    /// Calls `body` with the options as C has them; `foreign` is the caller's to keep.
+    func withGiven<Result>(
+        _ foreign: Foreign, _ body: (UnsafePointer<litestash_options>) throws -> Result
+    ) throws -> Result {
+        var options = given(foreign)
+        // Memory of its own, so that an empty key is not taken for none.
+        let key = encryptionKey.map { [UInt8]($0) + [0] }
+        return try (passphrase ?? "").withCText { text, length in
+            try withUnsafePointer(to: CChar(0)) { empty in
+                if passphrase != nil {
+                    options.passphrase = length == 0 ? empty : text
+                    options.passphrase_length = length
+                }
+                guard let key else { return try body(&options) }
+                return try key.withUnsafeBufferPointer {
+                    options.encryption_key = $0.baseAddress
+                    options.encryption_key_length = $0.count - 1
+                    return try body(&options)
+                }
+            }
+        }
+    }
+
+    private func given(_ foreign: Foreign) -> litestash_options {
         var options = litestash_options_default()
         options.busy_timeout_ms = UInt64(busyTimeout.micros / 1000)
         if let valueBytesMax { options.value_bytes_max = UInt64(clamping: valueBytesMax) }
@@ -194,9 +243,24 @@ extension Options {
         options.eviction = limits.eviction.rawValue
         options.background = background ? 1 : 0
         options.origin = origin ?? 0
-        if let clock {
-            options.clock = { Unmanaged<ForeignClock>.fromOpaque($0!).takeUnretainedValue().now() }
-            options.clock_context = Unmanaged.passUnretained(clock).toOpaque()
+        if let compression {
+            // A level that is none is out of range as well.
+            options.compression_level = (1...19).contains(compression.level) ? UInt32(compression.level) : .max
+            options.compression_min_bytes = UInt64(clamping: compression.minBytes)
+        }
+        let context = Unmanaged.passUnretained(foreign).toOpaque()
+        if foreign.clock != nil {
+            options.clock = { Unmanaged<Foreign>.fromOpaque($0!).takeUnretainedValue().clock?() ?? 0 }
+            options.clock_context = context
+        }
+        if foreign.random != nil {
+            options.random = { context, bytes, length in
+                let drawn = Unmanaged<Foreign>.fromOpaque(context!).takeUnretainedValue().random?(length)
+                guard let drawn, drawn.count == length else { return 1 }
+                UnsafeMutableRawBufferPointer(start: bytes, count: length).copyBytes(from: drawn)
+                return 0
+            }
+            options.random_context = context
         }
         return options
     }

@@ -197,4 +197,30 @@ final class StashTests: StashCase {
         XCTAssertEqual(LiteStashError(.busy, "").retry, .later)
         try stash.close()
     }
+
+    func testEncryptionAndCompression() throws {
+        let key = Data(repeating: 7, count: 32)
+        let text = String(repeating: "a", count: 100_000)
+        var stash = try opened {
+            $0.encryptionKey = key
+            $0.compression = Compression(level: 5)
+        }
+        XCTAssertTrue(try stash.isEncrypted)
+        try stash.set("secret", text)
+        XCTAssertLessThan(try stash.stats().recordBytes, 10_000)
+        XCTAssertEqual(try stash.rotateKey()["resealed"], 1)
+        try stash.changePassphrase("open sesame")
+        try stash.close()
+        XCTAssertEqual(kind { _ = try opened { $0.encryptionKey = key } }, .wrongKey)
+        XCTAssertEqual(kind { _ = try opened() }, .wrongKey)
+        XCTAssertEqual(kind { _ = try opened { $0.encryptionKey = Data() } }, .invalidArgument)
+        XCTAssertEqual(kind { _ = try opened { $0.passphrase = "" } }, .invalidArgument)
+        XCTAssertEqual(kind { _ = try opened { $0.compression = Compression(level: 0) } }, .invalidArgument)
+        stash = try opened { $0.passphrase = "open sesame" }
+        XCTAssertEqual(try stash.get("secret"), .text(text))
+        try stash.changeKey(key)
+        try stash.suspend()
+        XCTAssertEqual(kind { try stash.resume() }, .wrongKey)
+        try stash.close()
+    }
 }
