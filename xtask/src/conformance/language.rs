@@ -15,8 +15,6 @@ pub(super) struct Language {
     pub(super) lacks: &'static [&'static str],
     /// Whether the runner answers vectors.
     pub(super) vectors: bool,
-    /// Whether the runner knows the operations and options of scripts from [`LATER_SCRIPTS`] on.
-    pub(super) knows_later_scripts: bool,
     /// Whether others are measured against it, so that it always runs.
     pub(super) is_measure: bool,
     /// Why it cannot run here, if it cannot.
@@ -39,7 +37,6 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: &[],
         vectors: true,
-        knows_later_scripts: true,
         is_measure: true,
         unavailable: || None,
         build: || cargo_build("conformance-runner-rust", &[]),
@@ -50,7 +47,6 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: SEALED,
         vectors: true,
-        knows_later_scripts: true,
         is_measure: false,
         unavailable: || (!setup::on_path("cc")).then_some("needs a C compiler"),
         build: build_c,
@@ -61,7 +57,6 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: &[],
         vectors: false,
-        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::python_problem,
         build: || build_program("litestash-cli", CLI),
@@ -76,7 +71,6 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: &[],
         vectors: false,
-        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::python_problem,
         build: || build_program("litestash-engine", ENGINE),
@@ -91,7 +85,6 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: &[],
         vectors: true,
-        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::maven_problem,
         build: kotlin::build_for_tests,
@@ -102,7 +95,6 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: &[],
         vectors: true,
-        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::node_problem,
         build: node::build_for_tests,
@@ -113,7 +105,6 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: &[],
         vectors: true,
-        knows_later_scripts: true,
         is_measure: false,
         unavailable: setup::python_problem,
         build: python::build_for_tests,
@@ -122,9 +113,8 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "elixir",
         identity: Identity::Files,
-        lacks: &["sealed"],
+        lacks: SEALED,
         vectors: true,
-        knows_later_scripts: true,
         is_measure: false,
         unavailable: elixir::problem,
         build: elixir::build_for_tests,
@@ -135,7 +125,6 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: &[],
         vectors: false,
-        knows_later_scripts: true,
         is_measure: false,
         unavailable: elixir::problem,
         build: elixir::build_for_tests,
@@ -146,7 +135,6 @@ pub(super) const LANGUAGES: &[Language] = &[
         identity: Identity::Files,
         lacks: SEALED,
         vectors: true,
-        knows_later_scripts: true,
         is_measure: false,
         unavailable: swift::problem,
         build: swift::build_runner,
@@ -158,16 +146,12 @@ pub(super) const LANGUAGES: &[Language] = &[
         // What a compressor makes of a body depends on its version.
         lacks: &["compression"],
         vectors: true,
-        knows_later_scripts: true,
         is_measure: true,
         unavailable: setup::python_problem,
         build: || Ok(()),
         command: reference,
     },
 ];
-
-/// What bindings without keys and compression lack.
-const ENCRYPTION: &[&str] = &["encryption_key", "compression", "try_open", "rotate_key", "sealed"];
 
 /// What bindings lack that show no records of encrypted stashes.
 const SEALED: &[&str] = &["sealed"];
@@ -182,16 +166,7 @@ const ENGINE: &str = "conformance/litestash-engine";
 /// The runner in C.
 const C_RUNNER: &str = "capi/conformance-runner-c";
 
-/// The number from which scripts need more than the first operations: deadlines that slide, sweeps, limits, buckets,
-/// logs of changes, transactions.
-const LATER_SCRIPTS: &str = "060";
-
 impl Language {
-    /// Whether the runner can run that script.
-    pub(super) fn covers(&self, script: &str) -> bool {
-        self.knows_later_scripts || script < LATER_SCRIPTS
-    }
-
     pub(super) fn unavailable(&self) -> Option<&'static str> {
         (self.unavailable)()
     }

@@ -38,9 +38,7 @@ pub(super) fn check(ready: &[&'static Language], suite: &Suite, golden: &Golden)
 fn judge(script: &Script, ready: &[&'static Language], golden: &Golden, root: &Path) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     let mut all_left = Vec::new();
-    let can = |language: &&Language| {
-        language.covers(&script.id) && !language.lacks.iter().any(|name| script.uses(name))
-    };
+    let can = |language: &&Language| !language.lacks.iter().any(|name| script.uses(name));
     let ready: Vec<_> = ready.iter().copied().filter(can).collect();
     for &language in &ready {
         let directory = stash::directory(root, language.name, &script.id);
