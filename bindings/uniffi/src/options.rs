@@ -120,8 +120,8 @@ pub struct OpenOptions {
     /// Whether work that nobody waits for is done by itself.
     #[uniffi(default = true)]
     pub background: bool,
-    /// The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted. `WrongKey` if
-    /// it is not the stash's.
+    /// The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted.
+    /// `WrongKey` if it is not the stash's.
     #[uniffi(default = None)]
     pub encryption_key: Option<Vec<u8>>,
     /// A passphrase instead of a key.

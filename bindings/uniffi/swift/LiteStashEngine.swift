@@ -4949,8 +4949,8 @@ public struct OpenOptions: Equatable, Hashable {
      */
     public let background: Bool
     /**
-     * The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted. `WrongKey` if
-     * it is not the stash's.
+     * The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted.
+     * `WrongKey` if it is not the stash's.
      */
     public let encryptionKey: Data?
     /**
@@ -4999,8 +4999,8 @@ public struct OpenOptions: Equatable, Hashable {
          * Whether work that nobody waits for is done by itself.
          */background: Bool = true,
         /**
-         * The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted. `WrongKey` if
-         * it is not the stash's.
+         * The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted.
+         * `WrongKey` if it is not the stash's.
          */encryptionKey: Data? = nil,
         /**
          * A passphrase instead of a key.
@@ -9141,9 +9141,8 @@ public func limits() -> ContractLimits  {
 })
 }
 /**
- * Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it is damaged or
- * encrypted,
- * `UnsupportedFormat` if it needs what this build lacks.
+ * Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it is
+ * damaged or encrypted, `UnsupportedFormat` if it needs what this build lacks.
  */
 public func recordParts(keyHash: Data, timestamp: Int64, microsecond: Int64, record: Data)throws  -> RecordParts  {
     return try  FfiConverterTypeRecordParts_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -9233,7 +9232,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_func_limits() != 31137) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_func_record_parts() != 6946) {
+    if (uniffi_litestash_uniffi_checksum_func_record_parts() != 37544) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_func_sqlite_version() != 56600) {
