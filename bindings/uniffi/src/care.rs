@@ -100,8 +100,8 @@ impl LiteStash {
         Ok(self.inner.compact()?.into())
     }
 
-    /// Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken up by the
-    /// next.
+    /// Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken
+    /// up by the next.
     pub fn rotate_key(&self, stop: Stop) -> Result<RotateReport> {
         Ok(self.inner.rotate_key(|_| goes_on(&stop))?.into())
     }
@@ -121,7 +121,8 @@ impl LiteStash {
         Ok(self.inner.sync()?)
     }
 
-    /// Copies the stash into a new directory, all shards as of one moment, then its buckets. The copy is a stash.
+    /// Copies the stash into a new directory, all shards as of one moment, then its buckets. The copy is a
+    /// stash.
     pub fn backup(&self, destination: String, stop: Stop) -> Result<BackupReport> {
         Ok(self.inner.backup_while(destination, || goes_on(&stop))?.into())
     }
@@ -144,7 +145,8 @@ impl LiteStash {
     }
 
     /// Reads JSON Lines and stores each row. Lines that are no row are counted and named in the report. With
-    /// `keep_versions` a row is written with the version that its line has, unless the stash has the same or a newer one.
+    /// `keep_versions` a row is written with the version that its line has, unless the stash has the same or
+    /// a newer one.
     pub fn import_lines(&self, file: String, keep_versions: bool, stop: Stop) -> Result<ImportReport> {
         let opened = File::open(file).map_err(core::Error::from)?;
         let input = BufReader::with_capacity(1 << 20, Stoppable { file: opened, stop: &stop });
@@ -158,15 +160,15 @@ impl LiteStash {
         Ok(self.inner.sweep()?.into())
     }
 
-    /// Removes rows that were last written more than that many microseconds ago. With a prefix only text keys that begin
-    /// with it. Returns how many there were.
+    /// Removes rows that were last written more than that many microseconds ago. With a prefix only text keys
+    /// that begin with it. Returns how many there were.
     pub fn expire_older_than(&self, age_us: u64, prefix: Option<String>) -> Result<u64> {
         Ok(self.inner.expire_older_than(Duration::from_micros(age_us), prefix.as_deref())?)
     }
 }
 
-/// Reads the stash in `source`, damaged or not, and writes every row that proves sound into a new stash in `destination`,
-/// buckets included. The source must not be open in this process.
+/// Reads the stash in `source`, damaged or not, and writes every row that proves sound into a new stash in
+/// `destination`, buckets included. The source must not be open in this process.
 #[uniffi::export]
 pub fn repair(source: String, destination: String) -> Result<RepairReport> {
     Ok(core::repair(source, destination)?.into())

