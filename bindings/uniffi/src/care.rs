@@ -100,8 +100,8 @@ impl LiteStash {
         Ok(self.inner.compact()?.into())
     }
 
-    /// Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken up by the
-    /// next.
+    /// Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken
+    /// up by the next.
     pub fn rotate_key(&self, stop: Stop) -> Result<RotateReport> {
         Ok(self.inner.rotate_key(|_| goes_on(&stop))?.into())
     }
@@ -121,7 +121,8 @@ impl LiteStash {
         Ok(self.inner.sync()?)
     }
 
-    /// Copies the stash into a new directory, all shards as of one moment, then its buckets. The copy is a stash.
+    /// Copies the stash into a new directory, all shards as of one moment, then its buckets. The copy is a
+    /// stash.
     pub fn backup(&self, destination: String, stop: Stop) -> Result<BackupReport> {
         Ok(self.inner.backup_while(destination, || goes_on(&stop))?.into())
     }

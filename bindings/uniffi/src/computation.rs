@@ -23,11 +23,12 @@ pub struct ComputeOptions {
     /// Whether processes leave the computation to one of them.
     #[uniffi(default = true)]
     pub across_processes: bool,
-    /// Microseconds that other processes wait for one that died while it computed: 10 ms to 10 minutes. Default: 5 s.
+    /// Microseconds that other processes wait for one that died while it computed: 10 ms to 10 minutes.
+    /// Default: 5 s.
     #[uniffi(default = None)]
     pub lease_us: Option<u64>,
-    /// Microseconds after its time to live in which a value may still be returned while one caller computes the next.
-    /// Takes a deadline after the write.
+    /// Microseconds after its time to live in which a value may still be returned while one caller computes
+    /// the next. Takes a deadline after the write.
     #[uniffi(default = None)]
     pub stale_while_revalidate_us: Option<u64>,
 }

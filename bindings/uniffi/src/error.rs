@@ -81,7 +81,8 @@ error_enum! {
     TooLarge,
     /// The stored value has another type than the operation or the caller's type needs.
     TypeMismatch,
-    /// A number left its range: an increment past 64 bits, or a float that became infinite. The row is unchanged.
+    /// A number left its range: an increment past 64 bits, or a float that became infinite. The row is
+    /// unchanged.
     Overflow,
     /// An option, cursor or argument has no meaning.
     InvalidArgument,
@@ -97,7 +98,8 @@ error_enum! {
     Indeterminate,
     /// A shard file or a record is damaged. Damaged data is never returned; other shards stay usable.
     Corrupt,
-    /// The file is not a LiteStash shard: foreign SQLite database, other schema, renamed shard, or no database.
+    /// The file is not a LiteStash shard: foreign SQLite database, other schema, renamed shard, or no
+    /// database.
     NotAStash,
     /// The file or record was written by a newer format, or needs a feature this build lacks.
     UnsupportedFormat,
@@ -119,9 +121,11 @@ error_enum! {
     ComputeFailed,
     /// The caller stopped the operation, or a callback asked for it.
     Cancelled,
-    /// The stash is encrypted and no key or the wrong one was given, or a key was given for one that is not encrypted.
+    /// The stash is encrypted and no key or the wrong one was given, or a key was given for one that is not
+    /// encrypted.
     WrongKey,
-    /// The write would take the stash beyond its limits, and nothing is evicted to make room. Nothing was written.
+    /// The write would take the stash beyond its limits, and nothing is evicted to make room. Nothing was
+    /// written.
     LimitReached,
 }
 
@@ -138,7 +142,8 @@ impl From<StashError> for Error {
     }
 }
 
-/// A callback that raised something that is none of these. Its text may hold a whole stack trace, and secrets.
+/// A callback that raised something that is none of these. Its text may hold a whole stack trace, and
+/// secrets.
 impl From<uniffi::UnexpectedUniFFICallbackError> for StashError {
     fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
         Self::ComputeFailed { detail: "the callback failed with an error that is no StashError".to_owned() }

@@ -91,7 +91,8 @@ pub struct EventFilter {
     /// Only text keys that begin with this. Not together with `key`.
     #[uniffi(default = None)]
     pub prefix: Option<String>,
-    /// Whether the changes of everybody who writes the directory are heard, not only those through this handle.
+    /// Whether the changes of everybody who writes the directory are heard, not only those through this
+    /// handle.
     #[uniffi(default = false)]
     pub all_processes: bool,
     /// How many events wait for the listener at most. Default: 8192.
@@ -178,7 +179,8 @@ impl Subscription {
 
 #[uniffi::export]
 impl LiteStash {
-    /// Hears of what happens to keys from now on: after the commit, once, and for each key in the order of its commits.
+    /// Hears of what happens to keys from now on: after the commit, once, and for each key in the order of
+    /// its commits.
     ///
     /// A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a
     /// filter that lets nothing through.
@@ -208,8 +210,8 @@ impl LiteStash {
         Ok(self.inner.wait_for(&key.into_core()?, Duration::from_micros(timeout_us), holds)?)
     }
 
-    /// Asks everybody who writes the stash to keep a log of changes for that many microseconds, at most an hour, as a
-    /// subscription to all processes does while it lives.
+    /// Asks everybody who writes the stash to keep a log of changes for that many microseconds, at most an
+    /// hour, as a subscription to all processes does while it lives.
     pub fn log_changes(&self, us: u64) -> Result<()> {
         Ok(self.inner.log_changes(Duration::from_micros(us))?)
     }

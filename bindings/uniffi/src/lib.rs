@@ -1,5 +1,5 @@
-//! The engine as objects, records and errors for [uniffi](https://mozilla.github.io/uniffi-rs/), which writes the Swift
-//! side of them from their documentation here.
+//! The engine as objects, records and errors for [uniffi](https://mozilla.github.io/uniffi-rs/), which writes
+//! the Swift side of them from their documentation here.
 //!
 //! Values are canonical MessagePack (`docs/CONTRACT.md` 8): a language brings its own types to bytes without
 //! passing through a tree of objects. Times are Unix microseconds and spans are microseconds, in integers.

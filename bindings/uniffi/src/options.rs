@@ -9,8 +9,8 @@ use std::time::Duration;
 pub enum Durability {
     /// The memory of this process, which writes it within about ten milliseconds: for caches.
     Relaxed,
-    /// The write-ahead log: survives the death of the process. A power cut may take the newest writes of each shard,
-    /// never corrupt one.
+    /// The write-ahead log: survives the death of the process. A power cut may take the newest writes of each
+    /// shard, never corrupt one.
     Normal,
     /// Stable storage: each commit is synced.
     Full,
@@ -111,7 +111,8 @@ pub struct OpenOptions {
     /// The longest encoded value in bytes. Default: 64 MiB.
     #[uniffi(default = None)]
     pub value_bytes_max: Option<u64>,
-    /// The time to live, in microseconds, of rows that are made without saying a deadline. Default: they stay.
+    /// The time to live, in microseconds, of rows that are made without saying a deadline. Default: they
+    /// stay.
     #[uniffi(default = None)]
     pub default_ttl_us: Option<u64>,
     /// What the stash may hold. Default: no limits.
@@ -207,7 +208,8 @@ pub struct BucketOptions {
     /// Whether its rows take part in the cache.
     #[uniffi(default = true)]
     pub cache: bool,
-    /// The time to live, in microseconds, of rows that are made without saying a deadline; 0 for rows that stay.
+    /// The time to live, in microseconds, of rows that are made without saying a deadline; 0 for rows that
+    /// stay.
     #[uniffi(default = None)]
     pub default_ttl_us: Option<u64>,
     /// What the bucket may hold. Default: no limits of its own.

@@ -17,7 +17,8 @@ pub struct ScanOptions {
     /// Rows of a page at most, 1 to 10 000.
     #[uniffi(default = 256)]
     pub page_rows: u32,
-    /// Begin behind this place: the `cursor` of an earlier page. A cursor stays valid for as long as the stash lives.
+    /// Begin behind this place: the `cursor` of an earlier page. A cursor stays valid for as long as the
+    /// stash lives.
     #[uniffi(default = None)]
     pub cursor: Option<String>,
 }

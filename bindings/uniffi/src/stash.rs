@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 /// An open stash: a directory of SQLite files with keys and values. Safe to use from any thread.
 ///
-/// Values are canonical MessagePack. Every method blocks until it is done; after `shutdown` each fails with `Closed`.
+/// Values are canonical MessagePack. Every method blocks until it is done; after `shutdown` each fails with
+/// `Closed`.
 #[derive(Debug, uniffi::Object)]
 pub struct LiteStash {
     pub(crate) inner: core::LiteStash,
@@ -152,8 +153,8 @@ impl LiteStash {
         Ok(self.inner.increment_float(&key.into_core()?, by)?)
     }
 
-    /// Stores a value if the key holds `expected` now, or is not there if that is nothing. Values are equal if their
-    /// encodings are. Returns whether it did.
+    /// Stores a value if the key holds `expected` now, or is not there if that is nothing. Values are equal
+    /// if their encodings are. Returns whether it did.
     pub fn compare_and_set(&self, key: Key, expected: Option<Vec<u8>>, value: Vec<u8>) -> Result<bool> {
         match self.perform(key, core::Action::CompareAndSet { expected, encoded: value })? {
             core::Outcome::Flag(stored) => Ok(stored),
@@ -226,8 +227,8 @@ impl LiteStash {
 
     /// Performs independent operations, one transaction per shard, and answers each of them.
     ///
-    /// One that is refused or fails by itself changes nothing and does not stop the others. `TooLarge` over 10 000
-    /// operations or 64 MiB of keys and values.
+    /// One that is refused or fails by itself changes nothing and does not stop the others. `TooLarge` over
+    /// 10 000 operations or 64 MiB of keys and values.
     pub fn apply(&self, operations: Vec<Operation>) -> Result<Vec<Outcome>> {
         let parsed = operations.into_iter().map(Operation::into_core).collect::<Vec<_>>();
         let ops = parsed.iter().filter_map(|op| op.as_ref().ok().cloned()).collect::<Vec<_>>();
@@ -239,8 +240,8 @@ impl LiteStash {
         Ok(parsed.into_iter().map(answer).collect())
     }
 
-    /// Performs all the operations or none of them, whatever shards their keys are in. If a condition does not hold,
-    /// nothing is done; an operation that fails is the error of the whole.
+    /// Performs all the operations or none of them, whatever shards their keys are in. If a condition does
+    /// not hold, nothing is done; an operation that fails is the error of the whole.
     pub fn transaction(&self, operations: Vec<Operation>) -> Result<TransactionResult> {
         let ops = operations.into_iter().map(Operation::into_core).collect::<Result<Vec<_>>>()?;
         Ok(self.inner.transaction(&ops)?.into())
@@ -256,8 +257,9 @@ impl LiteStash {
         Ok(self.inner.clear()?)
     }
 
-    /// A bucket: a stash of its own inside this one. Nothing is created until it is written to. `InvalidArgument` for a
-    /// name that no bucket can have, and for other options than its open handles have.
+    /// A bucket: a stash of its own inside this one. Nothing is created until it is written to.
+    /// `InvalidArgument` for a name that no bucket can have, and for other options than its open handles
+    /// have.
     pub fn bucket(&self, name: String, options: BucketOptions) -> Result<Arc<Self>> {
         Ok(Self::wrap(self.inner.bucket_with(&name, options.to_core()?)?))
     }

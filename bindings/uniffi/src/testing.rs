@@ -4,7 +4,8 @@ use crate::error::{Result, invalid};
 use litestash_core as core;
 use std::sync::Arc;
 
-/// A clock that moves only when it is told to. Builds for users have none: making one is `InvalidArgument` there.
+/// A clock that moves only when it is told to. Builds for users have none: making one is `InvalidArgument`
+/// there.
 #[derive(Debug, uniffi::Object)]
 pub struct TestClock {
     clock: core::FixedClock,

@@ -1,4 +1,5 @@
-//! Functions of Java's that the engine calls, on the thread that called the engine. What they throw goes to the caller.
+//! Functions of Java's that the engine calls, on the thread that called the engine. What they throw goes to
+//! the caller.
 
 use crate::error::{Failure, Result, Throw};
 use crate::key::Passed;

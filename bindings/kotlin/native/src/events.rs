@@ -1,5 +1,5 @@
-//! The methods of `io.github.litestash.internal.EventQueue`. A thread of Java's asks for events, so that no thread of
-//! ours needs to be known to Java.
+//! The methods of `io.github.litestash.internal.EventQueue`. A thread of Java's asks for events, so that no
+//! thread of ours needs to be known to Java.
 
 use crate::error::{Result, Throw};
 use crate::stash::{Held, bytes};

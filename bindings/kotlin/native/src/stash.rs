@@ -167,8 +167,8 @@ extern "system" fn Java_io_github_litestash_internal_Handle_exists<'local>(
     on_key(env, Passed { kind, number, bytes: &key }, |key| Held::of(handle).stash.exists(key))
 }
 
-/// Any request of the engine's vocabulary. The result as canonical MessagePack; null for a miss. `stop` is the address
-/// of a flag, or 0.
+/// Any request of the engine's vocabulary. The result as canonical MessagePack; null for a miss. `stop` is
+/// the address of a flag, or 0.
 #[unsafe(no_mangle)]
 extern "system" fn Java_io_github_litestash_internal_Handle_call<'local>(
     mut env: EnvUnowned<'local>,

@@ -226,7 +226,8 @@ impl Keeper for Still {
     }
 }
 
-/// Opens a row of an encrypted stash: its key and the parts of its record, as JSON. `place` is shard and slot.
+/// Opens a row of an encrypted stash: its key and the parts of its record, as JSON. `place` is shard and
+/// slot.
 #[unsafe(no_mangle)]
 extern "system" fn Java_io_github_litestash_Testing_sealedFacts<'local>(
     mut env: EnvUnowned<'local>,

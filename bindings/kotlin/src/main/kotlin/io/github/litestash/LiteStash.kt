@@ -160,7 +160,7 @@ public class LiteStash private constructor(
 
     /** The deadline of a row: [Deadline.At] or [Deadline.Never]; null if the key is not there. */
     public fun deadline(key: Any): Deadline? =
-        find("ttl", { if (it.nil()) Deadline.Never else Deadline.At(it.int()) }) { key(keyOf(key)) }
+        find("ttl", ::readDeadline) { key(keyOf(key)) }
 
     /** Gives a key a new deadline. Returns whether the key was there. */
     public fun expire(key: Any, deadline: Deadline): Boolean = ask("expire", 2, Reader::bool) {

@@ -46,7 +46,11 @@ public class Operation private constructor(
             1L -> Outcome.Failed(readError(reader))
             else -> {
                 reader.skip()
-                if (name == "entry") Outcome.OfEntry(null) else Outcome.OfValue(null)
+                when (name) {
+                    "entry" -> Outcome.OfEntry(null)
+                    "ttl" -> Outcome.OfDeadline(null)
+                    else -> Outcome.OfValue(null)
+                }
             }
         }
     }
@@ -72,6 +76,10 @@ public class Operation private constructor(
         /** Answers [Outcome.OfEntry]. */
         @JvmStatic
         public fun entry(key: Any): Operation = none("entry", key) { Outcome.OfEntry(readEntry(it)) }
+
+        /** Answers [Outcome.OfDeadline]. */
+        @JvmStatic
+        public fun deadline(key: Any): Operation = none("ttl", key) { Outcome.OfDeadline(readDeadline(it)) }
 
         /** Get and delete. Answers [Outcome.OfValue]. */
         @JvmStatic
@@ -174,6 +182,9 @@ public sealed interface Outcome {
     /** The row, or null for a miss. */
     public data class OfEntry(val entry: Entry?) : Outcome
 
+    /** [Deadline.At] or [Deadline.Never], or null for a miss. */
+    public data class OfDeadline(val deadline: Deadline?) : Outcome
+
     /** The version written, or null if the condition did not hold. */
     public data class Version(val version: Long?) : Outcome
 
@@ -250,6 +261,8 @@ internal fun readEntry(reader: Reader): Entry {
     }
     return Entry(value, version, expiresAt, idle, size)
 }
+
+internal fun readDeadline(reader: Reader): Deadline = if (reader.nil()) Deadline.Never else Deadline.At(reader.int())
 
 internal fun readError(reader: Reader): LiteStashException {
     var kind = ""

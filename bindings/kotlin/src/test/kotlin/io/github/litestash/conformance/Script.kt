@@ -110,6 +110,17 @@ internal class Script(private val script: JsonObject, private val directory: Str
                 stash = open()
                 return "null"
             }
+            "rotate_key" -> return stash.rotateKey().resealed.toString()
+            "try_open" -> {
+                val options = OpenOptions().apply {
+                    readOnly = true
+                    create = false
+                    background = false
+                    encryptionKey = given["encryption_key"]?.jsonPrimitive?.content?.let(HexFormat.of()::parseHex)
+                }
+                LiteStash.open(directory, options).close()
+                return "null"
+            }
             "buckets" -> return list(stash.buckets().map { jsonOf(Value.Text(it)) })
             "drop_bucket" -> return stash.dropBucket(given.getValue("bucket").jsonPrimitive.content).toString()
         }
@@ -171,11 +182,7 @@ internal class Script(private val script: JsonObject, private val directory: Str
             "exists" -> (key in stash).toString()
             "delete" -> stash.delete(key).toString()
             "entry" -> shown(Outcome.OfEntry(stash.entry(key)))
-            "ttl" -> when (val deadline = stash.deadline(key)) {
-                null -> "null"
-                is Deadline.At -> """{"expires_at":${deadline.unixMicros}}"""
-                else -> """{"expires_at":null}"""
-            }
+            "ttl" -> shown(Outcome.OfDeadline(stash.deadline(key)))
             "set" -> {
                 val options = options(given)
                 val value = valueOf(given.getValue("value"))
@@ -203,6 +210,7 @@ internal class Script(private val script: JsonObject, private val directory: Str
             "exists" -> Operation.exists(key)
             "delete" -> Operation.delete(key)
             "entry" -> Operation.entry(key)
+            "ttl" -> Operation.deadline(key)
             "set" -> Operation.set(key, value(), options(given))
             "add" -> Operation.add(key, value())
             "replace" -> Operation.replace(key, value())
@@ -250,6 +258,11 @@ internal class Script(private val script: JsonObject, private val directory: Str
             val facts = """"version":${entry.version},"expires_at":${entry.expiresAtMicros},"size":${entry.sizeBytes}"""
             """{"value":${jsonOf(entry.value)},$facts$idle}"""
         } ?: "null"
+        is Outcome.OfDeadline -> when (val deadline = outcome.deadline) {
+            null -> "null"
+            is Deadline.At -> """{"expires_at":${deadline.unixMicros}}"""
+            else -> """{"expires_at":null}"""
+        }
         is Outcome.Version -> outcome.version.toString()
         is Outcome.OfInt -> outcome.int.toString()
         is Outcome.OfFloat -> jsonOf(Value.Float(outcome.float))
