@@ -132,14 +132,9 @@ pub struct RecordParts {
     pub body: Vec<u8>,
 }
 
-<<<<<<< HEAD
-/// Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it is
-/// damaged or encrypted, `UnsupportedFormat` if it needs what this build lacks.
-=======
 /// Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it
 /// is damaged or encrypted,
 /// `UnsupportedFormat` if it needs what this build lacks.
->>>>>>> wt-kotlin-2
 #[uniffi::export]
 pub fn record_parts(
     key_hash: Vec<u8>,

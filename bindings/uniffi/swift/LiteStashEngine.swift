@@ -1250,12 +1250,14 @@ public func FfiConverterTypeEventListener_lower(_ value: EventListener) -> UInt6
 /**
  * An open stash: a directory of SQLite files with keys and values. Safe to use from any thread.
  *
- * Values are canonical MessagePack. Every method blocks until it is done; after `shutdown` each fails with `Closed`.
+ * Values are canonical MessagePack. Every method blocks until it is done; after `shutdown` each fails with
+ * `Closed`.
  */
 public protocol LiteStashProtocol: AnyObject, Sendable {
 
     /**
-     * Copies the stash into a new directory, all shards as of one moment, then its buckets. The copy is a stash.
+     * Copies the stash into a new directory, all shards as of one moment, then its buckets. The copy is a
+     * stash.
      */
     func backup(destination: String, stop: Cancellation?) throws  -> BackupReport
 
@@ -1293,8 +1295,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func importLines(file: String, keepVersions: Bool, stop: Cancellation?) throws  -> ImportReport
 
     /**
-     * Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken up by the
-     * next.
+     * Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken
+     * up by the next.
      */
     func rotateKey(stop: Cancellation?) throws  -> RotateReport
 
@@ -1319,13 +1321,14 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func verify(stop: Cancellation?) throws  -> VerifyReport
 
     /**
-     * Asks everybody who writes the stash to keep a log of changes for that many microseconds, at most an hour, as a
-     * subscription to all processes does while it lives.
+     * Asks everybody who writes the stash to keep a log of changes for that many microseconds, at most an
+     * hour, as a subscription to all processes does while it lives.
      */
     func logChanges(us: UInt64) throws
 
     /**
-     * Hears of what happens to keys from now on: after the commit, once, and for each key in the order of its commits.
+     * Hears of what happens to keys from now on: after the commit, once, and for each key in the order of
+     * its commits.
      *
      * A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a
      * filter that lets nothing through.
@@ -1355,14 +1358,15 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     /**
      * Performs independent operations, one transaction per shard, and answers each of them.
      *
-     * One that is refused or fails by itself changes nothing and does not stop the others. `TooLarge` over 10 000
-     * operations or 64 MiB of keys and values.
+     * One that is refused or fails by itself changes nothing and does not stop the others. `TooLarge` over
+     * 10 000 operations or 64 MiB of keys and values.
      */
     func apply(operations: [Operation]) throws  -> [Outcome]
 
     /**
-     * A bucket: a stash of its own inside this one. Nothing is created until it is written to. `InvalidArgument` for a
-     * name that no bucket can have, and for other options than its open handles have.
+     * A bucket: a stash of its own inside this one. Nothing is created until it is written to.
+     * `InvalidArgument` for a name that no bucket can have, and for other options than its open handles
+     * have.
      */
     func bucket(name: String, options: BucketOptions) throws  -> LiteStash
 
@@ -1377,8 +1381,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func clear() throws
 
     /**
-     * Stores a value if the key holds `expected` now, or is not there if that is nothing. Values are equal if their
-     * encodings are. Returns whether it did.
+     * Stores a value if the key holds `expected` now, or is not there if that is nothing. Values are equal
+     * if their encodings are. Returns whether it did.
      */
     func compareAndSet(key: Key, expected: Data?, value: Data) throws  -> Bool
 
@@ -1506,8 +1510,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func touch(key: Key) throws  -> Bool
 
     /**
-     * Performs all the operations or none of them, whatever shards their keys are in. If a condition does not hold,
-     * nothing is done; an operation that fails is the error of the whole.
+     * Performs all the operations or none of them, whatever shards their keys are in. If a condition does
+     * not hold, nothing is done; an operation that fails is the error of the whole.
      */
     func transaction(operations: [Operation]) throws  -> TransactionResult
 
@@ -1520,7 +1524,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
 /**
  * An open stash: a directory of SQLite files with keys and values. Safe to use from any thread.
  *
- * Values are canonical MessagePack. Every method blocks until it is done; after `shutdown` each fails with `Closed`.
+ * Values are canonical MessagePack. Every method blocks until it is done; after `shutdown` each fails with
+ * `Closed`.
  */
 open class LiteStash: LiteStashProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1620,7 +1625,8 @@ public static func openWithClock(directory: String?, options: OpenOptions, clock
 
 
     /**
-     * Copies the stash into a new directory, all shards as of one moment, then its buckets. The copy is a stash.
+     * Copies the stash into a new directory, all shards as of one moment, then its buckets. The copy is a
+     * stash.
      */
 open func backup(destination: String, stop: Cancellation?)throws  -> BackupReport  {
     return try  FfiConverterTypeBackupReport_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1717,8 +1723,8 @@ open func importLines(file: String, keepVersions: Bool, stop: Cancellation?)thro
 }
 
     /**
-     * Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken up by the
-     * next.
+     * Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken
+     * up by the next.
      */
 open func rotateKey(stop: Cancellation?)throws  -> RotateReport  {
     return try  FfiConverterTypeRotateReport_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1779,8 +1785,8 @@ open func verify(stop: Cancellation?)throws  -> VerifyReport  {
 }
 
     /**
-     * Asks everybody who writes the stash to keep a log of changes for that many microseconds, at most an hour, as a
-     * subscription to all processes does while it lives.
+     * Asks everybody who writes the stash to keep a log of changes for that many microseconds, at most an
+     * hour, as a subscription to all processes does while it lives.
      */
 open func logChanges(us: UInt64)throws   {try rustCallWithError(FfiConverterTypeStashError_lift) {
         uniffiCallStatus in
@@ -1792,7 +1798,8 @@ open func logChanges(us: UInt64)throws   {try rustCallWithError(FfiConverterType
 }
 
     /**
-     * Hears of what happens to keys from now on: after the commit, once, and for each key in the order of its commits.
+     * Hears of what happens to keys from now on: after the commit, once, and for each key in the order of
+     * its commits.
      *
      * A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a
      * filter that lets nothing through.
@@ -1867,8 +1874,8 @@ open func add(key: Key, value: Data, deadline: Deadline?)throws  -> Bool  {
     /**
      * Performs independent operations, one transaction per shard, and answers each of them.
      *
-     * One that is refused or fails by itself changes nothing and does not stop the others. `TooLarge` over 10 000
-     * operations or 64 MiB of keys and values.
+     * One that is refused or fails by itself changes nothing and does not stop the others. `TooLarge` over
+     * 10 000 operations or 64 MiB of keys and values.
      */
 open func apply(operations: [Operation])throws  -> [Outcome]  {
     return try  FfiConverterSequenceTypeOutcome.lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1881,8 +1888,9 @@ open func apply(operations: [Operation])throws  -> [Outcome]  {
 }
 
     /**
-     * A bucket: a stash of its own inside this one. Nothing is created until it is written to. `InvalidArgument` for a
-     * name that no bucket can have, and for other options than its open handles have.
+     * A bucket: a stash of its own inside this one. Nothing is created until it is written to.
+     * `InvalidArgument` for a name that no bucket can have, and for other options than its open handles
+     * have.
      */
 open func bucket(name: String, options: BucketOptions)throws  -> LiteStash  {
     return try  FfiConverterTypeLiteStash_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1919,8 +1927,8 @@ open func clear()throws   {try rustCallWithError(FfiConverterTypeStashError_lift
 }
 
     /**
-     * Stores a value if the key holds `expected` now, or is not there if that is nothing. Values are equal if their
-     * encodings are. Returns whether it did.
+     * Stores a value if the key holds `expected` now, or is not there if that is nothing. Values are equal
+     * if their encodings are. Returns whether it did.
      */
 open func compareAndSet(key: Key, expected: Data?, value: Data)throws  -> Bool  {
     return try  FfiConverterBool.lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -2253,8 +2261,8 @@ open func touch(key: Key)throws  -> Bool  {
 }
 
     /**
-     * Performs all the operations or none of them, whatever shards their keys are in. If a condition does not hold,
-     * nothing is done; an operation that fails is the error of the whole.
+     * Performs all the operations or none of them, whatever shards their keys are in. If a condition does
+     * not hold, nothing is done; an operation that fails is the error of the whole.
      */
 open func transaction(operations: [Operation])throws  -> TransactionResult  {
     return try  FfiConverterTypeTransactionResult_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -2511,7 +2519,8 @@ public func FfiConverterTypeSubscription_lower(_ value: Subscription) -> UInt64 
 
 
 /**
- * A clock that moves only when it is told to. Builds for users have none: making one is `InvalidArgument` there.
+ * A clock that moves only when it is told to. Builds for users have none: making one is `InvalidArgument`
+ * there.
  */
 public protocol TestClockProtocol: AnyObject, Sendable {
 
@@ -2522,7 +2531,8 @@ public protocol TestClockProtocol: AnyObject, Sendable {
 
 }
 /**
- * A clock that moves only when it is told to. Builds for users have none: making one is `InvalidArgument` there.
+ * A clock that moves only when it is told to. Builds for users have none: making one is `InvalidArgument`
+ * there.
  */
 open class TestClock: TestClockProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2946,7 +2956,8 @@ public struct BucketOptions: Equatable, Hashable {
      */
     public let cache: Bool
     /**
-     * The time to live, in microseconds, of rows that are made without saying a deadline; 0 for rows that stay.
+     * The time to live, in microseconds, of rows that are made without saying a deadline; 0 for rows that
+     * stay.
      */
     public let defaultTtlUs: UInt64?
     /**
@@ -2967,7 +2978,8 @@ public struct BucketOptions: Equatable, Hashable {
          * Whether its rows take part in the cache.
          */cache: Bool = true,
         /**
-         * The time to live, in microseconds, of rows that are made without saying a deadline; 0 for rows that stay.
+         * The time to live, in microseconds, of rows that are made without saying a deadline; 0 for rows that
+         * stay.
          */defaultTtlUs: UInt64? = nil,
         /**
          * What the bucket may hold. Default: no limits of its own.
@@ -3397,12 +3409,13 @@ public struct ComputeOptions: Equatable, Hashable {
      */
     public let acrossProcesses: Bool
     /**
-     * Microseconds that other processes wait for one that died while it computed: 10 ms to 10 minutes. Default: 5 s.
+     * Microseconds that other processes wait for one that died while it computed: 10 ms to 10 minutes.
+     * Default: 5 s.
      */
     public let leaseUs: UInt64?
     /**
-     * Microseconds after its time to live in which a value may still be returned while one caller computes the next.
-     * Takes a deadline after the write.
+     * Microseconds after its time to live in which a value may still be returned while one caller computes
+     * the next. Takes a deadline after the write.
      */
     public let staleWhileRevalidateUs: UInt64?
 
@@ -3416,11 +3429,12 @@ public struct ComputeOptions: Equatable, Hashable {
          * Whether processes leave the computation to one of them.
          */acrossProcesses: Bool = true,
         /**
-         * Microseconds that other processes wait for one that died while it computed: 10 ms to 10 minutes. Default: 5 s.
+         * Microseconds that other processes wait for one that died while it computed: 10 ms to 10 minutes.
+         * Default: 5 s.
          */leaseUs: UInt64? = nil,
         /**
-         * Microseconds after its time to live in which a value may still be returned while one caller computes the next.
-         * Takes a deadline after the write.
+         * Microseconds after its time to live in which a value may still be returned while one caller computes
+         * the next. Takes a deadline after the write.
          */staleWhileRevalidateUs: UInt64? = nil) {
         self.deadline = deadline
         self.acrossProcesses = acrossProcesses
@@ -3829,7 +3843,8 @@ public struct EventFilter: Equatable, Hashable {
      */
     public let prefix: String?
     /**
-     * Whether the changes of everybody who writes the directory are heard, not only those through this handle.
+     * Whether the changes of everybody who writes the directory are heard, not only those through this
+     * handle.
      */
     public let allProcesses: Bool
     /**
@@ -3850,7 +3865,8 @@ public struct EventFilter: Equatable, Hashable {
          * Only text keys that begin with this. Not together with `key`.
          */prefix: String? = nil,
         /**
-         * Whether the changes of everybody who writes the directory are heard, not only those through this handle.
+         * Whether the changes of everybody who writes the directory are heard, not only those through this
+         * handle.
          */allProcesses: Bool = false,
         /**
          * How many events wait for the listener at most. Default: 8192.
@@ -4937,7 +4953,8 @@ public struct OpenOptions: Equatable, Hashable {
      */
     public let valueBytesMax: UInt64?
     /**
-     * The time to live, in microseconds, of rows that are made without saying a deadline. Default: they stay.
+     * The time to live, in microseconds, of rows that are made without saying a deadline. Default: they
+     * stay.
      */
     public let defaultTtlUs: UInt64?
     /**
@@ -4990,7 +5007,8 @@ public struct OpenOptions: Equatable, Hashable {
          * The longest encoded value in bytes. Default: 64 MiB.
          */valueBytesMax: UInt64? = nil,
         /**
-         * The time to live, in microseconds, of rows that are made without saying a deadline. Default: they stay.
+         * The time to live, in microseconds, of rows that are made without saying a deadline. Default: they
+         * stay.
          */defaultTtlUs: UInt64? = nil,
         /**
          * What the stash may hold. Default: no limits.
@@ -5648,7 +5666,8 @@ public struct ScanOptions: Equatable, Hashable {
      */
     public let pageRows: UInt32
     /**
-     * Begin behind this place: the `cursor` of an earlier page. A cursor stays valid for as long as the stash lives.
+     * Begin behind this place: the `cursor` of an earlier page. A cursor stays valid for as long as the
+     * stash lives.
      */
     public let cursor: String?
 
@@ -5662,7 +5681,8 @@ public struct ScanOptions: Equatable, Hashable {
          * Rows of a page at most, 1 to 10 000.
          */pageRows: UInt32 = UInt32(256),
         /**
-         * Begin behind this place: the `cursor` of an earlier page. A cursor stays valid for as long as the stash lives.
+         * Begin behind this place: the `cursor` of an earlier page. A cursor stays valid for as long as the
+         * stash lives.
          */cursor: String? = nil) {
         self.prefix = prefix
         self.pageRows = pageRows
@@ -6808,8 +6828,8 @@ public enum Durability: Equatable, Hashable {
      */
     case relaxed
     /**
-     * The write-ahead log: survives the death of the process. A power cut may take the newest writes of each shard,
-     * never corrupt one.
+     * The write-ahead log: survives the death of the process. A power cut may take the newest writes of each
+     * shard, never corrupt one.
      */
     case normal
     /**
@@ -7794,7 +7814,8 @@ enum StashError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */detail: String
     )
     /**
-     * A number left its range: an increment past 64 bits, or a float that became infinite. The row is unchanged.
+     * A number left its range: an increment past 64 bits, or a float that became infinite. The row is
+     * unchanged.
      */
     case Overflow(
         /**
@@ -7858,7 +7879,8 @@ enum StashError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */detail: String
     )
     /**
-     * The file is not a LiteStash shard: foreign SQLite database, other schema, renamed shard, or no database.
+     * The file is not a LiteStash shard: foreign SQLite database, other schema, renamed shard, or no
+     * database.
      */
     case NotAStash(
         /**
@@ -7946,7 +7968,8 @@ enum StashError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */detail: String
     )
     /**
-     * The stash is encrypted and no key or the wrong one was given, or a key was given for one that is not encrypted.
+     * The stash is encrypted and no key or the wrong one was given, or a key was given for one that is not
+     * encrypted.
      */
     case WrongKey(
         /**
@@ -7954,7 +7977,8 @@ enum StashError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */detail: String
     )
     /**
-     * The write would take the stash beyond its limits, and nothing is evicted to make room. Nothing was written.
+     * The write would take the stash beyond its limits, and nothing is evicted to make room. Nothing was
+     * written.
      */
     case LimitReached(
         /**
@@ -9141,8 +9165,9 @@ public func limits() -> ContractLimits  {
 })
 }
 /**
- * Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it is
- * damaged or encrypted, `UnsupportedFormat` if it needs what this build lacks.
+ * Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it
+ * is damaged or encrypted,
+ * `UnsupportedFormat` if it needs what this build lacks.
  */
 public func recordParts(keyHash: Data, timestamp: Int64, microsecond: Int64, record: Data)throws  -> RecordParts  {
     return try  FfiConverterTypeRecordParts_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -9232,7 +9257,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_func_limits() != 31137) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_func_record_parts() != 37544) {
+    if (uniffi_litestash_uniffi_checksum_func_record_parts() != 64698) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_func_sqlite_version() != 56600) {
@@ -9274,7 +9299,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_valuetest_holds() != 6788) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_backup() != 18173) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_backup() != 30843) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_change_key() != 14563) {
@@ -9295,7 +9320,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_import_lines() != 62385) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_rotate_key() != 51477) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_rotate_key() != 25351) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_stats() != 16864) {
@@ -9310,10 +9335,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_verify() != 45754) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_log_changes() != 4390) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_log_changes() != 10008) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_subscribe() != 20176) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_subscribe() != 27740) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_wait_for() != 54268) {
@@ -9328,10 +9353,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_add() != 39738) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_apply() != 46588) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_apply() != 5581) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_bucket() != 51933) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_bucket() != 62621) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_buckets() != 59122) {
@@ -9340,7 +9365,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_clear() != 55785) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_compare_and_set() != 16110) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_compare_and_set() != 64640) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_count() != 45858) {
@@ -9415,7 +9440,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_touch() != 16941) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_transaction() != 3588) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_transaction() != 55052) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_with_durability() != 62559) {

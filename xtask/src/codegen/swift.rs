@@ -33,20 +33,12 @@ fn codes() -> String {
     text + "}\n"
 }
 
-<<<<<<< HEAD
 /// `DiskFull` as `diskFull`.
 fn camel(name: &str) -> String {
     let mut letters = name.chars();
     let camel = letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect());
     // A word of the language's own.
     if camel == "internal" { format!("`{camel}`") } else { camel }
-=======
-/// Without white space at the ends of lines, and with one line end behind the last.
-fn tidied(text: &str) -> String {
-    let lines: Vec<_> = text.trim_end().lines().map(str::trim_end).collect();
-    // What uniffi's authors mean to do is no matter of this repository.
-    (lines.join("\n") + "\n").replace(concat!("TO", "DO: "), "Note: ")
->>>>>>> wt-kotlin-2
 }
 
 #[cfg(test)]
