@@ -397,9 +397,9 @@ typedef struct litestash_options {
   uint8_t background;
   // Zero.
   uint8_t reserved[3];
-  // The key of an encrypted stash: LITESTASH_ENCRYPTION_KEY_BYTES bytes that nobody can guess. Default:
-  // NULL, the stash is not encrypted. A directory without a stash becomes an encrypted one; one that is
-  // there keeps what it is. LITESTASH_WRONG_KEY if the key is not the stash's.
+  // The key of an encrypted stash: LITESTASH_ENCRYPTION_KEY_BYTES bytes that nobody can guess. Default: NULL, the
+  // stash is not encrypted. A directory without a stash becomes an encrypted one; a stash that is there stays as it
+  // is. LITESTASH_WRONG_KEY if the key is not the stash's.
   const uint8_t *encryption_key;
   // Bytes of the key.
   size_t encryption_key_length;
@@ -1419,10 +1419,10 @@ litestash_status litestash_import(struct litestash_stash stash,
 // Whether the stash is encrypted.
 litestash_status litestash_is_encrypted(struct litestash_stash stash, bool *is_encrypted);
 
-// Gives the stash a new data key, encrypts every row with it, and drops the old one, while others go on
-// reading and writing. `progress`, which may be NULL, is called after each small transaction. A rotation
-// that was stopped, or whose process died, is taken up by the next call. LITESTASH_INVALID_ARGUMENT if the
-// stash is not encrypted or is a bucket.
+// Gives the stash a new data key, encrypts every row with it, and drops the old one, while others go on reading and
+// writing. `progress`, which may be NULL, is called after each small transaction. A rotation that was stopped, or
+// whose process died, is taken up by the next call. LITESTASH_INVALID_ARGUMENT if the stash is not encrypted or
+// is a bucket.
 litestash_status litestash_rotate_key(struct litestash_stash stash,
                                       litestash_rotate_progress progress,
                                       void *context,

@@ -92,9 +92,9 @@ pub struct litestash_options {
     pub background: u8,
     /// Zero.
     pub reserved: [u8; 3],
-    /// The key of an encrypted stash: LITESTASH_ENCRYPTION_KEY_BYTES bytes that nobody can guess. Default:
-    /// NULL, the stash is not encrypted. A directory without a stash becomes an encrypted one; one that is
-    /// there keeps what it is. LITESTASH_WRONG_KEY if the key is not the stash's.
+    /// The key of an encrypted stash: LITESTASH_ENCRYPTION_KEY_BYTES bytes that nobody can guess. Default: NULL, the
+    /// stash is not encrypted. A directory without a stash becomes an encrypted one; a stash that is there stays as it
+    /// is. LITESTASH_WRONG_KEY if the key is not the stash's.
     pub encryption_key: *const u8,
     /// Bytes of the key.
     pub encryption_key_length: usize,

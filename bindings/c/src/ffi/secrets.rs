@@ -24,10 +24,10 @@ pub unsafe extern "C" fn litestash_is_encrypted(
     })
 }
 
-/// Gives the stash a new data key, encrypts every row with it, and drops the old one, while others go on
-/// reading and writing. `progress`, which may be NULL, is called after each small transaction. A rotation
-/// that was stopped, or whose process died, is taken up by the next call. LITESTASH_INVALID_ARGUMENT if the
-/// stash is not encrypted or is a bucket.
+/// Gives the stash a new data key, encrypts every row with it, and drops the old one, while others go on reading and
+/// writing. `progress`, which may be NULL, is called after each small transaction. A rotation that was stopped, or
+/// whose process died, is taken up by the next call. LITESTASH_INVALID_ARGUMENT if the stash is not encrypted or
+/// is a bucket.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn litestash_rotate_key(
     stash: litestash_stash,
