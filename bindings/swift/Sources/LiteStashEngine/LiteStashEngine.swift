@@ -1250,12 +1250,14 @@ public func FfiConverterTypeEventListener_lower(_ value: EventListener) -> UInt6
 /**
  * An open stash: a directory of SQLite files with keys and values. Safe to use from any thread.
  *
- * Values are canonical MessagePack. Every method blocks until it is done; after `shutdown` each fails with `Closed`.
+ * Values are canonical MessagePack. Every method blocks until it is done; after `shutdown` each fails with
+ * `Closed`.
  */
 public protocol LiteStashProtocol: AnyObject, Sendable {
 
     /**
-     * Copies the stash into a new directory, all shards as of one moment, then its buckets. The copy is a stash.
+     * Copies the stash into a new directory, all shards as of one moment, then its buckets. The copy is a
+     * stash.
      */
     func backup(destination: String, stop: Cancellation?) throws  -> BackupReport
 
@@ -1275,8 +1277,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func compact() throws  -> CompactReport
 
     /**
-     * Removes rows that were last written more than that many microseconds ago. With a prefix only text keys that begin
-     * with it. Returns how many there were.
+     * Removes rows that were last written more than that many microseconds ago. With a prefix only text keys
+     * that begin with it. Returns how many there were.
      */
     func expireOlderThan(ageUs: UInt64, prefix: String?) throws  -> UInt64
 
@@ -1287,13 +1289,14 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
 
     /**
      * Reads JSON Lines and stores each row. Lines that are no row are counted and named in the report. With
-     * `keep_versions` a row is written with the version that its line has, unless the stash has the same or a newer one.
+     * `keep_versions` a row is written with the version that its line has, unless the stash has the same or
+     * a newer one.
      */
     func importLines(file: String, keepVersions: Bool, stop: Cancellation?) throws  -> ImportReport
 
     /**
-     * Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken up by the
-     * next.
+     * Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken
+     * up by the next.
      */
     func rotateKey(stop: Cancellation?) throws  -> RotateReport
 
@@ -1318,16 +1321,17 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func verify(stop: Cancellation?) throws  -> VerifyReport
 
     /**
-     * Asks everybody who writes the stash to keep a log of changes for that many microseconds, at most an hour, as a
-     * subscription to all processes does while it lives.
+     * Asks everybody who writes the stash to keep a log of changes for that many microseconds, at most an
+     * hour, as a subscription to all processes does while it lives.
      */
     func logChanges(us: UInt64) throws
 
     /**
-     * Hears of what happens to keys from now on: after the commit, once, and for each key in the order of its commits.
+     * Hears of what happens to keys from now on: after the commit, once, and for each key in the order of
+     * its commits.
      *
-     * A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a filter that
-     * lets nothing through.
+     * A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a
+     * filter that lets nothing through.
      */
     func subscribe(filter: EventFilter, listener: EventListener) throws  -> Subscription
 
@@ -1354,14 +1358,15 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     /**
      * Performs independent operations, one transaction per shard, and answers each of them.
      *
-     * One that is refused or fails by itself changes nothing and does not stop the others. `TooLarge` over 10 000
-     * operations or 64 MiB of keys and values.
+     * One that is refused or fails by itself changes nothing and does not stop the others. `TooLarge` over
+     * 10 000 operations or 64 MiB of keys and values.
      */
     func apply(operations: [Operation]) throws  -> [Outcome]
 
     /**
-     * A bucket: a stash of its own inside this one. Nothing is created until it is written to. `InvalidArgument` for a
-     * name that no bucket can have, and for other options than its open handles have.
+     * A bucket: a stash of its own inside this one. Nothing is created until it is written to.
+     * `InvalidArgument` for a name that no bucket can have, and for other options than its open handles
+     * have.
      */
     func bucket(name: String, options: BucketOptions) throws  -> LiteStash
 
@@ -1376,8 +1381,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func clear() throws
 
     /**
-     * Stores a value if the key holds `expected` now, or is not there if that is nothing. Values are equal if their
-     * encodings are. Returns whether it did.
+     * Stores a value if the key holds `expected` now, or is not there if that is nothing. Values are equal
+     * if their encodings are. Returns whether it did.
      */
     func compareAndSet(key: Key, expected: Data?, value: Data) throws  -> Bool
 
@@ -1432,9 +1437,9 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func getMany(keys: [Key]) throws  -> [Data?]
 
     /**
-     * The value; if the key is not there, what the computation gives, which is stored. However many threads and processes
-     * ask for a key at once, one computes. What the computation raises is raised to its caller; others who waited for it
-     * have `ComputeFailed`.
+     * The value; if the key is not there, what the computation gives, which is stored. However many threads
+     * and processes ask for a key at once, one computes. What the computation raises is raised to its
+     * caller; others who waited for it have `ComputeFailed`.
      */
     func getOrSet(key: Key, options: ComputeOptions, computation: Computation) throws  -> Data
 
@@ -1489,8 +1494,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func setMany(items: [Item], deadline: Deadline?) throws  -> [Int64]
 
     /**
-     * Closes the stash with all its handles and buckets: what waits is written, the logs are emptied, the files closed.
-     * Every later operation fails with `Closed`; closing again does nothing.
+     * Closes the stash with all its handles and buckets: what waits is written, the logs are emptied, the
+     * files closed. Every later operation fails with `Closed`; closing again does nothing.
      */
     func shutdown() throws
 
@@ -1505,8 +1510,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func touch(key: Key) throws  -> Bool
 
     /**
-     * Performs all the operations or none of them, whatever shards their keys are in. If a condition does not hold,
-     * nothing is done; an operation that fails is the error of the whole.
+     * Performs all the operations or none of them, whatever shards their keys are in. If a condition does
+     * not hold, nothing is done; an operation that fails is the error of the whole.
      */
     func transaction(operations: [Operation]) throws  -> TransactionResult
 
@@ -1519,7 +1524,8 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
 /**
  * An open stash: a directory of SQLite files with keys and values. Safe to use from any thread.
  *
- * Values are canonical MessagePack. Every method blocks until it is done; after `shutdown` each fails with `Closed`.
+ * Values are canonical MessagePack. Every method blocks until it is done; after `shutdown` each fails with
+ * `Closed`.
  */
 open class LiteStash: LiteStashProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1587,8 +1593,9 @@ public static func memory(options: OpenOptions)throws  -> LiteStash  {
     /**
      * Opens the stash in a directory.
      *
-     * Nothing is opened or created but the directory: shard files come with the first operation that needs them. Errors:
-     * `NoStash`, `NotAStash`, `NetworkFileSystem`, `PermissionDenied`, `ReadOnly`, `InvalidArgument`, `Io`.
+     * Nothing is opened or created but the directory: shard files come with the first operation that needs
+     * them. Errors: `NoStash`, `NotAStash`, `NetworkFileSystem`, `PermissionDenied`, `ReadOnly`,
+     * `InvalidArgument`, `Io`.
      */
 public static func `open`(directory: String, options: OpenOptions)throws  -> LiteStash  {
     return try  FfiConverterTypeLiteStash_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1601,8 +1608,8 @@ public static func `open`(directory: String, options: OpenOptions)throws  -> Lit
 }
 
     /**
-     * Opens a stash whose time is that of a test clock, in which nothing is done by itself. Without a directory it is in
-     * memory.
+     * Opens a stash whose time is that of a test clock, in which nothing is done by itself. Without a
+     * directory it is in memory.
      */
 public static func openWithClock(directory: String?, options: OpenOptions, clock: TestClock)throws  -> LiteStash  {
     return try  FfiConverterTypeLiteStash_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1618,7 +1625,8 @@ public static func openWithClock(directory: String?, options: OpenOptions, clock
 
 
     /**
-     * Copies the stash into a new directory, all shards as of one moment, then its buckets. The copy is a stash.
+     * Copies the stash into a new directory, all shards as of one moment, then its buckets. The copy is a
+     * stash.
      */
 open func backup(destination: String, stop: Cancellation?)throws  -> BackupReport  {
     return try  FfiConverterTypeBackupReport_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1668,8 +1676,8 @@ open func compact()throws  -> CompactReport  {
 }
 
     /**
-     * Removes rows that were last written more than that many microseconds ago. With a prefix only text keys that begin
-     * with it. Returns how many there were.
+     * Removes rows that were last written more than that many microseconds ago. With a prefix only text keys
+     * that begin with it. Returns how many there were.
      */
 open func expireOlderThan(ageUs: UInt64, prefix: String?)throws  -> UInt64  {
     return try  FfiConverterUInt64.lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1699,7 +1707,8 @@ open func exportLines(file: String, prefix: String?, stop: Cancellation?)throws 
 
     /**
      * Reads JSON Lines and stores each row. Lines that are no row are counted and named in the report. With
-     * `keep_versions` a row is written with the version that its line has, unless the stash has the same or a newer one.
+     * `keep_versions` a row is written with the version that its line has, unless the stash has the same or
+     * a newer one.
      */
 open func importLines(file: String, keepVersions: Bool, stop: Cancellation?)throws  -> ImportReport  {
     return try  FfiConverterTypeImportReport_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1714,8 +1723,8 @@ open func importLines(file: String, keepVersions: Bool, stop: Cancellation?)thro
 }
 
     /**
-     * Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken up by the
-     * next.
+     * Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken
+     * up by the next.
      */
 open func rotateKey(stop: Cancellation?)throws  -> RotateReport  {
     return try  FfiConverterTypeRotateReport_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1776,8 +1785,8 @@ open func verify(stop: Cancellation?)throws  -> VerifyReport  {
 }
 
     /**
-     * Asks everybody who writes the stash to keep a log of changes for that many microseconds, at most an hour, as a
-     * subscription to all processes does while it lives.
+     * Asks everybody who writes the stash to keep a log of changes for that many microseconds, at most an
+     * hour, as a subscription to all processes does while it lives.
      */
 open func logChanges(us: UInt64)throws   {try rustCallWithError(FfiConverterTypeStashError_lift) {
         uniffiCallStatus in
@@ -1789,10 +1798,11 @@ open func logChanges(us: UInt64)throws   {try rustCallWithError(FfiConverterType
 }
 
     /**
-     * Hears of what happens to keys from now on: after the commit, once, and for each key in the order of its commits.
+     * Hears of what happens to keys from now on: after the commit, once, and for each key in the order of
+     * its commits.
      *
-     * A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a filter that
-     * lets nothing through.
+     * A listener that is slow misses events, which are counted; nobody waits for it. `InvalidArgument` for a
+     * filter that lets nothing through.
      */
 open func subscribe(filter: EventFilter, listener: EventListener)throws  -> Subscription  {
     return try  FfiConverterTypeSubscription_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1864,8 +1874,8 @@ open func add(key: Key, value: Data, deadline: Deadline?)throws  -> Bool  {
     /**
      * Performs independent operations, one transaction per shard, and answers each of them.
      *
-     * One that is refused or fails by itself changes nothing and does not stop the others. `TooLarge` over 10 000
-     * operations or 64 MiB of keys and values.
+     * One that is refused or fails by itself changes nothing and does not stop the others. `TooLarge` over
+     * 10 000 operations or 64 MiB of keys and values.
      */
 open func apply(operations: [Operation])throws  -> [Outcome]  {
     return try  FfiConverterSequenceTypeOutcome.lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1878,8 +1888,9 @@ open func apply(operations: [Operation])throws  -> [Outcome]  {
 }
 
     /**
-     * A bucket: a stash of its own inside this one. Nothing is created until it is written to. `InvalidArgument` for a
-     * name that no bucket can have, and for other options than its open handles have.
+     * A bucket: a stash of its own inside this one. Nothing is created until it is written to.
+     * `InvalidArgument` for a name that no bucket can have, and for other options than its open handles
+     * have.
      */
 open func bucket(name: String, options: BucketOptions)throws  -> LiteStash  {
     return try  FfiConverterTypeLiteStash_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -1916,8 +1927,8 @@ open func clear()throws   {try rustCallWithError(FfiConverterTypeStashError_lift
 }
 
     /**
-     * Stores a value if the key holds `expected` now, or is not there if that is nothing. Values are equal if their
-     * encodings are. Returns whether it did.
+     * Stores a value if the key holds `expected` now, or is not there if that is nothing. Values are equal
+     * if their encodings are. Returns whether it did.
      */
 open func compareAndSet(key: Key, expected: Data?, value: Data)throws  -> Bool  {
     return try  FfiConverterBool.lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -2061,9 +2072,9 @@ open func getMany(keys: [Key])throws  -> [Data?]  {
 }
 
     /**
-     * The value; if the key is not there, what the computation gives, which is stored. However many threads and processes
-     * ask for a key at once, one computes. What the computation raises is raised to its caller; others who waited for it
-     * have `ComputeFailed`.
+     * The value; if the key is not there, what the computation gives, which is stored. However many threads
+     * and processes ask for a key at once, one computes. What the computation raises is raised to its
+     * caller; others who waited for it have `ComputeFailed`.
      */
 open func getOrSet(key: Key, options: ComputeOptions, computation: Computation)throws  -> Data  {
     return try  FfiConverterData.lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -2212,8 +2223,8 @@ open func setMany(items: [Item], deadline: Deadline?)throws  -> [Int64]  {
 }
 
     /**
-     * Closes the stash with all its handles and buckets: what waits is written, the logs are emptied, the files closed.
-     * Every later operation fails with `Closed`; closing again does nothing.
+     * Closes the stash with all its handles and buckets: what waits is written, the logs are emptied, the
+     * files closed. Every later operation fails with `Closed`; closing again does nothing.
      */
 open func shutdown()throws   {try rustCallWithError(FfiConverterTypeStashError_lift) {
         uniffiCallStatus in
@@ -2250,8 +2261,8 @@ open func touch(key: Key)throws  -> Bool  {
 }
 
     /**
-     * Performs all the operations or none of them, whatever shards their keys are in. If a condition does not hold,
-     * nothing is done; an operation that fails is the error of the whole.
+     * Performs all the operations or none of them, whatever shards their keys are in. If a condition does
+     * not hold, nothing is done; an operation that fails is the error of the whole.
      */
 open func transaction(operations: [Operation])throws  -> TransactionResult  {
     return try  FfiConverterTypeTransactionResult_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -2332,8 +2343,8 @@ public func FfiConverterTypeLiteStash_lower(_ value: LiteStash) -> UInt64 {
 public protocol SubscriptionProtocol: AnyObject, Sendable {
 
     /**
-     * Ends it: the listener is not called any more afterwards. Waits for a call that runs, unless it is that call which
-     * cancels. Cancelling again does nothing.
+     * Ends it: the listener is not called any more afterwards. Waits for a call that runs, unless it is that
+     * call which cancels. Cancelling again does nothing.
      */
     func cancel()
 
@@ -2410,8 +2421,8 @@ open class Subscription: SubscriptionProtocol, @unchecked Sendable {
 
 
     /**
-     * Ends it: the listener is not called any more afterwards. Waits for a call that runs, unless it is that call which
-     * cancels. Cancelling again does nothing.
+     * Ends it: the listener is not called any more afterwards. Waits for a call that runs, unless it is that
+     * call which cancels. Cancelling again does nothing.
      */
 open func cancel()  {try! rustCall() {
         uniffiCallStatus in
@@ -2508,7 +2519,8 @@ public func FfiConverterTypeSubscription_lower(_ value: Subscription) -> UInt64 
 
 
 /**
- * A clock that moves only when it is told to. Builds for users have none: making one is `InvalidArgument` there.
+ * A clock that moves only when it is told to. Builds for users have none: making one is `InvalidArgument`
+ * there.
  */
 public protocol TestClockProtocol: AnyObject, Sendable {
 
@@ -2519,7 +2531,8 @@ public protocol TestClockProtocol: AnyObject, Sendable {
 
 }
 /**
- * A clock that moves only when it is told to. Builds for users have none: making one is `InvalidArgument` there.
+ * A clock that moves only when it is told to. Builds for users have none: making one is `InvalidArgument`
+ * there.
  */
 open class TestClock: TestClockProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2943,7 +2956,8 @@ public struct BucketOptions: Equatable, Hashable {
      */
     public let cache: Bool
     /**
-     * The time to live, in microseconds, of rows that are made without saying a deadline; 0 for rows that stay.
+     * The time to live, in microseconds, of rows that are made without saying a deadline; 0 for rows that
+     * stay.
      */
     public let defaultTtlUs: UInt64?
     /**
@@ -2964,7 +2978,8 @@ public struct BucketOptions: Equatable, Hashable {
          * Whether its rows take part in the cache.
          */cache: Bool = true,
         /**
-         * The time to live, in microseconds, of rows that are made without saying a deadline; 0 for rows that stay.
+         * The time to live, in microseconds, of rows that are made without saying a deadline; 0 for rows that
+         * stay.
          */defaultTtlUs: UInt64? = nil,
         /**
          * What the bucket may hold. Default: no limits of its own.
@@ -3394,12 +3409,13 @@ public struct ComputeOptions: Equatable, Hashable {
      */
     public let acrossProcesses: Bool
     /**
-     * Microseconds that other processes wait for one that died while it computed: 10 ms to 10 minutes. Default: 5 s.
+     * Microseconds that other processes wait for one that died while it computed: 10 ms to 10 minutes.
+     * Default: 5 s.
      */
     public let leaseUs: UInt64?
     /**
-     * Microseconds after its time to live in which a value may still be returned while one caller computes the next.
-     * Takes a deadline after the write.
+     * Microseconds after its time to live in which a value may still be returned while one caller computes
+     * the next. Takes a deadline after the write.
      */
     public let staleWhileRevalidateUs: UInt64?
 
@@ -3413,11 +3429,12 @@ public struct ComputeOptions: Equatable, Hashable {
          * Whether processes leave the computation to one of them.
          */acrossProcesses: Bool = true,
         /**
-         * Microseconds that other processes wait for one that died while it computed: 10 ms to 10 minutes. Default: 5 s.
+         * Microseconds that other processes wait for one that died while it computed: 10 ms to 10 minutes.
+         * Default: 5 s.
          */leaseUs: UInt64? = nil,
         /**
-         * Microseconds after its time to live in which a value may still be returned while one caller computes the next.
-         * Takes a deadline after the write.
+         * Microseconds after its time to live in which a value may still be returned while one caller computes
+         * the next. Takes a deadline after the write.
          */staleWhileRevalidateUs: UInt64? = nil) {
         self.deadline = deadline
         self.acrossProcesses = acrossProcesses
@@ -3826,7 +3843,8 @@ public struct EventFilter: Equatable, Hashable {
      */
     public let prefix: String?
     /**
-     * Whether the changes of everybody who writes the directory are heard, not only those through this handle.
+     * Whether the changes of everybody who writes the directory are heard, not only those through this
+     * handle.
      */
     public let allProcesses: Bool
     /**
@@ -3847,7 +3865,8 @@ public struct EventFilter: Equatable, Hashable {
          * Only text keys that begin with this. Not together with `key`.
          */prefix: String? = nil,
         /**
-         * Whether the changes of everybody who writes the directory are heard, not only those through this handle.
+         * Whether the changes of everybody who writes the directory are heard, not only those through this
+         * handle.
          */allProcesses: Bool = false,
         /**
          * How many events wait for the listener at most. Default: 8192.
@@ -4934,7 +4953,8 @@ public struct OpenOptions: Equatable, Hashable {
      */
     public let valueBytesMax: UInt64?
     /**
-     * The time to live, in microseconds, of rows that are made without saying a deadline. Default: they stay.
+     * The time to live, in microseconds, of rows that are made without saying a deadline. Default: they
+     * stay.
      */
     public let defaultTtlUs: UInt64?
     /**
@@ -4946,8 +4966,8 @@ public struct OpenOptions: Equatable, Hashable {
      */
     public let background: Bool
     /**
-     * The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted. `WrongKey` if
-     * it is not the stash's.
+     * The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted.
+     * `WrongKey` if it is not the stash's.
      */
     public let encryptionKey: Data?
     /**
@@ -4987,7 +5007,8 @@ public struct OpenOptions: Equatable, Hashable {
          * The longest encoded value in bytes. Default: 64 MiB.
          */valueBytesMax: UInt64? = nil,
         /**
-         * The time to live, in microseconds, of rows that are made without saying a deadline. Default: they stay.
+         * The time to live, in microseconds, of rows that are made without saying a deadline. Default: they
+         * stay.
          */defaultTtlUs: UInt64? = nil,
         /**
          * What the stash may hold. Default: no limits.
@@ -4996,8 +5017,8 @@ public struct OpenOptions: Equatable, Hashable {
          * Whether work that nobody waits for is done by itself.
          */background: Bool = true,
         /**
-         * The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted. `WrongKey` if
-         * it is not the stash's.
+         * The key of an encrypted stash: 32 bytes that nobody can guess. Default: the stash is not encrypted.
+         * `WrongKey` if it is not the stash's.
          */encryptionKey: Data? = nil,
         /**
          * A passphrase instead of a key.
@@ -5645,7 +5666,8 @@ public struct ScanOptions: Equatable, Hashable {
      */
     public let pageRows: UInt32
     /**
-     * Begin behind this place: the `cursor` of an earlier page. A cursor stays valid for as long as the stash lives.
+     * Begin behind this place: the `cursor` of an earlier page. A cursor stays valid for as long as the
+     * stash lives.
      */
     public let cursor: String?
 
@@ -5659,7 +5681,8 @@ public struct ScanOptions: Equatable, Hashable {
          * Rows of a page at most, 1 to 10 000.
          */pageRows: UInt32 = UInt32(256),
         /**
-         * Begin behind this place: the `cursor` of an earlier page. A cursor stays valid for as long as the stash lives.
+         * Begin behind this place: the `cursor` of an earlier page. A cursor stays valid for as long as the
+         * stash lives.
          */cursor: String? = nil) {
         self.prefix = prefix
         self.pageRows = pageRows
@@ -6805,8 +6828,8 @@ public enum Durability: Equatable, Hashable {
      */
     case relaxed
     /**
-     * The write-ahead log: survives the death of the process. A power cut may take the newest writes of each shard,
-     * never corrupt one.
+     * The write-ahead log: survives the death of the process. A power cut may take the newest writes of each
+     * shard, never corrupt one.
      */
     case normal
     /**
@@ -7791,7 +7814,8 @@ enum StashError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */detail: String
     )
     /**
-     * A number left its range: an increment past 64 bits, or a float that became infinite. The row is unchanged.
+     * A number left its range: an increment past 64 bits, or a float that became infinite. The row is
+     * unchanged.
      */
     case Overflow(
         /**
@@ -7855,7 +7879,8 @@ enum StashError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */detail: String
     )
     /**
-     * The file is not a LiteStash shard: foreign SQLite database, other schema, renamed shard, or no database.
+     * The file is not a LiteStash shard: foreign SQLite database, other schema, renamed shard, or no
+     * database.
      */
     case NotAStash(
         /**
@@ -7943,7 +7968,8 @@ enum StashError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */detail: String
     )
     /**
-     * The stash is encrypted and no key or the wrong one was given, or a key was given for one that is not encrypted.
+     * The stash is encrypted and no key or the wrong one was given, or a key was given for one that is not
+     * encrypted.
      */
     case WrongKey(
         /**
@@ -7951,7 +7977,8 @@ enum StashError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */detail: String
     )
     /**
-     * The write would take the stash beyond its limits, and nothing is evicted to make room. Nothing was written.
+     * The write would take the stash beyond its limits, and nothing is evicted to make room. Nothing was
+     * written.
      */
     case LimitReached(
         /**
@@ -9071,8 +9098,8 @@ fileprivate struct FfiConverterSequenceOptionData: FfiConverterRustBuffer {
     }
 }
 /**
- * Reads the stash in `source`, damaged or not, and writes every row that proves sound into a new stash in `destination`,
- * buckets included. The source must not be open in this process.
+ * Reads the stash in `source`, damaged or not, and writes every row that proves sound into a new stash in
+ * `destination`, buckets included. The source must not be open in this process.
  */
 public func repair(source: String, destination: String)throws  -> RepairReport  {
     return try  FfiConverterTypeRepairReport_lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
@@ -9138,8 +9165,8 @@ public func limits() -> ContractLimits  {
 })
 }
 /**
- * Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it is damaged or
- * encrypted,
+ * Takes the column `value` of a row apart after checking it against the row's other columns. `Corrupt` if it
+ * is damaged or encrypted,
  * `UnsupportedFormat` if it needs what this build lacks.
  */
 public func recordParts(keyHash: Data, timestamp: Int64, microsecond: Int64, record: Data)throws  -> RecordParts  {
@@ -9212,7 +9239,7 @@ private let initializationResult: InitializationResult = {
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_func_repair() != 11285) {
+    if (uniffi_litestash_uniffi_checksum_func_repair() != 22885) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_func_checksum() != 20677) {
@@ -9230,7 +9257,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_func_limits() != 31137) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_func_record_parts() != 57489) {
+    if (uniffi_litestash_uniffi_checksum_func_record_parts() != 64698) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_func_sqlite_version() != 56600) {
@@ -9257,7 +9284,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_eventlistener_on_event() != 38053) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_subscription_cancel() != 19693) {
+    if (uniffi_litestash_uniffi_checksum_method_subscription_cancel() != 55930) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_subscription_dropped() != 52884) {
@@ -9272,7 +9299,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_valuetest_holds() != 6788) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_backup() != 18173) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_backup() != 30843) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_change_key() != 14563) {
@@ -9284,16 +9311,16 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_compact() != 28722) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_expire_older_than() != 44251) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_expire_older_than() != 50866) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_export_lines() != 45649) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_import_lines() != 46220) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_import_lines() != 62385) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_rotate_key() != 51477) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_rotate_key() != 25351) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_stats() != 16864) {
@@ -9308,10 +9335,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_verify() != 45754) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_log_changes() != 4390) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_log_changes() != 10008) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_subscribe() != 45288) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_subscribe() != 27740) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_wait_for() != 54268) {
@@ -9326,10 +9353,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_add() != 39738) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_apply() != 46588) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_apply() != 5581) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_bucket() != 51933) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_bucket() != 62621) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_buckets() != 59122) {
@@ -9338,7 +9365,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_clear() != 55785) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_compare_and_set() != 16110) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_compare_and_set() != 64640) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_count() != 45858) {
@@ -9371,7 +9398,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_get_many() != 20122) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_get_or_set() != 15649) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_get_or_set() != 30314) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_increment() != 41815) {
@@ -9404,7 +9431,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_set_many() != 39184) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_shutdown() != 36993) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_shutdown() != 57039) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_take() != 51792) {
@@ -9413,7 +9440,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_touch() != 16941) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_method_litestash_transaction() != 3588) {
+    if (uniffi_litestash_uniffi_checksum_method_litestash_transaction() != 55052) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_with_durability() != 62559) {
@@ -9428,10 +9455,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_constructor_litestash_memory() != 4619) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_constructor_litestash_open() != 20184) {
+    if (uniffi_litestash_uniffi_checksum_constructor_litestash_open() != 15439) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_litestash_uniffi_checksum_constructor_litestash_open_with_clock() != 53470) {
+    if (uniffi_litestash_uniffi_checksum_constructor_litestash_open_with_clock() != 16911) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_constructor_testclock_new() != 37997) {
