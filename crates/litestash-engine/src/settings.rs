@@ -6,6 +6,8 @@ use litestash_core::{
     BucketOptions, Compression, ComputeOptions, Condition, Durability, Eviction, Limits, Options, Result,
     Zeroizing, read_key_file, read_passphrase_file,
 };
+#[cfg(feature = "conformance")]
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// What a hello says of the stash.
@@ -63,7 +65,9 @@ pub(crate) fn take(members: &mut Members) -> Result<Settings> {
     }
     #[cfg(feature = "conformance")]
     if members.flag("counted_random")? == Some(true) {
-        options = options.random(litestash_core::CountingRandom::default());
+        // A stash that is opened again goes on where it was.
+        static RANDOM: LazyLock<litestash_core::CountingRandom> = LazyLock::new(Default::default);
+        options = options.random(RANDOM.clone());
     }
     Ok(Settings {
         options,
