@@ -1,7 +1,7 @@
 //! Scripts of the conformance suite through `apply`.
 
 use crate::support::Place;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 fn directory() -> PathBuf {
@@ -38,16 +38,21 @@ impl Script {
         assert!(!operations.is_empty() && operations.len() == results.len(), "{:?}", self.path);
         let place = Place::new();
         let mut command = place.command(&["apply"]);
-        let options: Value = serde_json::from_str(self.member("options").unwrap_or("{}")).unwrap();
-        if let Some(ttl) = options.get("default_ttl_us") {
+        let mut options: Map<String, Value> =
+            serde_json::from_str(self.member("options").unwrap_or("{}")).unwrap();
+        if let Some(ttl) = options.remove("default_ttl_us") {
             command.args(["--default-ttl", &format!("{ttl}us")]);
         }
-        if let Some(limits) = options.get("limits") {
+        if let Some(limits) = options.remove("limits") {
             command.args(["--max-rows", &limits["rows"].to_string()]);
             command.args(["--eviction", limits["eviction"].as_str().unwrap()]);
         }
         if let Some(clock) = clock {
             command.env("LITESTASH_CONFORMANCE_CLOCK", clock);
+        }
+        // Keys and compression, which are no flags: a build for the suite takes them from here.
+        if !options.is_empty() {
+            command.env("LITESTASH_CONFORMANCE_OPTIONS", Value::Object(options).to_string());
         }
         let output = command.write_stdin(operations.join("\n")).output().unwrap();
         assert!(matches!(output.status.code(), Some(0 | 3)), "{:?}: {output:?}", self.path);
