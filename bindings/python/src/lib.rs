@@ -2,7 +2,7 @@
 //! and the engine's operations. The package's own classes are built on it.
 //!
 //! A call holds the interpreter's lock only for as long as nothing can make it wait: a value that the cache has is
-//! answered at once, everything else runs detached ([`wait`]).
+//! answered at once, everything else runs detached (`wait`).
 
 mod batch;
 mod care;

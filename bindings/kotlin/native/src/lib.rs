@@ -1,7 +1,7 @@
 //! The native part of the Maven artifact `litestash`: a few functions for what is done most, and one that
 //! takes requests in the engine's vocabulary (`docs/ENGINE.md`) for everything else.
 //!
-//! A handle is the address of a [`stash::Held`]. Java frees it when nobody can reach its owner any more, and
+//! A handle is the address of a `stash::Held`. Java frees it when nobody can reach its owner any more, and
 //! each function is a method of that owner, so that none runs on a handle that was freed. A closed stash is
 //! still a handle: the engine answers with `Closed`.
 
