@@ -4,10 +4,11 @@ use crate::atoms;
 use crate::decode::binary;
 use crate::handle::failure;
 use crate::key::with_key;
+use litestash_core::contract::format::Format;
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::interchange::{key_from_json, key_to_json, value_from_json, value_to_json};
-use litestash_core::contract::route::Route;
-use litestash_core::contract::{msgpack, record};
+use litestash_core::contract::msgpack;
+use litestash_core::contract::route::{Place, Route};
 use litestash_core::{Error, ErrorKind, Key, KeyRef, LiteStash, Result, SetOptions, Value, Version};
 use rustler::{Binary, Encoder, Env, Term};
 use std::time::Instant;
@@ -113,12 +114,12 @@ fn record_facts<'a>(
         let hash = KeyHash::from_slice(&key_hash)
             .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "a hash has 64 bytes"))?;
         let version = Version::from_columns(timestamp, microsecond)?;
-        let record = record::decode(&hash, version, &stored)?;
-        msgpack::validate(record.body).map_err(|error| {
+        let record = Format::plain().decode(&Place::of(hash), version, &stored)?;
+        msgpack::validate(&record.body).map_err(|error| {
             Error::new(ErrorKind::Corrupt, "the body is not canonical").with_source(error)
         })?;
         let expiry = record.expiry;
-        Ok((u32::from(record.flags), expiry.expires_at, expiry.idle_us, binary(env, record.body)))
+        Ok((u32::from(record.flags), expiry.expires_at, expiry.idle_us, binary(env, &record.body)))
     };
     told(env, read())
 }
