@@ -21,7 +21,7 @@ impl Keeper for Still {
         self.0.fill(bytes)
     }
 
-    fn changed(&self) -> Result<Option<Keyring>> {
+    fn changed(&self, _known: u64) -> Result<Option<(u64, Keyring)>> {
         Ok(None)
     }
 }
