@@ -1,7 +1,7 @@
 //! The Elixir binding: its tests in both modes, and its runner of the conformance suite.
 
 use crate::{process, setup};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 
@@ -54,11 +54,7 @@ pub(crate) fn runner(mode: Mode) -> Command {
 
 /// Runs the tests of the package in both modes.
 pub(crate) fn test(require_all: bool) -> Result<()> {
-    if let Some(problem) = problem() {
-        if require_all {
-            bail!("the Elixir binding {problem}");
-        }
-        println!("SKIPPED: the Elixir binding {problem}");
+    if setup::is_skipped("the Elixir binding", problem(), require_all)? {
         return Ok(());
     }
     process::run(mix(Mode::Nif).args(["format", "--check-formatted"]))?;

@@ -101,9 +101,7 @@ pub(crate) fn runner() -> Command {
 
 /// Builds the jar, and runs its tests.
 pub(crate) fn test(require_all: bool) -> Result<()> {
-    if let Some(problem) = setup::maven_problem() {
-        ensure!(!require_all, "the Kotlin binding {problem}");
-        println!("SKIPPED: the Kotlin binding {problem}");
+    if setup::is_skipped("the Kotlin binding", setup::maven_problem(), require_all)? {
         return Ok(());
     }
     native(Build::Testing)?;

@@ -1,7 +1,7 @@
 //! The Node binding: building its native part, its tests, and its runner of the conformance suite.
 
 use crate::{process, setup};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 
@@ -22,11 +22,7 @@ pub(crate) fn runner() -> Command {
 
 /// Installs what the tests need from the registry, and runs them.
 pub(crate) fn test(require_all: bool) -> Result<()> {
-    if let Some(problem) = setup::node_problem() {
-        if require_all {
-            bail!("the Node binding {problem}");
-        }
-        println!("SKIPPED: the Node binding {problem}");
+    if setup::is_skipped("the Node binding", setup::node_problem(), require_all)? {
         return Ok(());
     }
     // Of all packages only this one is built, from its source.

@@ -1,7 +1,7 @@
 //! The Python binding: building its native part, its tests, and its runner of the conformance suite.
 
 use crate::{process, setup};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -85,11 +85,7 @@ fn environment() -> Result<PathBuf> {
 
 /// Runs the tests, the checks of types, and builds what is published.
 pub(crate) fn test(require_all: bool) -> Result<()> {
-    if let Some(problem) = setup::python_problem() {
-        if require_all {
-            bail!("the Python binding {problem}");
-        }
-        println!("SKIPPED: the Python binding {problem}");
+    if setup::is_skipped("the Python binding", setup::python_problem(), require_all)? {
         return Ok(());
     }
     build_for_tests()?;

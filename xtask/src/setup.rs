@@ -1,7 +1,7 @@
 //! What the tests need besides Rust.
 
 use crate::process;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -78,6 +78,14 @@ pub(crate) fn path_with_tool(name: &str, version: &str) -> Result<OsString> {
     }
     let old = std::env::var_os("PATH").unwrap_or_default();
     Ok(std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&old)))?)
+}
+
+/// Whether a part of the tests is left out for that problem, which is then said. A failure if everything is required.
+pub(crate) fn is_skipped(part: &str, problem: Option<&str>, require_all: bool) -> Result<bool> {
+    let Some(problem) = problem else { return Ok(false) };
+    ensure!(!require_all, "{part} {problem}");
+    println!("SKIPPED: {part} {problem}");
+    Ok(true)
 }
 
 /// Why Python cannot run the reference, if it cannot.

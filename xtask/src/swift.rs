@@ -46,11 +46,7 @@ pub(crate) fn problem() -> Option<&'static str> {
 
 /// Runs the tests.
 pub(crate) fn test(require_all: bool) -> Result<()> {
-    if let Some(problem) = problem() {
-        if require_all {
-            bail!("the Swift package {problem}");
-        }
-        println!("SKIPPED: the Swift package {problem}");
+    if setup::is_skipped("the Swift package", problem(), require_all)? {
         return Ok(());
     }
     swift("test", &[], Build::Debug)?;

@@ -23,7 +23,9 @@ LIMIT = 50
 
 def run(program: str, *arguments: Any, expected: int = 0) -> str:
     """A Python program of its own; what it printed."""
-    text = textwrap.dedent(program)
+    # Whoever started the tests in the background may have had SIGINT ignored, which programs inherit.
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    text = heard + textwrap.dedent(program)
     done = subprocess.run(
         [sys.executable, "-c", text, *map(str, arguments)], capture_output=True, text=True, timeout=LIMIT, check=False
     )

@@ -1,9 +1,9 @@
 //! What the surroundings can do to a stash: no permission, no space, no network file system,
 //! fork, locks held by others.
 
-#[cfg(target_os = "linux")]
-use crate::support::on_small_file_system;
 use crate::support::{check_kind, stash};
+#[cfg(target_os = "linux")]
+use crate::support::{on_small_file_system, wait_until};
 use litestash_core::{Durability, ErrorKind, LiteStash, Options, ScanOptions};
 use std::path::Path;
 use std::process::Command;
@@ -105,7 +105,10 @@ fn a_read_only_file_system_can_be_read_and_says_that_it_cannot_be_written() {
         let stash = LiteStash::open(path).unwrap();
         stash.set_many((0..100).map(|n| (n, n))).unwrap();
         stash.close().unwrap();
-        assert!(Command::new("mount").args(["-o", "remount,ro"]).arg(path).status().unwrap().success());
+        // A child that another test just started has our descriptors until its program runs.
+        wait_until("nothing open for writing", Duration::from_secs(20), || {
+            Command::new("mount").args(["-o", "remount,ro"]).arg(path).output().unwrap().status.success()
+        });
         let reader = Options::new().read_only(true).open(path).unwrap();
         assert_eq!(reader.len().unwrap(), 100);
         assert_eq!(reader.get_as(7).unwrap(), Some(7));
