@@ -13,15 +13,16 @@ mod store;
 mod table;
 mod threads;
 
-use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
 use compare::Comparison;
 use million::{Million, ROWS_FEW};
+use must_hold::Measured;
 use report::Report;
 use rounds::Effort;
 use std::path::PathBuf;
 use std::time::Duration;
-use store::Level;
+use store::{Level, Peer};
 use threads::{Scaling, Work};
 
 const THREADS: &[usize] = &[1, 2, 8, 32];
@@ -36,6 +37,9 @@ struct Arguments {
     /// Only show that everything runs; the numbers mean nothing
     #[arg(long)]
     quick: bool,
+    /// Only these cases, and of many threads only the engine and rusqlite; writes nothing
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "docs")]
+    only: Vec<Case>,
     /// The JSON Lines file whose import is measured
     #[arg(long, default_value = "crates/litestash-cli/data/cities.jsonl")]
     cities: PathBuf,
@@ -47,6 +51,22 @@ struct Arguments {
     scratch: PathBuf,
     #[command(subcommand)]
     part: Option<Part>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Case {
+    /// Each operation by one thread
+    Single,
+    /// Gets by many threads
+    Gets,
+    /// Sets by many threads
+    Sets,
+    /// Synced sets by many threads
+    Synced,
+    /// 1 000 000 rows
+    Many,
+    /// Importing a file
+    Import,
 }
 
 #[derive(Subcommand)]
@@ -88,22 +108,34 @@ fn main() -> Result<()> {
     for line in machine::describe(scratch)? {
         println!("{line}");
     }
-    let comparisons = arguments
-        .sizes()
+    let is_asked = |case| arguments.only.is_empty() || arguments.only.contains(&case);
+    let sizes = if is_asked(Case::Single) { arguments.sizes() } else { &[] };
+    let comparisons = sizes
         .iter()
         .map(|&(rows, value_bytes)| Comparison::run(scratch, effort, rows, value_bytes))
         .collect::<Result<Vec<_>>>()?;
-    let scale = |work, level, threads| Scaling::run(scratch, effort, (work, level), threads);
-    let gets = scale(Work::Get, Level::NoSync, THREADS)?;
-    let sets = scale(Work::Set, Level::NoSync, THREADS)?;
-    let synced = scale(Work::Set, Level::FullSync, THREADS_SYNCED)?;
-    let million = Million::run(scratch, effort)?;
-    let small = comparisons.first().context("no sizes")?;
-    let must_hold = must_hold::table(small, &sets, &synced, &million);
-    let import = import::run(scratch, effort, &arguments.cities)?;
-    let report = Report { must_hold, comparisons, scalings: vec![gets, sets, synced], import };
+    let peers = if arguments.only.is_empty() { &Peer::ALL[..] } else { &[Peer::LiteStash, Peer::Rusqlite] };
+    let scale = |case, work, level, threads| {
+        is_asked(case).then(|| Scaling::run(scratch, effort, (work, level), threads, peers)).transpose()
+    };
+    let gets = scale(Case::Gets, Work::Get, Level::NoSync, THREADS)?;
+    let sets = scale(Case::Sets, Work::Set, Level::NoSync, THREADS)?;
+    let synced = scale(Case::Synced, Work::Set, Level::FullSync, THREADS_SYNCED)?;
+    let million = is_asked(Case::Many).then(|| Million::run(scratch, effort)).transpose()?;
+    let measured = Measured {
+        small: comparisons.first(),
+        sets: sets.as_ref(),
+        synced: synced.as_ref(),
+        million: million.as_ref(),
+    };
+    let must_hold = must_hold::table(&measured);
+    let import =
+        is_asked(Case::Import).then(|| import::run(scratch, effort, &arguments.cities)).transpose()?;
+    let scalings = [gets, sets, synced].into_iter().flatten().collect();
+    let report = Report { must_hold, comparisons, scalings, import };
     println!("\n{}", report.text());
-    if let Some(docs) = arguments.docs.or_else(|| arguments.full.then(|| "docs".into())) {
+    let docs = arguments.docs.or_else(|| arguments.full.then(|| "docs".into()));
+    if let Some(docs) = docs.filter(|_| arguments.only.is_empty()) {
         report.write(&docs, scratch)?;
         println!("wrote {}", docs.join("benchmarks.md").display());
     }

@@ -6,7 +6,7 @@ use crate::million::{CACHE_LIMITS, Million};
 use crate::rounds::Series;
 use crate::store::Peer;
 use crate::table::{Table, time};
-use crate::threads::Scaling;
+use crate::threads::{HANDED_OVER, Scaling};
 
 /// What a number is meant to be.
 enum Aim {
@@ -54,12 +54,33 @@ fn mebibytes(of: f64) -> String {
 /// connection that writes and one that reads, and what belongs to them.
 const MEMORY_CONSTANT: f64 = (16.0 * 4.5) * (1 << 20) as f64;
 
-pub(crate) fn table(small: &Comparison, sets: &Scaling, synced: &Scaling, million: &Million) -> Table {
+/// What there is to look at.
+pub(crate) struct Measured<'a> {
+    pub(crate) small: Option<&'a Comparison>,
+    pub(crate) sets: Option<&'a Scaling>,
+    pub(crate) synced: Option<&'a Scaling>,
+    pub(crate) million: Option<&'a Million>,
+}
+
+pub(crate) fn table(measured: &Measured<'_>) -> Table {
     let head = ["must hold", "aim", "found", "", "measured"];
     let mut held = Held { table: Table::new("What must hold", head) };
-    single(&mut held, small);
-    threads(&mut held, sets, synced);
-    many_rows(&mut held, million);
+    if let Some(small) = measured.small {
+        single(&mut held, small);
+    }
+    if let Some(sets) = measured.sets {
+        let eight = ways(sets, "8 writers", 8);
+        one_connection(&mut held, sets, &eight, 2.5);
+    }
+    if let Some(synced) = measured.synced {
+        one_connection(&mut held, synced, &ways(synced, "32 synced writers", 32), 4.0);
+        one_connection(&mut held, synced, &ways(synced, "256 synced writers", 256), 8.0);
+        let name = format!("`apply` of {HANDED_OVER} synced sets");
+        one_connection(&mut held, synced, &(name, synced.handed_over()), 8.0);
+    }
+    if let Some(million) = measured.million {
+        many_rows(&mut held, million);
+    }
     held.table
 }
 
@@ -106,18 +127,18 @@ fn single(held: &mut Held, small: &Comparison) {
     held.line("`apply` of 1 000 sets, each", &Aim::AtMost(3e-6), batch, time, "");
 }
 
-fn threads(held: &mut Held, sets: &Scaling, synced: &Scaling) {
-    for (name, scaling, threads, least) in [
-        ("8 writers to one rusqlite connection", sets, 8, 2.5),
-        ("32 synced writers to one rusqlite connection", synced, 32, 4.0),
-        ("256 synced writers to one rusqlite connection", synced, 256, 8.0),
-    ] {
-        let pair = scaling.series(Peer::LiteStash, threads).zip(scaling.series(Peer::Rusqlite, 1));
-        let detail = pair.map_or_else(String::new, |(ours, raw)| {
-            format!("{:.0} to {:.0} a second", 1.0 / ours.cost(), 1.0 / raw.cost())
-        });
-        held.line(name, &Aim::AtLeast(least), pair.map(|(ours, raw)| raw.ratio(ours)), ratio, &detail);
-    }
+fn ways<'s>(scaling: &'s Scaling, name: &str, threads: usize) -> (String, Option<&'s Series>) {
+    (name.to_owned(), scaling.series(Peer::LiteStash, threads))
+}
+
+/// The engine's throughput in some way to that of one raw connection.
+fn one_connection(held: &mut Held, scaling: &Scaling, (name, ours): &(String, Option<&Series>), least: f64) {
+    let pair = ours.zip(scaling.series(Peer::Rusqlite, 1));
+    let detail = pair.map_or_else(String::new, |(ours, raw)| {
+        format!("{:.0} to {:.0} a second", 1.0 / ours.cost(), 1.0 / raw.cost())
+    });
+    let name = format!("{name} to one rusqlite connection");
+    held.line(&name, &Aim::AtLeast(least), pair.map(|(ours, raw)| raw.ratio(ours)), ratio, &detail);
 }
 
 fn many_rows(held: &mut Held, million: &Million) {

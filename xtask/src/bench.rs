@@ -12,6 +12,9 @@ pub(crate) struct Arguments {
     /// Only show that everything runs; the numbers mean nothing
     #[arg(long)]
     quick: bool,
+    /// Only these cases, such as `sets,synced`; writes nothing
+    #[arg(long, value_name = "CASES")]
+    only: Option<String>,
     /// A JSON Lines file whose import is measured in place of the shipped one's
     #[arg(long, value_name = "FILE")]
     cities: Option<PathBuf>,
@@ -23,6 +26,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     bench.arg(process::target());
     bench.args(arguments.full.then_some("--full"));
     bench.args(arguments.quick.then_some("--quick"));
+    if let Some(cases) = &arguments.only {
+        bench.args(["--only", cases]);
+    }
     if let Some(file) = &arguments.cities {
         bench.arg("--cities").arg(file);
     }
