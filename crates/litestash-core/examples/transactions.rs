@@ -7,7 +7,8 @@
 //! a random moment, and one of them opens the stash while others are still being killed. Meanwhile the parent
 //! reads, and takes backups, whose sums must be right as well.
 //!
-//! Then the same in a stash that is encrypted, a third as often. At the end it is done with bugs on purpose, which must be found.
+//! Then the same in a stash that is encrypted, a third as often. At the end it is done with bugs on purpose,
+//! which must be found.
 
 use litestash_core::journal_testing::{BUG, Bug, DIES_AT, PASSES, STEPS};
 use litestash_core::{Action, LiteStash, Op, Options, SetOptions, TransactionOutcome, Value};

@@ -34,8 +34,8 @@ On several:
   {"op": "get_many", "keys": [K, …]}, {"op": "delete_many", "keys": [K, …]}
   {"op": "set_many", "items": [[K, V], …]}
   {"op": "apply", "operations": [OPERATION, …]}             operations on one key, one transaction per shard
-  {"op": "transaction", "operations": [OPERATION, …]}       {"committed": [RESULT, …]}, or {"refused": INDEX} of the first
-                                                            whose condition does not hold: nothing is done then
+  {"op": "transaction", "operations": [OPERATION, …]}       {"committed": [RESULT, …]}, or {"refused": INDEX} of
+                                                            the first whose condition does not hold: nothing is done
   {"op": "keys"}, {"op": "values"}, {"op": "items"}         also "prefix": TEXT, "limit": N
   {"op": "len"}, {"op": "clear"}, {"op": "sweep"}, {"op": "expire_older_than", "age_us": N}
   {"op": "buckets"}, {"op": "drop_bucket", "bucket": NAME}  any other may name a "bucket" to be done in

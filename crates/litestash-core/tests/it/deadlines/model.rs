@@ -1,5 +1,5 @@
-//! Every operation against a map, of a stash and of its bucket, with the events of each, under a clock that runs, jumps forward and jumps back, with sweeps, orderly
-//! reopening and crashes in between.
+//! Every operation against a map, of a stash and of its bucket, with the events of each, under a clock that runs,
+//! jumps forward and jumps back, with sweeps, orderly reopening and crashes in between.
 
 use super::expected::Model;
 use super::world::{Step, World, steps};
