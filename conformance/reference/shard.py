@@ -67,8 +67,9 @@ class Shard:
         sql = f"SELECT key_hash, key, value, timestamp, microsecond FROM slot_{slot} ORDER BY key_hash"
         return self.connection.execute(sql).fetchall()
 
-    def put(self, slot: int, row: tuple[bytes, object, bytes, int, int], deadline: int | None) -> None:
-        """Stores a row. An existing one is updated in place, so that it keeps its rowid."""
+    def put(self, slot: int, row: tuple[bytes, object, bytes, int, int], deadline: int | None, is_change: bool) -> None:
+        """Stores a row. An existing one is updated in place, so that it keeps its rowid. A deadline that is prolonged is
+        no change that watchers hear of."""
         key_hash, _, value, timestamp, microsecond = row
         if not self.connection:
             self.create()
@@ -79,8 +80,9 @@ class Shard:
         else:
             sql = f"INSERT INTO slot_{slot} (key_hash, key, value, timestamp, microsecond) VALUES (?, ?, ?, ?, ?)"
             self.connection.execute(sql, row)
-        version = record.join_version(timestamp, microsecond)
-        self.changes.append(watched.Change(watched.SET, slot, key_hash, row[1], version))
+        if is_change:
+            version = record.join_version(timestamp, microsecond)
+            self.changes.append(watched.Change(watched.SET, slot, key_hash, row[1], version))
         if deadline is not None:
             sql = "INSERT OR IGNORE INTO expiry (expires_at, slot, key_hash) VALUES (?, ?, ?)"
             self.connection.execute(sql, (deadline, slot, key_hash))
@@ -132,15 +134,21 @@ class Shard:
         row = self.connection.execute("SELECT value FROM meta WHERE name = 'applied'").fetchone()
         return row[0] if row else 0
 
+    def is_marked(self) -> bool:
+        """Whether whoever writes it looks into the journal first (section 9)."""
+        return bool(self.connection.execute("SELECT 1 FROM meta WHERE name = 'journal'").fetchone())
+
     def set_applied(self, number: int) -> None:
         sql = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
         self.connection.execute(sql, ("journal", 1))
         self.connection.execute(sql, ("applied", number))
 
     def remove_file(self) -> None:
-        """For a file that was made in vain."""
+        """For a file that was made in vain, and with it perhaps a bucket's directory."""
         self.close()
         self.path.unlink(missing_ok=True)
+        if self.path.parent.parent.name == "buckets" and not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
 
     def close(self) -> None:
         if self.connection:

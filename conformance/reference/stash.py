@@ -23,6 +23,9 @@ from sealing import Crypt, Place
 from shard import Shard
 from values import fits_i64
 
+# A key, what is done with it, and whether the answer says that a condition did not hold.
+TransactionJob = tuple[Key, Callable[[Key], object], Callable[[object], bool]]
+
 ABSENT = object()
 EXACT_FLOAT = 2**53
 
@@ -147,15 +150,20 @@ class Stash:
             self._within(self.shards[number], lambda number=number: run_shard(number))
         return results
 
-    def transaction(self, jobs: list[tuple[Key, Callable[[Key], object], Callable[[object], bool]]]) -> list | int:
+    def transaction(self, jobs: list[TransactionJob]) -> list | int:
         """Runs all jobs, in order, or none: then the result is the index of the job whose answer its last part refuses.
         There is no other process, and no crash, so it needs no journal; but the shards look as if there were one."""
+        done = self._attempt(jobs, is_last=False)
+        return self._attempt(jobs, is_last=True) if done is None else done
+
+    def _attempt(self, jobs: list[TransactionJob], is_last: bool) -> list | int | None:
+        """None, and nothing is done, if it is not the last and shards have to be made or marked for it (section 14)."""
         shards = [self.shards[number] for number in sorted({key.shard for key, _, _ in jobs})]
         existed = [shard.connection is not None for shard in shards]
         before = [shard.total_changes() for shard in shards]
         for shard in shards:
             shard.begin()
-        results, refused, done = [], None, False
+        results, keep = [], False
         try:
             for at, (key, work, refuses) in enumerate(jobs):
                 # A shard that is created on the way begins by itself, after its tables were made.
@@ -164,21 +172,23 @@ class Stash:
                 if missing and self.shards[key.shard].connection:
                     before[shards.index(self.shards[key.shard])] = -1
                 if refuses(results[-1]):
-                    refused = at
                     return at
             written = [shard for shard, changes in zip(shards, before) if shard.total_changes() != max(changes, 0)]
+            made = any(shard in written and not there for shard, there in zip(shards, existed))
+            if not is_last and (made or len(written) > 1 and not all(shard.is_marked() for shard in written)):
+                return None
             if len(written) > 1:
                 number = 1 + max(shard.applied() for shard in self.shards)
                 for shard in written:
                     shard.set_applied(number)
             for shard in written:
                 watched.finish(shard.connection, self.clock, shard.changes)
-            done = True
+            keep = True
             return results
         finally:
             for shard, there in zip(shards, existed):
-                shard.end(keep=done and refused is None)
-                if not done and not there and shard.connection:
+                shard.end(keep)
+                if not keep and not there and shard.connection:
                     shard.remove_file()
 
     # Rows.
@@ -202,11 +212,11 @@ class Stash:
         self._put(key, version, body, expiry)
         return version
 
-    def _put(self, key: Key, version: int, body: bytes, expiry: Expiry) -> None:
+    def _put(self, key: Key, version: int, body: bytes, expiry: Expiry, is_change: bool = True) -> None:
         deadline = (expiry.expires_at, expiry.idle_us)
         sealed = record.build(key.hash, version, body, *deadline, crypt=self.crypt, draw=self.random.draw)
         row = (key.hash, self._column(key), sealed, *record.split_version(version))
-        self.shards[key.shard].put(key.slot, row, expiry.expires_at)
+        self.shards[key.shard].put(key.slot, row, expiry.expires_at, is_change)
 
     def _made(self) -> Expiry:
         """The expiry of a row that is made without saying one."""
@@ -235,7 +245,7 @@ class Stash:
     def _prolong(self, use: Use) -> None:
         live = self._live(use.key)
         if live and (live.version, live.expiry) == (use.version, use.expiry):
-            self._put(use.key, live.version, live.body, use.expiry.prolonged(use.at))
+            self._put(use.key, live.version, live.body, use.expiry.prolonged(use.at), is_change=False)
 
     def _column(self, key: Key) -> object:
         return self.crypt.seal_key(Place.of(key.hash), key.storage, key.raw) if self.crypt else key.native
@@ -376,7 +386,7 @@ class Stash:
         def work(key: Key) -> bool:
             live = self._live(key)
             if live and live.expiry.renewed(self.clock) != live.expiry:
-                self._put(key, live.version, live.body, live.expiry.renewed(self.clock))
+                self._put(key, live.version, live.body, live.expiry.renewed(self.clock), is_change=False)
             return live is not None
 
         return work

@@ -40,7 +40,9 @@ WATCHED = [watched.changes, watched.changes_trimmed, watched.watch_ended]
 
 TRANSACTIONS = [
     transactions.transaction, transactions.transaction_refused, transactions.transaction_conditions, transactions.transaction_one_shard,
-    transactions.transaction_mixed,
+    transactions.transaction_mixed, transactions.encrypted_transaction, transactions.encrypted_transaction_steps,
+    transactions.encrypted_transaction_refused, transactions.encrypted_transaction_deadlines, transactions.encrypted_transaction_buckets,
+    transactions.encrypted_transaction_limited, transactions.compressed_transaction, transactions.transaction_buckets,
 ]  # fmt: skip
 
 # The number of the first of each group.

@@ -1,6 +1,9 @@
 """Transactions: all of it or nothing, over all shards."""
 
 from cases.scripts.build import CLOCK, Script, error
+from cases.scripts.encryption import encrypted
+from cases.scripts.samples import KEYS as KEYS_OF_ALL_TYPES
+from cases.scripts.samples import VALUES
 
 KEYS = [f"key:{number}" for number in range(40)]
 
@@ -121,5 +124,189 @@ def transaction_mixed() -> Script:
     script.do("reopen", None)
     script.do("transaction", operations=[{"op": "persist", "key": key} for key in KEYS[:9]])
     script.do("tick", None, us=60)
+    script.do("items")
+    return script
+
+
+def encrypted_transaction() -> Script:
+    """Each time a transaction is done draws nonces: twice where shards have to be made or marked first, else once."""
+    script = encrypted()
+    # No shard is there; then all are, and marked.
+    script.do("transaction", committed(*[CLOCK] * 40), operations=[_set(key, 100) for key in KEYS])
+    script.set("between", 1, CLOCK)
+    moves = [operation for number in range(20) for operation in (_add(KEYS[number], -number), _add(KEYS[39 - number], number))]
+    results = [result for number in range(20) for result in (100 - number, 100 + number)]
+    script.do("transaction", committed(*results), operations=moves)
+    script.set("between", 2, CLOCK + 1)
+    sets = [_set(key, VALUES[number % len(VALUES)]) for number, key in enumerate(KEYS_OF_ALL_TYPES)]
+    script.do("transaction", operations=sets)
+    script.do("reopen", None)
+    repeated = [_set("a", 1), _add("b", 1), _add("a", 1), {"op": "get", "key": "a"}, {"op": "delete", "key": "b"}, {"op": "exists", "key": "b"}]
+    script.do("transaction", committed(CLOCK + 1, 1, 2, {"value": 2}, True, False), operations=repeated)
+    script.do("transaction", operations=[{"op": "take", "key": key} for key in KEYS_OF_ALL_TYPES[3:9]])
+    script.do("items")
+    return script
+
+
+def encrypted_transaction_steps() -> Script:
+    """Shards that have to be made, that have to be marked, that are only read, and one alone: by the nonces of what follows."""
+    script = encrypted()
+    script.set("a", 1, CLOCK)
+    script.do("transaction", committed(CLOCK + 1, 1), operations=[_set("a", 2), _add("b", 1)])
+    script.set("a", 3, CLOCK + 2)
+    # One shard, there or not: no marks.
+    script.do("transaction", committed(4, CLOCK + 4), operations=[_add("a", 1), _set("a", 5)])
+    script.do("transaction", committed(CLOCK), operations=[_set("c", 1)])
+    script.set("c", 2, CLOCK + 1)
+    for number, key in enumerate(KEYS[:8]):
+        script.set(key, number)
+        script.do("transaction", committed(number + 1, {"value": 5}), operations=[_add(key, 1), {"op": "get", "key": "a"}])
+    script.do("transaction", committed(*range(2, 10)), operations=[_add(key, 1) for key in KEYS[:8]])
+    script.do("transaction", committed(*range(3, 11)), operations=[_add(key, 1) for key in KEYS[:8]])
+    # Missing shards in which nothing is stored are not made.
+    deletes = [{"op": "delete", "key": f"none:{number}"} for number in range(20)]
+    script.do("transaction", committed(*[False] * 20, CLOCK + 5), operations=[*deletes, _set("a", 6)])
+    script.set("a", 7, CLOCK + 6)
+    script.do("items")
+    return script
+
+
+def encrypted_transaction_refused() -> Script:
+    """What is refused or fails has drawn nonces for what it stored before, and leaves nothing."""
+    script = encrypted()
+    present = {"op": "check", "key": "none", "if": "present"}
+    script.do("transaction", {"refused": 40}, operations=[*[_set(key, 1) for key in KEYS], present])
+    script.do("len", 0)
+    script.set("a", 1, CLOCK)
+    script.do("transaction", {"refused": 2}, operations=[_set("a", 2), _set("b", 1), _set("a", 3, **{"if": "absent"}), _set("c", 1)])
+    script.do("transaction", error("TypeMismatch"), operations=[_set("b", 1), _set("c", "text"), _add("c", 1)])
+    script.set("a", 2, CLOCK + 1)
+    script.do("transaction", committed(CLOCK + 2, CLOCK, True), operations=[_set("a", 3), _set("b", 1), {"op": "check", "key": "a", "expected": 3}])
+    script.do("transaction", {"refused": 1}, operations=[_add("b", 1), {"op": "compare_and_set", "key": "a", "expected": 2, "value": 4}])
+    script.do("transaction", error("Overflow"), operations=[_set("b", 2), _add("a", 2**63 - 1)])
+    script.do("transaction", error("InvalidArgument"), operations=[_set("b", 2), _set("c", 1, ttl_us=0)])
+    script.do("transaction", committed(2, True), operations=[_add("b", 1), {"op": "compare_and_set", "key": "a", "expected": 3, "value": 4}])
+    script.do("items")
+    return script
+
+
+def encrypted_transaction_deadlines() -> Script:
+    """Deadlines of every kind within transactions: made by default, said, kept, slid, taken away, reached and swept."""
+    script = encrypted(default_ttl_us=1_000)
+    operations = [
+        (_set("default", 1), CLOCK),
+        (_set("said", 2, ttl_us=50), CLOCK),
+        (_set("never", 3, expires_at=None), CLOCK),
+        (_set("slides", 4, idle_us=80), CLOCK),
+        (_set("over", 5, expires_at=CLOCK - 1), CLOCK),
+        ({"op": "exists", "key": "over"}, False),
+        (_add("counted", 1), 1),
+        ({"op": "ttl", "key": "counted"}, {"expires_at": CLOCK + 1_000}),
+    ]
+    script.do("transaction", committed(*[result for _, result in operations]), operations=[operation for operation, _ in operations])
+    script.do("tick", None, us=40)
+    operations = [
+        ({"op": "touch", "key": "slides"}, True),
+        ({"op": "touch", "key": "said"}, True),
+        (_set("said", 6, keep_ttl=True), CLOCK + 40),
+        (_add("counted", 1), 2),
+        ({"op": "expire", "key": "default", "ttl_us": 5}, True),
+        ({"op": "expire", "key": "never", "idle_us": 30}, True),
+        ({"op": "persist", "key": "counted"}, True),
+        ({"op": "persist", "key": "counted"}, False),
+    ]
+    script.do("transaction", committed(*[result for _, result in operations]), operations=[operation for operation, _ in operations])
+    script.do("entry", {"value": 4, "version": CLOCK, "expires_at": CLOCK + 120, "size": 1, "idle_us": 80}, key="slides")
+    script.do("tick", None, us=10)
+    script.do("transaction", committed(False, None, {"value": 4}), operations=[
+        {"op": "delete", "key": "said"}, {"op": "take", "key": "default"}, {"op": "get", "key": "slides"},
+    ])  # fmt: skip
+    script.do("sweep")
+    script.do("reopen", None)
+    script.do("transaction", committed({"value": 3}, 3, CLOCK + 50), operations=[
+        {"op": "take", "key": "never"}, _add("counted", 1), _set("over", "again", idle_us=10),
+    ])  # fmt: skip
+    script.do("tick", None, us=1_000)
+    script.do("sweep")
+    script.do("items", [["counted", 3]])
+    return script
+
+
+def encrypted_transaction_buckets() -> Script:
+    """Each bucket has its own journal and keys; what a transaction changes is logged while somebody watches; a rotation between."""
+    script = encrypted()
+    moves = [_set(key, number) for number, key in enumerate(KEYS[:20])]
+    for bucket in ({}, {"bucket": "b"}, {"bucket": "\u00fc"}):
+        script.do("transaction", committed(*[CLOCK] * 20), operations=moves, **bucket)
+    script.do("watch", None, us=60_000_000)
+    changes = [_add(KEYS[0], 1), {"op": "delete", "key": KEYS[1]}, _set(KEYS[2], "new", ttl_us=10), {"op": "take", "key": KEYS[3]}]
+    script.do("transaction", committed(1, True, CLOCK + 1, {"value": 3}), operations=changes)
+    script.do("transaction", {"refused": 4}, operations=[*changes, {"op": "check", "key": KEYS[4], "expected": 5}], bucket="b")
+    script.do("transaction", committed(1, True, CLOCK + 1, {"value": 3}), operations=changes, bucket="b")
+    script.do("rotate_key", 18 + 18 + 20)
+    script.do("tick", None, us=20)
+    script.do("transaction", committed(False, {"value": 4}, 2), operations=[
+        {"op": "delete", "key": KEYS[2]}, {"op": "take", "key": KEYS[4]}, _add(KEYS[0], 1),
+    ], bucket="b")  # fmt: skip
+    script.do("reopen", None)
+    script.do("drop_bucket", True, bucket="\u00fc")
+    script.do("transaction", committed(*[CLOCK + 20] * 20), operations=moves, bucket="\u00fc")
+    script.do("buckets", ["b", "\u00fc"])
+    script.do("items")
+    script.do("items", bucket="b")
+    script.do("len", 20, bucket="\u00fc")
+    return script
+
+
+def encrypted_transaction_limited() -> Script:
+    """Counters are kept by a transaction too; one that would pass the limit does nothing."""
+    script = encrypted(limits={"rows": 20, "eviction": "none"})
+    sets = [_set(key, number) for number, key in enumerate(KEYS)]
+    script.do("transaction", error("LimitReached"), operations=sets)
+    script.do("transaction", committed(*[CLOCK] * 20), operations=sets[:20])
+    script.do("transaction", error("LimitReached"), operations=[_add(KEYS[0], 1), _set("one more", 1)])
+    script.do("transaction", committed(True, CLOCK, {"value": 5}), operations=[
+        {"op": "delete", "key": KEYS[4]}, _set("one more", 1), {"op": "take", "key": KEYS[5]},
+    ])  # fmt: skip
+    script.do("len", 19)
+    return script
+
+
+def compressed_transaction() -> Script:
+    """Compressed bodies in the journal's way, encrypted."""
+    script = encrypted(compression={"min_bytes": 100, "level": 3})
+    sets = [_set(key, "abc" * (30 * number)) for number, key in enumerate(KEYS[:12])]
+    script.do("transaction", committed(*[CLOCK] * 12), operations=sets)
+    script.do("transaction", committed(True, CLOCK, {"value": "abc" * 60}), operations=[
+        {"op": "expire", "key": KEYS[10], "ttl_us": 100}, _set("list", list(range(100)) * 5), {"op": "take", "key": KEYS[2]},
+    ])  # fmt: skip
+    script.do("reopen", None)
+    script.do("entry", key=KEYS[10])
+    script.do("items")
+    return script
+
+
+def transaction_buckets() -> Script:
+    """The same of buckets that are not encrypted, with deadlines and a log of changes."""
+    script = Script(default_ttl_us=1_000)
+    moves = [_set(key, number, **({"idle_us": 100} if number % 3 == 0 else {})) for number, key in enumerate(KEYS[:16])]
+    for bucket in ({}, {"bucket": "b"}, {"bucket": "c.d"}):
+        script.do("transaction", committed(*[CLOCK] * 16), operations=moves, **bucket)
+    script.do("watch", None, us=60_000_000)
+    script.do("tick", None, us=60)
+    touches = [{"op": "touch", "key": key} for key in KEYS[:4]]
+    for bucket in ({}, {"bucket": "b"}):
+        script.do("transaction", committed(*[True] * 4), operations=touches, **bucket)
+    script.do("transaction", committed(1, {"value": 2}), operations=[_add(KEYS[0], 1), {"op": "take", "key": KEYS[2]}])
+    script.do("transaction", committed(1, {"value": 2}, True), operations=[
+        _add(KEYS[0], 1), {"op": "take", "key": KEYS[2]}, {"op": "expire", "key": KEYS[5], "ttl_us": 20},
+    ], bucket="b")  # fmt: skip
+    script.do("tick", None, us=50)
+    script.do("sweep", bucket="b")
+    script.do("reopen", None)
+    script.do("drop_bucket", True, bucket="c.d")
+    script.do("items", bucket="b")
+    script.do("transaction", {"refused": 1}, operations=[_add("x", 1), {"op": "check", "key": KEYS[0], "if": "present"}], bucket="c.d")
+    script.do("buckets", ["b"])
     script.do("items")
     return script

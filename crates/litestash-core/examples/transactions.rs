@@ -7,10 +7,11 @@
 //! a random moment, and one of them opens the stash while others are still being killed. Meanwhile the parent
 //! reads, and takes backups, whose sums must be right as well.
 //!
-//! At the end the same is done with bugs on purpose, which must be found.
+//! Then the same in a stash that is encrypted, a third as often. At the end it is done with bugs on purpose,
+//! which must be found.
 
 use litestash_core::journal_testing::{BUG, Bug, DIES_AT, PASSES, STEPS};
-use litestash_core::{Action, LiteStash, Op, SetOptions, TransactionOutcome, Value};
+use litestash_core::{Action, LiteStash, Op, Options, SetOptions, TransactionOutcome, Value};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -25,6 +26,20 @@ const ACCOUNTS: u64 = 48;
 const START: i64 = 1000;
 const PROCESSES: u64 = 3;
 const THREADS: u64 = 2;
+
+/// What is done.
+#[derive(Clone, Copy)]
+struct Kind {
+    encrypted: bool,
+    bug: u32,
+}
+
+impl Kind {
+    fn open(self, dir: &Path) -> Result<LiteStash, Failure> {
+        let options = if self.encrypted { Options::new().encryption_key([7; 32]) } else { Options::new() };
+        Ok(options.open(dir)?)
+    }
+}
 
 /// Cycles in which each bug on purpose has to be found.
 const BUG_CYCLES: u64 = 60;
@@ -66,12 +81,15 @@ fn writer(cycle: u64, process: u64, thread: u64) -> u64 {
 
 /// Transfers until it dies. One line per acknowledged transaction or write.
 fn child(arguments: &[String]) -> Result<(), Failure> {
-    let [dir, cycle, process, bug, step, passes] = arguments else { return Err("wrong arguments".into()) };
+    let [dir, cycle, process, encrypted, bug, step, passes] = arguments else {
+        return Err("wrong arguments".into());
+    };
     let (cycle, process): (u64, u64) = (cycle.parse()?, process.parse()?);
-    BUG.store(bug.parse()?, Relaxed);
+    let kind = Kind { encrypted: encrypted == "1", bug: bug.parse()? };
+    BUG.store(kind.bug, Relaxed);
     PASSES.store(passes.parse()?, Relaxed);
     DIES_AT.store(step.parse()?, Relaxed);
-    let stash = LiteStash::open(dir)?;
+    let stash = kind.open(dir.as_ref())?;
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
@@ -151,8 +169,16 @@ struct Started {
     lines: JoinHandle<Vec<String>>,
 }
 
-fn start(dir: &Path, cycle: u64, process: u64, bug: u32, step: u32, passes: u64) -> Result<Started, Failure> {
-    let numbers = [cycle, process, bug.into(), step.into(), passes].map(|number| number.to_string());
+fn start(
+    dir: &Path,
+    cycle: u64,
+    process: u64,
+    kind: Kind,
+    step: u32,
+    passes: u64,
+) -> Result<Started, Failure> {
+    let numbers = [cycle, process, kind.encrypted.into(), kind.bug.into(), step.into(), passes];
+    let numbers = numbers.map(|number| number.to_string());
     let mut child = Command::new(std::env::current_exe()?)
         .arg("--child")
         .arg(dir)
@@ -171,14 +197,20 @@ fn parent(arguments: &[String]) -> Result<(), Failure> {
         [] => 300,
         _ => return Err("usage: transactions [--kills N]".into()),
     };
-    let tally = campaign(kills.div_ceil(PROCESSES), 0)?;
-    println!(
-        "transactions: {} kills ({} at steps of the protocol), {} transfers acknowledged, {} backups: none torn, \
-         none lost, sums constant; verify clean",
-        tally.kills, tally.at_steps, tally.transfers, tally.backups
-    );
+    for (encrypted, kills) in [(false, kills), (true, kills / 3)] {
+        let tally = campaign(kills.div_ceil(PROCESSES), Kind { encrypted, bug: 0 })?;
+        println!(
+            "transactions{}: {} kills ({} at steps of the protocol), {} transfers acknowledged, {} backups: none \
+             torn, none lost, sums constant; verify clean",
+            if encrypted { ", encrypted" } else { "" },
+            tally.kills,
+            tally.at_steps,
+            tally.transfers,
+            tally.backups
+        );
+    }
     for bug in [Bug::RecoverLate, Bug::ForgetEarly] {
-        match campaign(BUG_CYCLES, bug as u32) {
+        match campaign(BUG_CYCLES, Kind { encrypted: false, bug: bug as u32 }) {
             Ok(_) => return Err(format!("the bug {bug:?} on purpose was not found").into()),
             Err(failure) => println!("transactions: the bug {bug:?} on purpose was found: {failure}"),
         }
@@ -194,13 +226,13 @@ struct Tally {
     backups: u64,
 }
 
-fn campaign(cycles: u64, bug: u32) -> Result<Tally, Failure> {
+fn campaign(cycles: u64, kind: Kind) -> Result<Tally, Failure> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("stash");
-    let stash = LiteStash::open(&path)?;
+    let stash = kind.open(&path)?;
     stash.set_many((0..ACCOUNTS).map(|number| (account(number), START)))?;
     stash.close()?;
-    BUG.store(bug, Relaxed);
+    BUG.store(kind.bug, Relaxed);
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
     let mut acknowledged = Acknowledged::default();
     let mut tally = Tally::default();
@@ -210,11 +242,12 @@ fn campaign(cycles: u64, bug: u32) -> Result<Tally, Failure> {
         for process in 0..PROCESSES {
             // The first of them dies by itself, sooner or later.
             let step = if process == 0 { step } else { 0 };
-            started.push(start(&path, cycle, process, bug, step, dice.below(4))?);
+            started.push(start(&path, cycle, process, kind, step, dice.below(4))?);
         }
         if cycle % 4 == 1 {
             std::thread::sleep(Duration::from_micros(dice.below(30_000)));
-            look(&path, dir.path(), &mut tally).map_err(|failure| format!("cycle {cycle}: {failure}"))?;
+            look(&path, dir.path(), kind, &mut tally)
+                .map_err(|failure| format!("cycle {cycle}: {failure}"))?;
         }
         std::thread::sleep(Duration::from_micros(20_000 + dice.below(80_000)));
         for Started { mut child, lines } in started {
@@ -231,7 +264,7 @@ fn campaign(cycles: u64, bug: u32) -> Result<Tally, Failure> {
                 acknowledged.take_in(&line);
             }
         }
-        let stash = LiteStash::open(&path)?;
+        let stash = kind.open(&path)?;
         compare(&stash, &acknowledged).map_err(|failure| format!("cycle {cycle}: {failure}"))?;
         if cycle % 2 == 0 {
             stash.close()?;
@@ -253,11 +286,11 @@ fn check_sum(stash: &LiteStash) -> Result<(), Failure> {
 }
 
 /// A backup while everything goes on.
-fn look(path: &Path, beside: &Path, tally: &mut Tally) -> Result<(), Failure> {
+fn look(path: &Path, beside: &Path, kind: Kind, tally: &mut Tally) -> Result<(), Failure> {
     let copy = beside.join("copy");
-    let stash = LiteStash::open(path)?;
+    let stash = kind.open(path)?;
     stash.backup(&copy)?;
-    let restored = LiteStash::open(&copy)?;
+    let restored = kind.open(&copy)?;
     check_sum(&restored).map_err(|failure| format!("in a backup {failure}"))?;
     // The copy is a stash that goes on by itself.
     restored.transaction(&[
@@ -265,7 +298,7 @@ fn look(path: &Path, beside: &Path, tally: &mut Tally) -> Result<(), Failure> {
         Op::new(account(1), Action::Increment(5))?,
     ])?;
     restored.close()?;
-    check_sum(&LiteStash::open(&copy)?)?;
+    check_sum(&kind.open(&copy)?)?;
     std::fs::remove_dir_all(&copy)?;
     tally.backups += 1;
     Ok(())

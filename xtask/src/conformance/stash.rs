@@ -45,7 +45,7 @@ pub(super) fn extra_files(digests: &BTreeMap<String, String>) -> Vec<&str> {
     digests
         .keys()
         .map(String::as_str)
-        .filter(|name| !is_data(name) && ![KEYRING_LOCK, JOURNAL].contains(name))
+        .filter(|name| !is_data(name) && *name != KEYRING_LOCK && name_within(name) != Some(JOURNAL))
         .collect()
 }
 
@@ -57,7 +57,7 @@ pub(super) fn data(digests: &BTreeMap<String, String>) -> BTreeMap<String, Strin
 /// The keys of an encrypted stash. Every implementation makes the same bytes of the same random ones.
 pub(super) const KEYRING: &str = "keyring";
 
-/// Outside of what is compared.
+/// Outside of what is compared, in the stash and in its buckets.
 const JOURNAL: &str = "journal.db";
 
 /// Holds no data (`docs/CONTRACT.md` 1).
@@ -67,14 +67,18 @@ fn is_data(name: &str) -> bool {
     is_shard(name) || name == KEYRING
 }
 
+/// The name of a file within the stash, or within a bucket of it.
+fn name_within(path: &str) -> Option<&str> {
+    match path.strip_prefix(BUCKETS_PREFIX) {
+        Some(rest) => rest.split_once('/').map(|(_bucket, name)| name),
+        None => Some(path),
+    }
+}
+
 /// Whether it is a shard file's path in the stash.
 fn is_shard(path: &str) -> bool {
-    let name = match path.strip_prefix(BUCKETS_PREFIX).map(|rest| rest.split_once('/')) {
-        Some(Some((_bucket, name))) => name,
-        Some(None) => return false,
-        None => path,
-    };
-    let digit = name.strip_prefix("shard-").and_then(|rest| rest.strip_suffix(".db"));
+    let name = name_within(path).and_then(|name| name.strip_prefix("shard-"));
+    let digit = name.and_then(|rest| rest.strip_suffix(".db"));
     digit.is_some_and(|digit| matches!(digit.as_bytes(), [b'0'..=b'9' | b'a'..=b'f']))
 }
 
@@ -131,11 +135,13 @@ mod tests {
         std::fs::write(folder.path().join("shard-a.db"), "abd").unwrap();
         std::fs::write(folder.path().join("shard-a.db-wal"), "").unwrap();
         std::fs::write(folder.path().join("journal.db"), "").unwrap();
+        std::fs::write(folder.path().join("buckets/%2E/journal.db"), "").unwrap();
         let after = digests(folder.path()).unwrap();
         assert_eq!(extra_files(&after), ["buckets/more", "shard-a.db-wal"]);
         assert_eq!(
             changes(&before, &after),
             [
+                "buckets/%2E/journal.db is new",
                 "buckets/%2E/shard-0.db is new",
                 "buckets/more is new",
                 "journal.db is new",

@@ -28,13 +28,17 @@ use std::io::{BufRead, BufReader};
                                                             whether it was stored; without "expected": if not there
   {"op": "increment", "key": K, "by": 1}                    the sum; "increment_float" adds a float
   {"op": "expire", "key": K, "ttl_us": N}                   whether it was there; or "idle_us", "expires_at"
+  {"op": "check", "key": K, "if": C} or "expected": V       whether that holds; C as for "set"
 
 On several:
   {"op": "get_many", "keys": [K, …]}, {"op": "delete_many", "keys": [K, …]}
   {"op": "set_many", "items": [[K, V], …]}
   {"op": "apply", "operations": [OPERATION, …]}             operations on one key, one transaction per shard
+  {"op": "transaction", "operations": [OPERATION, …]}       {"committed": [RESULT, …]}, or {"refused": INDEX} of
+                                                            the first whose condition does not hold: nothing is done
   {"op": "keys"}, {"op": "values"}, {"op": "items"}         also "prefix": TEXT, "limit": N
   {"op": "len"}, {"op": "clear"}, {"op": "sweep"}, {"op": "expire_older_than", "age_us": N}
+  {"op": "buckets"}, {"op": "drop_bucket", "bucket": NAME}  any other may name a "bucket" to be done in
 
 Example:
   echo '{"op": "increment", "key": "visits", "by": 1}' | litestash apply"#)]

@@ -10,6 +10,7 @@ mod del;
 mod demo;
 mod drop_bucket;
 mod exists;
+mod expire;
 mod expire_older_than;
 mod export;
 mod get;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Exists(exists::Exists),
     Ttl(ttl::Ttl),
     Touch(touch::Touch),
+    Expire(expire::Expire),
+    Persist(expire::Persist),
     Keys(list::Keys),
     Items(list::Items),
     Count(count::Count),
@@ -68,6 +71,8 @@ impl Command {
             Self::Exists(exists) => exists.run(app),
             Self::Ttl(ttl) => ttl.run(app),
             Self::Touch(touch) => touch.run(app),
+            Self::Expire(expire) => expire.run(app),
+            Self::Persist(persist) => persist.run(app),
             Self::Keys(keys) => keys.run(app),
             Self::Items(items) => items.run(app),
             Self::Count(count) => count.run(app),
@@ -83,7 +88,7 @@ impl Command {
             Self::Backup(backup) => backup.run(app),
             Self::Compact(compact) => compact.run(app),
             Self::Sweep(sweep) => sweep.run(app),
-            Self::ExpireOlderThan(expire) => expire.run(app),
+            Self::ExpireOlderThan(older) => older.run(app),
             Self::Key(key) => key.run(app),
             Self::Demo(demo) => demo.run(app),
             Self::Completions(completions) => completions.run(app),

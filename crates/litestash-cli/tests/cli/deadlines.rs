@@ -1,4 +1,4 @@
-//! set with deadlines, touch, ttl, sweep and expire-older-than.
+//! set with deadlines, touch, expire, persist, ttl, sweep and expire-older-than.
 
 use crate::support::Place;
 
@@ -22,6 +22,30 @@ fn a_touch_begins_the_time_of_a_key_anew() {
     assert!(out.is_empty() && err.contains("no such key"), "{err}");
     let entry = place.out(&["get", "sliding", "--entry", "--json"]);
     assert!(entry.contains("\"idle_us\":3600000000"), "{entry}");
+}
+
+#[test]
+fn a_key_gets_another_deadline_or_none() {
+    let place = Place::new();
+    place.out(&["set", "a", "1"]);
+    assert_eq!(place.out(&["expire", "a", "--ttl", "1h"]), "");
+    assert!(expires_at(&place, "a").is_some());
+    assert_eq!(place.out(&["expire", "a", "--at", "9000000000000000", "--json"]), "true\n");
+    assert_eq!(expires_at(&place, "a"), Some(9_000_000_000_000_000));
+    assert_eq!(place.out(&["persist", "a", "--json"]), "true\n");
+    assert_eq!(expires_at(&place, "a"), None);
+    assert_eq!(place.run(&["persist", "a", "--json"], 1).0, "false\n");
+    place.out(&["expire", "a", "--idle", "1h"]);
+    assert!(place.out(&["get", "a", "--entry", "--json"]).contains("\"idle_us\":3600000000"));
+    place.out(&["expire", "a", "--at", "5"]);
+    place.run(&["get", "a"], 1);
+    for command in [&["expire", "a", "--ttl", "1h"][..], &["persist", "a"]] {
+        let (out, err) = place.run(command, 1);
+        assert!(out.is_empty() && err.contains("no such key"), "{err}");
+    }
+    for wrong in [&["expire", "a"][..], &["expire", "a", "--ttl", "1h", "--idle", "1h"]] {
+        place.run(wrong, 2);
+    }
 }
 
 #[test]

@@ -284,6 +284,9 @@ impl LiteStash {
         if let Some(open) = &open {
             // Acknowledged before; later they would be found in the bucket made anew.
             open.shards().try_for_each(|shard| shard.flush())?;
+            if open.hub.wants_changes() {
+                open.shards().try_for_each(Shard::open_to_tell)?;
+            }
         }
         let syncs = self.level == Durability::Full;
         let dropped = drops::drop_bucket(
@@ -311,6 +314,7 @@ impl LiteStash {
 impl Inner {
     /// Ends what a bucket in memory holds. Returns whether there was anything.
     fn forget_memory(&self) -> bool {
+        let _waker = self.hub.waker();
         Shard::forget_memory(self.shards())
     }
 }

@@ -163,7 +163,9 @@ impl Options {
 
     /// Whether work that nobody waits for is done by itself, such as removing expired rows, prolonging
     /// sliding deadlines that were read, and evicting ahead of need. Default: true. If false, it is done by explicit
-    /// calls: [`LiteStash::sweep`]; `sync` and `close` prolong too.
+    /// calls: [`LiteStash::sweep`]; `sync` and `close` prolong too. What changes no row is done all the same: moving
+    /// logs into their files, closing what nobody uses, and forgetting transactions in the journal that their
+    /// shards have.
     pub fn background(mut self, background: bool) -> Self {
         self.background = background;
         self

@@ -10,6 +10,7 @@ use crate::contract::typed;
 use crate::contract::value::Value;
 use crate::contract::version::Version;
 use crate::error::Result;
+use crate::storage::cache::Known;
 use serde::de::DeserializeOwned;
 use std::cell::Cell;
 
@@ -74,6 +75,7 @@ impl LiteStash {
         key.with_key(|key| {
             self.inner.usable()?;
             let Some(known) = self.inner.cache.peek(self.inner.group, key) else { return Ok(Peek::Unknown) };
+            let Known::Row(known) = known else { return Ok(Peek::Missing) };
             let Some(content) = &known.content else { return Ok(Peek::Missing) };
             if content.expiry.has_passed(|| self.inner.now_us()) {
                 return Ok(Peek::Missing);
@@ -195,13 +197,10 @@ impl Inner {
         };
         // A key that is known costs no hash.
         if let Some(known) = self.cache.get(self.group, key) {
-            return match &known.content {
-                Some(content) => {
-                    self.note_use(key, place);
-                    live(content.version, &content.record())
-                }
-                None => Ok(None),
-            };
+            let Known::Row(entry) = known else { return Ok(None) };
+            let Some(content) = &entry.content else { return Ok(None) };
+            self.note_use(key, place);
+            return live(content.version, &content.record());
         }
         let place = place.copied().unwrap_or_else(|| self.place(key));
         let found = self.shard(place.route.shard).read_row(key, &place, live)?;

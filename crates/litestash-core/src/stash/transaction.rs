@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// How often a transaction begins anew because other processes create shards under its hands.
 const ATTEMPTS_MAX: u32 = 64;
 
+/// How often a transaction begins anew after room was made on a full disk.
+const FULL_DISK_TRIES: u32 = 3;
+
 /// How long a handle that only reads waits at most until transactions are finished.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -47,13 +50,11 @@ fn bit(shard: ShardId) -> Mask {
 
 /// How far an attempt came.
 enum Attempt {
-    Done(TransactionOutcome),
-    /// These shards have to be created for it.
-    Creates(Mask),
-    /// These shards have to be marked for it.
-    Marks(Mask),
-    /// A shard that was missing has appeared.
-    Again,
+    /// And these shards were written.
+    Done(TransactionOutcome, Mask),
+    /// Everything has to be done again, after these shards were created and marked for it. None of either if a
+    /// shard that was missing has appeared.
+    Again { creates: Mask, marks: Mask },
 }
 
 impl LiteStash {
@@ -115,16 +116,36 @@ fn is_refused(action: &Action, outcome: &Outcome) -> bool {
 
 impl Inner {
     fn transact(&self, level: Durability, ops: &[Op]) -> Result<TransactionOutcome> {
+        // Dropped after the locks of all the shards: subscribers are woken when they are free.
+        let _waker = self.hub.waker();
         let places: Vec<_> = ops.iter().map(|op| self.place(op.key.as_ref())).collect();
-        let mut created = 0;
+        let Some(first) = places.first().map(|place| self.shard(place.route.shard)) else {
+            return Ok(TransactionOutcome::Committed(Vec::new()));
+        };
+        let since_us = first.begin_bounds();
+        let (mut created, mut full) = (0, 0);
         for _ in 0..ATTEMPTS_MAX {
-            match self.attempt(level, ops, &places, created)? {
-                Attempt::Done(outcome) => return Ok(outcome),
-                Attempt::Creates(shards) => created |= shards,
-                Attempt::Marks(shards) => ShardId::all()
-                    .filter(|shard| shards & bit(*shard) != 0)
-                    .try_for_each(|shard| self.shard(shard).mark_journal())?,
-                Attempt::Again => {}
+            let attempt = match self.attempt(level, ops, &places, created) {
+                Err(error) if full < FULL_DISK_TRIES && first.has_made_room(error.kind()) => {
+                    full += 1;
+                    continue;
+                }
+                other => other?,
+            };
+            match attempt {
+                Attempt::Done(outcome, written) => {
+                    self.shards()
+                        .filter(|shard| written & bit(shard.id()) != 0)
+                        .for_each(|shard| shard.keep_bounds_of(since_us));
+                    return Ok(outcome);
+                }
+                // How often it is done is in the contract (14), for each time draws nonces.
+                Attempt::Again { creates, marks } => {
+                    created |= creates;
+                    ShardId::all()
+                        .filter(|shard| marks & bit(*shard) != 0)
+                        .try_for_each(|shard| self.shard(shard).mark_journal())?;
+                }
             }
         }
         Err(Error::new(ErrorKind::Busy, "new shards kept appearing"))
@@ -146,14 +167,23 @@ impl Inner {
         let moment = self.moment();
         let mut outcomes = Vec::with_capacity(ops.len());
         for (index, (op, place)) in ops.iter().zip(places).enumerate() {
-            let part = parts.iter_mut().find(|part| part.shard() == place.route.shard);
-            let Some(part) = part else {
+            let mut beside = 0;
+            let mut own = None;
+            for part in &mut parts {
+                if part.shard() == place.route.shard {
+                    own = Some(part);
+                } else {
+                    beside += part.rows_added();
+                }
+            }
+            let Some(part) = own else {
                 return Err(Error::new(ErrorKind::Internal, "an operation has no shard"));
             };
-            let done = part.write(|txn| op::execute(txn, place, op.key.as_ref(), &op.action, &moment));
+            let done =
+                part.write(beside, |txn| op::execute(txn, place, op.key.as_ref(), &op.action, &moment));
             let outcome = done.map_err(|error| at(index, error))?;
             if is_refused(&op.action, &outcome) {
-                return Ok(Attempt::Done(TransactionOutcome::Refused { index }));
+                return Ok(Attempt::Done(TransactionOutcome::Refused { index }, 0));
             }
             outcomes.push(outcome);
         }
@@ -170,24 +200,23 @@ impl Inner {
             }
             written.push((part, has_written));
         }
-        if appeared || missing != 0 {
-            return Ok(if missing != 0 { Attempt::Creates(missing) } else { Attempt::Again });
-        }
         let count = written.iter().filter(|(_, written)| *written).count();
         let journalled =
             self.settings.directory.is_some() && (count > 1 || count == 1 && level != shard_level);
-        if journalled && unmarked != 0 {
-            return Ok(Attempt::Marks(unmarked));
+        let marks = if journalled { unmarked } else { 0 };
+        if appeared || missing != 0 || marks != 0 {
+            return Ok(Attempt::Again { creates: missing, marks });
         }
         // Those that were only read stay locked until the others are committed.
         let (mut writes, reads): (Vec<_>, Vec<_>) = written.into_iter().partition(|(_, written)| *written);
+        let written = writes.iter().fold(0, |mask, (part, _)| mask | bit(part.shard()));
         if journalled {
             self.commit_together(&mut writes)?;
         } else {
             writes.drain(..).try_for_each(|(part, _)| part.commit())?;
         }
         drop(reads);
-        Ok(Attempt::Done(TransactionOutcome::Committed(outcomes)))
+        Ok(Attempt::Done(TransactionOutcome::Committed(outcomes), written))
     }
 
     fn commit_together(&self, writes: &mut Vec<(Part<'_>, bool)>) -> Result<()> {

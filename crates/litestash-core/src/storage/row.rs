@@ -322,6 +322,13 @@ impl<'a> WriteTxn<'a> {
         Self { database, record: Vec::new(), shard, effects, room }
     }
 
+    /// Says how many rows the same transaction has added in other shards.
+    pub(super) fn set_rows_beside(&mut self, rows: i64) {
+        if let Some(room) = &mut self.room {
+            room.set_rows_beside(rows);
+        }
+    }
+
     /// How the stash's keys and records are stored.
     #[inline]
     pub(crate) fn format(&self) -> &'a Format {

@@ -1,6 +1,6 @@
 //! Dropping buckets that other threads and processes use, and being killed at it.
 
-use litestash_core::{ErrorKind, LiteStash};
+use litestash_core::{ErrorKind, LiteStash, Op, SetOptions};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -204,4 +204,24 @@ fn a_root_with_the_mark_is_refused() {
     let connection = rusqlite::Connection::open(dir.path().join("shard-0.db")).unwrap();
     connection.execute("INSERT INTO meta (name, value) VALUES ('dropped', 1)", []).unwrap();
     crate::support::check_kind(stash.set(&key, &2), ErrorKind::NotAStash);
+}
+
+#[test]
+fn a_read_does_not_bring_back_a_bucket_in_which_there_were_transactions() {
+    let dir = tempfile::tempdir().unwrap();
+    let stash = LiteStash::open(dir.path()).unwrap();
+    let bucket = stash.bucket("b").unwrap();
+    let sets: Vec<_> = (0..40).map(|key| Op::set(key, &key, SetOptions::default()).unwrap()).collect();
+    for round in 0..3 {
+        bucket.transaction(&sets).unwrap();
+        assert!(stash.drop_bucket("b").unwrap(), "{round}");
+        for key in 0..40 {
+            assert_eq!(bucket.get(key).unwrap(), None);
+            assert!(!bucket.exists(key).unwrap());
+        }
+        assert_eq!(bucket.get_many(0..40).unwrap(), vec![None; 40]);
+        assert!(bucket.is_empty().unwrap());
+        assert_eq!(stash.buckets().unwrap(), [""; 0]);
+        assert!(!stash.drop_bucket("b").unwrap());
+    }
 }

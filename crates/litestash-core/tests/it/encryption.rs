@@ -26,9 +26,10 @@ fn stash() -> (TempDir, LiteStash) {
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let file = |entry: std::io::Result<std::fs::DirEntry>| {
         let entry = entry.unwrap();
-        (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
+        let content = entry.path().is_file().then(|| std::fs::read(entry.path()).unwrap());
+        Some((entry.file_name().into_string().unwrap(), content?))
     };
-    dir.read_dir().unwrap().map(file).collect()
+    dir.read_dir().unwrap().filter_map(file).collect()
 }
 
 fn rows(stash: &LiteStash) -> usize {
@@ -273,6 +274,121 @@ fn moved_files_and_rows_are_refused() {
     }
     assert!(scanned.iter().filter(|row| row.is_err()).count() > 2);
     assert!(!stash.verify().unwrap().is_sound());
+}
+
+/// A row as it stands in a file.
+#[derive(Clone)]
+struct Raw {
+    shard: usize,
+    slot: usize,
+    hash: Vec<u8>,
+    key: Vec<u8>,
+    record: Vec<u8>,
+    time: (i64, i64),
+}
+
+impl Raw {
+    fn all(dir: &Path) -> Vec<Self> {
+        let mut rows = Vec::new();
+        for (shard, slot) in (0..16).flat_map(|shard| (0..4).map(move |slot| (shard, slot))) {
+            let file = rusqlite(dir, &format!("shard-{shard:x}.db"));
+            let sql = format!("SELECT key_hash, key, value, timestamp, microsecond FROM slot_{slot}");
+            let mut statement = file.prepare(&sql).unwrap();
+            let row = |row: &rusqlite::Row<'_>| {
+                let (hash, key, record) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(Self { shard, slot, hash, key, record, time: (row.get(3)?, row.get(4)?) })
+            };
+            rows.extend(statement.query_map([], row).unwrap().map(Result::unwrap));
+        }
+        rows
+    }
+
+    /// Puts it into its place, over what is there, with a checksum that fits.
+    fn put(&self, dir: &Path) {
+        let (seconds, micros) = self.time;
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&self.hash);
+        crc.update(&seconds.to_be_bytes());
+        crc.update(&u32::try_from(micros).unwrap().to_be_bytes());
+        crc.update(&self.record[..1]);
+        crc.update(&self.record[5..]);
+        let record = [&self.record[..1], &crc.finalize().to_be_bytes(), &self.record[5..]].concat();
+        let sql = format!("INSERT OR REPLACE INTO slot_{} VALUES (?, ?, ?, ?, ?)", self.slot);
+        rusqlite(dir, &format!("shard-{:x}.db", self.shard))
+            .execute(&sql, (&self.hash, &self.key, record, seconds, micros))
+            .unwrap();
+    }
+}
+
+/// Only the encryption can tell here: checksums, times and tables are made to fit.
+#[test]
+fn what_was_moved_never_opens() {
+    const KEYS: i64 = 400;
+    let (dir, stash) = stash();
+    let (other_dir, other) = self::stash();
+    let bucket = stash.bucket("b").unwrap();
+    let ttl = SetOptions::ttl(Duration::from_secs(1_000_000));
+    for key in 0..KEYS {
+        stash.set_with(key, &key, ttl).unwrap();
+        bucket.set_with(key, &(key + 1000), ttl).unwrap();
+        other.set_with(key, &(key + 2000), ttl).unwrap();
+    }
+    stash.close().unwrap();
+    other.close().unwrap();
+    let before = files(dir.path());
+    let rows = Raw::all(dir.path());
+    let of_bucket = &Raw::all(&dir.path().join("buckets/b"))[0];
+    let of_other = &Raw::all(other_dir.path())[0];
+    let row = &rows[0];
+    let beside = rows.iter().find(|other| other.slot == row.slot && other.hash != row.hash).unwrap();
+    assert_eq!(beside.shard, row.shard);
+    // What was changed, and how many keys and how many rows of a listing are refused.
+    let later = (row.time.0 + 1, row.time.1);
+    let mut longer = row.record.clone();
+    longer[5 + 7] ^= 1;
+    let as_it_was = |other: &Raw| Raw { record: other.record.clone(), time: other.time, ..row.clone() };
+    let moves = [
+        ("nothing", row.clone(), [0, 0]),
+        ("the record of another row", as_it_was(beside), [1, 1]),
+        ("the key of another row", Raw { key: beside.key.clone(), ..row.clone() }, [0, 1]),
+        ("to another table", Raw { slot: (row.slot + 1) % 4, ..row.clone() }, [0, 1]),
+        ("to another shard", Raw { shard: (row.shard + 1) % 16, ..row.clone() }, [0, 1]),
+        ("to another time", Raw { time: later, ..row.clone() }, [1, 1]),
+        ("another deadline", Raw { record: longer, ..row.clone() }, [1, 1]),
+        ("the record of a row of a bucket", as_it_was(of_bucket), [1, 1]),
+        ("a row of a bucket", Raw { shard: row.shard, slot: row.slot, ..of_bucket.clone() }, [0, 1]),
+        ("the record of a row of another stash", as_it_was(of_other), [1, 1]),
+        ("a row of another stash", Raw { shard: row.shard, slot: row.slot, ..of_other.clone() }, [0, 1]),
+    ];
+    for (what, moved, expected) in moves {
+        moved.put(dir.path());
+        let stash = options().open(dir.path()).unwrap();
+        let mut refused = [0, 0];
+        for key in 0..KEYS {
+            match stash.get_as::<i64>(key) {
+                Ok(value) => assert_eq!(value, Some(key), "{what}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Corrupt, "{what}");
+                    refused[0] += 1;
+                }
+            }
+        }
+        for item in stash.items(ScanOptions::default()) {
+            match item {
+                Ok((key, value)) => assert_eq!(Some(key), value.as_int().map(Key::from), "{what}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Corrupt, "{what}");
+                    refused[1] += 1;
+                }
+            }
+        }
+        assert_eq!(refused, expected, "{what}");
+        assert_eq!(stash.verify().unwrap().is_sound(), expected == [0, 0], "{what}");
+        stash.close().unwrap();
+        for (name, content) in &before {
+            std::fs::write(dir.path().join(name), content).unwrap();
+        }
+    }
 }
 
 /// One process makes the stash, another one reads and writes it at the same time.

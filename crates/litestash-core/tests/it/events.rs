@@ -356,3 +356,61 @@ fn a_read_only_stash_tells_of_reads_only() {
     reader.get("a").unwrap();
     assert_eq!(kinds(&events), [(EventKind::Access, Some("a".into()))]);
 }
+
+#[test]
+fn a_transaction_over_several_shards_wakes_who_waits() {
+    let (_dir, stash) = stash();
+    let events = stash.subscribe(Filter::new()).unwrap();
+    let (ready, waits) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        ready.send(()).unwrap();
+        (0..20).map(|_| events.recv_timeout(LONG).map(|event| event.kind)).collect::<Vec<_>>()
+    });
+    waits.recv().unwrap();
+    let sets = |from: i64| {
+        let sets = (from..from + 10).map(|key| Op::set(key, &key, SetOptions::default()).unwrap());
+        stash.transaction(&sets.collect::<Vec<_>>()).unwrap();
+    };
+    let began = std::time::Instant::now();
+    sets(0);
+    // Nothing else is written: only the transactions themselves can wake the reader.
+    wait_until("the reader waits again", LONG, || began.elapsed() > Duration::from_millis(50));
+    sets(10);
+    assert_eq!(reader.join().unwrap(), [Some(EventKind::Set); 20]);
+    assert!(began.elapsed() < LONG / 2, "an event was found by the time-out only");
+}
+
+#[test]
+fn a_bucket_that_is_dropped_is_told_as_cleared_between_old_rows_and_new_ones() {
+    let (dir, stash) = stash();
+    let keys = keys_of_one_shard(3);
+    let other = LiteStash::open(dir.path()).unwrap();
+    let memory = LiteStash::memory().unwrap();
+    for (stash, by_other) in [(&stash, false), (&stash, true), (&memory, false)] {
+        let bucket = stash.bucket("b").unwrap();
+        bucket.set(&keys[0], &1).unwrap();
+        // Another shard, which nothing is heard of but that it is gone.
+        bucket.set("elsewhere", &1).unwrap();
+        let events = bucket.subscribe(Filter::new()).unwrap();
+        let of_one = bucket.subscribe(Filter::new().key(keys[1].as_str())).unwrap();
+        bucket.set(&keys[1], &1).unwrap();
+        let drops = if by_other { &other } else { stash };
+        assert!(drops.drop_bucket("b").unwrap());
+        bucket.set(&keys[1], &2).unwrap();
+        let shard = bucket.shard_of(&keys[1]).unwrap();
+        let told = waiting(&events);
+        let here = |event: &&Event| usize::from(event.shard) == shard;
+        let of_shard: Vec<_> = told.iter().filter(here).map(|event| event.kind).collect();
+        assert_eq!(of_shard, [EventKind::Set, EventKind::Clear, EventKind::Set]);
+        assert!(told.iter().all(|event| event.bucket.as_deref() == Some("b") && event.missed == 0));
+        if !by_other {
+            let elsewhere: Vec<_> =
+                told.iter().filter(|event| !here(event)).map(|event| event.kind).collect();
+            assert_eq!(elsewhere, [EventKind::Clear]);
+        }
+        let kinds: Vec<_> =
+            kinds(&of_one).into_iter().map(|(kind, _)| kind).filter(|kind| *kind == EventKind::Set).collect();
+        assert_eq!(kinds.len(), 2);
+        assert!(stash.drop_bucket("b").unwrap());
+    }
+}

@@ -2,8 +2,8 @@
 
 use crate::support::{Dice, NOW_US, Stored, again, check_kind, keys_of_one_shard};
 use litestash_core::{
-    Condition, Deadline, Durability, ErrorKind, Eviction, FixedClock, Key, Limits, LiteStash, Op, Options,
-    ProblemKind, ScanOptions, SetOptions, repair,
+    BucketOptions, Condition, Deadline, Durability, ErrorKind, Eviction, FixedClock, Key, Limits, LiteStash,
+    Op, Options, ProblemKind, ScanOptions, SetOptions, repair,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -263,6 +263,98 @@ fn ten_rows_are_the_ten_used_last() {
         }
         assert!(stash.stats().unwrap().limits.evicted_rows > 100);
     }
+}
+
+#[test]
+fn a_transaction_over_many_shards_keeps_the_limit_of_rows() {
+    let sets = |keys: std::ops::Range<i64>| -> Vec<Op> {
+        keys.map(|key| Op::set(key, &key, SetOptions::default()).unwrap()).collect()
+    };
+    for memory in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |limits: Limits, name: &str| {
+            let options = Options::new().limits(limits).background(false);
+            if memory { options.memory().unwrap() } else { options.open(dir.path().join(name)).unwrap() }
+        };
+        let stash = at(rows(20, Eviction::None), "none");
+        check_kind(stash.transaction(&sets(0..21)), ErrorKind::LimitReached);
+        assert!(stash.is_empty().unwrap());
+        assert!(stash.transaction(&sets(0..20)).unwrap().committed().is_some());
+        check_kind(stash.transaction(&sets(19..21)), ErrorKind::LimitReached);
+        // What goes first makes room, in whatever shards the two are.
+        for key in 100..120 {
+            let mut moves = vec![Op::delete(key - 100).unwrap()];
+            moves.extend(sets(key..key + 1));
+            assert!(stash.transaction(&moves).unwrap().committed().is_some(), "{key}");
+            moves.rotate_left(1);
+            moves[0] = Op::set(key + 1000, &key, SetOptions::default()).unwrap();
+            check_kind(stash.transaction(&moves), ErrorKind::LimitReached);
+        }
+        assert_eq!(stored(&stash), (100..120).collect());
+        check_counters(&stash);
+        let stash = at(rows(20, Eviction::LeastRecentlyStored), "stored");
+        for from in [0, 30, 60] {
+            stash.transaction(&sets(from..from + 30)).unwrap();
+            assert_eq!(stored(&stash).len(), 20);
+        }
+        check_counters(&stash);
+    }
+}
+
+/// A stash and a bucket of it, with a limit each, against two maps, through reopening and a clock that is set.
+#[test]
+fn the_longest_stored_goes_whatever_the_clock_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = FixedClock::new(NOW_US);
+    let options =
+        Options::new().clock(clock.clone()).background(false).limits(rows(12, Eviction::LeastRecentlyStored));
+    let in_bucket = BucketOptions::new().limits(rows(5, Eviction::LeastRecentlyStored));
+    let mut root = options.clone().open(dir.path()).unwrap();
+    let mut models = [BTreeMap::new(), BTreeMap::new()];
+    let (mut dice, mut set_back) = (Dice(11), false);
+    for step in 0..2000 {
+        let place = dice.below(2) as usize;
+        let stash = match place {
+            0 => root.clone(),
+            _ => root.bucket_with("b", in_bucket.clone()).unwrap(),
+        };
+        let (model, key) = (&mut models[place], dice.below(30).cast_signed());
+        match dice.below(20) {
+            0..12 => {
+                clock.advance(1);
+                model.insert(key, stash.set(key, &step).unwrap().micros());
+                if model.len() > [12, 5][place] {
+                    let found = stored(&stash);
+                    let gone: Vec<_> = model.keys().filter(|key| !found.contains(key)).copied().collect();
+                    let oldest = model.values().copied().min();
+                    let gone: Vec<_> = gone.iter().map(|key| model.remove(key)).collect();
+                    // Rows that seem older than those known to be the oldest are found a little later.
+                    assert_eq!((gone.len(), set_back || gone == [oldest]), (1, true), "step {step}");
+                }
+            }
+            12..15 => assert_eq!(stash.delete(key).unwrap(), model.remove(&key).is_some()),
+            15..17 => assert_eq!(stash.get(key).unwrap().is_some(), model.contains_key(&key)),
+            17 => {
+                let by_us =
+                    [90_000_000, 40, -90_000_000, -3][dice.below(if step < 1000 { 2 } else { 4 }) as usize];
+                set_back |= by_us < 0;
+                clock.set_by(by_us);
+            }
+            18 if dice.below(3) == 0 => {
+                root.close().unwrap();
+                root = options.clone().open(dir.path()).unwrap();
+                continue;
+            }
+            _ if place == 1 && dice.below(40) == 0 => {
+                root.drop_bucket("b").unwrap();
+                model.clear();
+            }
+            _ => {}
+        }
+        assert_eq!(stored(&stash), model.keys().copied().collect(), "step {step}");
+    }
+    check_counters(&root);
+    check_counters(&root.bucket_with("b", in_bucket).unwrap());
 }
 
 #[test]

@@ -459,3 +459,33 @@ fn a_forked_child_hears_nothing_and_ends_well() {
 fn kinds_of(events: &Subscription) -> usize {
     std::iter::from_fn(|| events.try_recv()).count()
 }
+
+#[test]
+fn a_watcher_hears_that_a_bucket_was_dropped_and_of_the_one_made_anew() {
+    let (dir, stash) = stash();
+    let other = LiteStash::open(dir.path()).unwrap();
+    let keys = keys_of_one_shard(2);
+    let bucket = stash.bucket("b").unwrap();
+    let events = bucket.subscribe(Filter::new().all_processes()).unwrap();
+    let writes = other.bucket("b").unwrap();
+    writes.set(&keys[0], &1).unwrap();
+    assert_eq!(heard(&events).iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Set]);
+    assert!(other.drop_bucket("b").unwrap());
+    let after_drop = heard(&events);
+    assert_eq!(after_drop.len(), 16);
+    assert!(after_drop.iter().all(|event| event.kind == EventKind::Clear && event.missed == 1));
+    // Who only watches does not bring it back.
+    assert_eq!(stash.buckets().unwrap(), [""; 0]);
+    // What is written before the watcher has asked for it is a gap; everything after that is told.
+    writes.set(&keys[0], &2).unwrap();
+    let file = || plain(&dir.path().join("buckets/b"), &format!("{:x}", bucket.shard_of(&keys[0]).unwrap()));
+    wait_until("the new shard is watched", LONG, || mark(&file()).is_some());
+    writes.set(&keys[1], &3).unwrap();
+    let anew = heard(&events);
+    let last = anew.last().unwrap();
+    assert_eq!(
+        (last.kind, &last.key, last.origin),
+        (EventKind::Set, &Some(Key::from(keys[1].as_str())), Origin::Other)
+    );
+    assert!(anew.iter().map(|event| event.missed).sum::<u64>() <= 1 && (last.missed == 1 || anew.len() == 2));
+}

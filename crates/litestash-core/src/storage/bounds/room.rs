@@ -26,6 +26,8 @@ pub(crate) struct Room<'a> {
     shard: ShardId,
     /// Rows and pages of the other shards, asked for once.
     rows_elsewhere: Option<u64>,
+    /// Rows that this transaction has added in other shards, less those it removed there.
+    rows_beside: i64,
     pages_elsewhere: Option<u64>,
     /// Rows that the transaction evicted.
     pub(in crate::storage) evicted: u64,
@@ -33,7 +35,12 @@ pub(crate) struct Room<'a> {
 
 impl<'a> Room<'a> {
     pub(in crate::storage) fn new(bounds: &'a Bounds, shard: ShardId) -> Self {
-        Self { bounds, shard, rows_elsewhere: None, pages_elsewhere: None, evicted: 0 }
+        Self { bounds, shard, rows_elsewhere: None, rows_beside: 0, pages_elsewhere: None, evicted: 0 }
+    }
+
+    /// Says what the same transaction does in other shards, which nobody can see there yet.
+    pub(in crate::storage) fn set_rows_beside(&mut self, rows: i64) {
+        self.rows_beside = rows;
     }
 
     fn rows_elsewhere(&mut self) -> Result<u64> {
@@ -63,7 +70,7 @@ impl WriteTxn<'_> {
         bounds.check_size(bytes)?;
         if let Some(max) = bounds.limits.rows {
             let own = self.effects.marks.counters.map_or(0, |counters| counters.rows.max(0).unsigned_abs());
-            let rows = own + room.rows_elsewhere()?;
+            let rows = (own + room.rows_elsewhere()?).saturating_add_signed(room.rows_beside);
             if rows >= max {
                 self.make_room_for_one(row, rows - max + 1)?;
             }

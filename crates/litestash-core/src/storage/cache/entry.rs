@@ -14,6 +14,15 @@ pub(crate) struct Entry {
     pub(crate) content: Option<Content>,
 }
 
+/// What is known of a key. That it is missing takes no share in its entry: that would cost the reader two atomic
+/// operations for nothing.
+pub(crate) enum Known {
+    /// There is a row: the entry has a content.
+    Row(Arc<Entry>),
+    /// There is none.
+    Missing,
+}
+
 /// A row, its checksum and its canonical form checked.
 pub(crate) struct Content {
     pub(crate) version: Version,

@@ -18,12 +18,12 @@ use hashbrown::DefaultHashBuilder;
 use publication::Publication;
 use segment::{PINNED, Segment};
 use serde::Serialize;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
-pub(crate) use entry::{Content, Entry};
+pub(crate) use entry::{Content, Entry, Known};
 
 /// Parts with a lock each.
 const SEGMENTS: usize = 32;
@@ -211,9 +211,18 @@ impl ReadCache {
         self.detach(views);
     }
 
+    /// Of the bytes alone: keys of different types may share a hash, and what `Hash` adds to tell them apart is a
+    /// good part of a hit.
     #[inline]
     fn hash(&self, group: Group, key: KeyRef<'_>) -> u64 {
-        self.hasher.hash_one(key).wrapping_add(group.0)
+        let mut hasher = self.hasher.build_hasher();
+        match key {
+            KeyRef::Text(text) => hasher.write(text.as_bytes()),
+            KeyRef::Bytes(bytes) => hasher.write(bytes),
+            KeyRef::Int(int) => hasher.write_i64(int),
+            KeyRef::Float(float) => hasher.write_u64(float.get().to_bits()),
+        }
+        hasher.finish().wrapping_add(group.0)
     }
 
     fn hash_of(&self, entry: &Entry) -> u64 {
@@ -227,18 +236,18 @@ impl ReadCache {
 
     /// The newest state of a key, if it is known; else a miss is counted.
     #[inline]
-    pub(crate) fn get(&self, group: Group, key: KeyRef<'_>) -> Option<Arc<Entry>> {
+    pub(crate) fn get(&self, group: Group, key: KeyRef<'_>) -> Option<Known> {
         self.look(group, key, 1)
     }
 
     /// [`ReadCache::get`] for who will not ask SQLite next: only a hit is counted.
     #[inline]
-    pub(crate) fn peek(&self, group: Group, key: KeyRef<'_>) -> Option<Arc<Entry>> {
+    pub(crate) fn peek(&self, group: Group, key: KeyRef<'_>) -> Option<Known> {
         self.look(group, key, 0)
     }
 
     #[inline]
-    fn look(&self, group: Group, key: KeyRef<'_>, misses: u64) -> Option<Arc<Entry>> {
+    fn look(&self, group: Group, key: KeyRef<'_>, misses: u64) -> Option<Known> {
         if !self.is_on() && self.pinned.load(Ordering::Acquire) == 0 {
             return None;
         }

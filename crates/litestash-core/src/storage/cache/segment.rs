@@ -1,7 +1,7 @@
 //! A part of the cache behind one lock: rows found by key, the least recently used given up first.
 
 use super::Group;
-use super::entry::Entry;
+use super::entry::{Entry, Known};
 use crate::contract::key::KeyRef;
 use hashbrown::HashTable;
 use std::sync::Arc;
@@ -54,6 +54,7 @@ impl Segment {
         }
     }
 
+    #[inline]
     fn index_of(&self, hash: u64, group: Group, key: KeyRef<'_>) -> Option<usize> {
         let same = |&index: &usize| {
             self.slots[index].as_ref().is_some_and(|slot| slot.hash == hash && slot.entry.is_of(group, key))
@@ -71,21 +72,25 @@ impl Segment {
         self.slots[self.place_of(hash, entry)?].as_ref().map(|slot| slot.epoch)
     }
 
-    /// Calls `is_valid` with the epoch and the shard of a key's row, and returns the row if it agrees. Who
+    /// Calls `is_valid` with the epoch and the entry of a key, and returns what is known if it agrees. Who
     /// goes on to ask SQLite counts the miss.
+    #[inline]
     pub(super) fn hit(
         &mut self,
         hash: u64,
         group: Group,
         key: KeyRef<'_>,
         is_valid: impl FnOnce(u64, &Entry) -> bool,
-    ) -> Option<Arc<Entry>> {
+    ) -> Option<Known> {
         let index = self.index_of(hash, group, key);
         match index.and_then(|index| self.slots[index].as_mut()) {
             Some(slot) if slot.epoch == PINNED || is_valid(slot.epoch, &slot.entry) => {
                 slot.used = true;
                 self.hits += 1;
-                Some(Arc::clone(&slot.entry))
+                Some(match slot.entry.content {
+                    Some(_) => Known::Row(Arc::clone(&slot.entry)),
+                    None => Known::Missing,
+                })
             }
             _ => None,
         }

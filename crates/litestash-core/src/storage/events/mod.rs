@@ -238,6 +238,11 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// Every row of a shard is gone.
+    pub(in crate::storage) fn cleared(origin: Origin) -> Self {
+        Self { kind: EventKind::Clear, key: None, version: None, origin }
+    }
+
     fn event(&self, shard: ShardId, bucket: Option<&Arc<str>>) -> Event {
         Event {
             kind: self.kind,

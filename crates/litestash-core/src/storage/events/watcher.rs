@@ -169,6 +169,14 @@ impl Watcher {
     }
 
     fn look_at(&self, shard: &Shard, seen: &mut Seen) -> Result<bool> {
+        if seen.until_us == 0 {
+            // Who only watches does not make a bucket anew that was dropped. What is written to the next one before
+            // it is watched is a gap.
+            if !shard.is_there()? {
+                return Ok(false);
+            }
+            seen.until_us = shard.watch(WATCH_US)?.1;
+        }
         let now_us = self.hub.clock.now_us();
         // Before the log is read: what is committed meanwhile changes it once more.
         let header = shard.header()?;
@@ -180,6 +188,13 @@ impl Watcher {
                     // The newest row is never deleted, so this is another log.
                     self.hub.missed(1);
                     seen.number = 0;
+                    if shard.watched_until()?.is_none() {
+                        // Another file, or none: the bucket was dropped.
+                        let cleared = Change::cleared(Origin::Other);
+                        self.hub.push(Scope::AllProcesses, shard.id(), &[cleared]);
+                        seen.until_us = 0;
+                        return Ok(true);
+                    }
                     continue;
                 }
                 told |= self.tell(shard, seen, &rows);

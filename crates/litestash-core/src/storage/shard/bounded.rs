@@ -108,6 +108,29 @@ impl Shard {
         self.with_locked(create, f)
     }
 
+    /// What comes before a transaction that may be one over several shards. Returns when it began, for
+    /// [`Shard::keep_bounds_of`].
+    pub(crate) fn begin_bounds(&self) -> i64 {
+        let Some(bounds) = self.bounds() else { return 0 };
+        if bounds.starts() {
+            self.start_bounds(bounds);
+        }
+        bounds.now_us()
+    }
+
+    /// What comes after its commit, for each shard that it wrote, without any lock.
+    pub(crate) fn keep_bounds_of(&self, since_us: i64) {
+        if let Some(bounds) = self.bounds() {
+            self.keep_bounds(bounds, since_us);
+        }
+    }
+
+    /// After an error of that kind, and without any lock: whether it is worth trying again, because there is room
+    /// on the disk now.
+    pub(crate) fn has_made_room(&self, kind: ErrorKind) -> bool {
+        self.bounds().is_some_and(|bounds| self.make_room_on_disk(bounds, kind))
+    }
+
     /// Counts the shards that are there and not counted yet, and takes the reserve.
     fn start_bounds(&self, bounds: &Bounds) {
         let Some(shards) = bounds.shards() else { return };

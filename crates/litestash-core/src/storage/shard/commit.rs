@@ -320,6 +320,7 @@ impl Shard {
                 ));
             }
             let guarded = self.give_up_files();
+            self.tell_dropped();
             *open = self.open_writer_file(true)?.ok_or_else(not_created)?;
             drop(guarded);
             elsewhere = true;

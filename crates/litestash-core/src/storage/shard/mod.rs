@@ -23,8 +23,8 @@ use super::connect::{Wanted, connect};
 use super::connection::{self, Access};
 use super::database::Database;
 use super::descriptors::{self, Counted, Descriptors};
-use super::directory::Directory;
-use super::events::Hub;
+use super::directory::{Directory, exists};
+use super::events::{Change, Hub, Origin};
 use super::expiring::Expiring;
 use super::journal::Journal;
 use super::pending::Pending;
@@ -428,6 +428,7 @@ impl Shard {
 
     /// Drops every connection, so that the next operation opens the files that are there then.
     fn reopen_later(&self) {
+        let _waker = self.hub.waker();
         self.let_go(&mut self.writer.lock());
     }
 
@@ -436,8 +437,29 @@ impl Shard {
         let guarded = self.give_up_files();
         if let Writer::Open(_) = writer {
             *writer = Writer::Idle;
+            self.tell_dropped();
         }
         drop(guarded);
+    }
+
+    /// Tells subscribers that the rows of a bucket's files are gone, of which no transaction of this handle tells.
+    /// For the holder of the writer's lock when the connection to them is left: so it comes between what was written
+    /// to them and what is written to those that are there next.
+    fn tell_dropped(&self) {
+        if self.is_in_bucket() && self.hub.wants_changes() {
+            self.hub.committed(self.id, &[Change::cleared(Origin::Local)]);
+        }
+    }
+
+    /// Has the shard open, if it is there, so that its being dropped is told.
+    pub(crate) fn open_to_tell(&self) -> Result<()> {
+        let mut writer = self.writer_lock()?;
+        self.open_writer(&mut writer, false).map(drop)
+    }
+
+    /// Whether somebody has written it at some time and it was not dropped since.
+    pub(in crate::storage) fn is_there(&self) -> Result<bool> {
+        self.path.as_deref().map_or_else(|| Ok(self.is_written()), exists)
     }
 
     /// Drops what the shard has of its files but for the connection that writes: the next one to be opened

@@ -1,7 +1,7 @@
 //! A shard's part in a transaction over several shards: begun here, committed or rolled back together.
 
 use super::commit::{Begun, must_reopen};
-use super::{OpenWriter, Shard, Transaction, Writer};
+use super::{Counters, OpenWriter, Shard, Transaction, Writer};
 use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::connection::{self, Durability};
@@ -78,11 +78,23 @@ impl Part<'_> {
         self.shard.id
     }
 
-    /// Writes with `f`. After an error the part must not be committed.
-    pub(crate) fn write<T>(&mut self, f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>) -> Result<T> {
+    /// Rows that were added, less those that were removed. Zero where nobody counts.
+    pub(crate) fn rows_added(&self) -> i64 {
+        let rows = |counters: Option<Counters>| counters.map_or(0, |counters| counters.rows);
+        rows(self.effects.marks.counters) - rows(self.begun.marks.counters)
+    }
+
+    /// Writes with `f`; the transaction's other parts have added `rows_beside`. After an error the part must not be
+    /// committed.
+    pub(crate) fn write<T>(
+        &mut self,
+        rows_beside: i64,
+        f: impl FnOnce(&mut WriteTxn<'_>) -> Result<T>,
+    ) -> Result<T> {
         let database = &mut self.open.writer()?.database;
         let effects = std::mem::take(&mut self.effects);
         let mut txn = self.shard.txn(database, effects);
+        txn.set_rows_beside(rows_beside);
         let result = f(&mut txn);
         self.effects = txn.into_effects();
         result
@@ -124,7 +136,7 @@ impl Part<'_> {
 
     /// Notes that the shard has, with this commit, the journal's transaction of that number.
     pub(crate) fn set_applied(&mut self, id: i64) -> Result<()> {
-        self.write(|txn| txn.set_applied(id))
+        self.write(0, |txn| txn.set_applied(id))
     }
 
     /// Commits.

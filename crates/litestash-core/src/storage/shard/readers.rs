@@ -227,6 +227,7 @@ impl Shard {
 
     /// Drops the connections to a bucket that was dropped, unless another has done so.
     fn leave_dropped(&self, generation: u64) {
+        let _waker = self.hub.waker();
         let mut writer = self.writer.lock();
         if self.readers.lock().generation == generation {
             self.let_go(&mut writer);

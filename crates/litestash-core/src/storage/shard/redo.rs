@@ -77,6 +77,10 @@ impl Shard {
     /// Does what the journal has for the shard. A handle that only reads answers whether there is something.
     #[cold]
     pub(crate) fn finish(&self) -> Result<()> {
+        if self.is_in_bucket() {
+            // What the journal of a bucket that was dropped has is not for the one that is there now.
+            self.journal.leave_if_replaced(&self.cache);
+        }
         if !self.has_unfinished()? {
             return Ok(());
         }
@@ -101,8 +105,14 @@ impl Shard {
 
     /// Asks everybody to look into the journal before they write this shard, which is created if it is missing.
     pub(crate) fn mark_journal(&self) -> Result<()> {
+        // Whether the transaction's rows fit is for the transaction to say. A bucket's directory comes with its first
+        // shard, and the journal after it.
+        self.with_locked(true, |_, _| Ok(()))?;
         self.open_journal(true)?;
-        self.write(Durability::Normal, |txn| txn.mark_journal())
+        let marked = self.with_locked(true, |shard, open| {
+            shard.transact(open, Durability::Normal, &[], |txn| txn.mark_journal())
+        });
+        marked.map(drop)
     }
 
     /// The last transaction of the journal that the shard has.

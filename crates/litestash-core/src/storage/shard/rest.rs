@@ -4,6 +4,7 @@
 //! can have few of their shards open at a time.
 
 use super::{Shard, Writer};
+use crate::storage::events::{Change, Origin};
 use std::time::Duration;
 
 /// A shard that was not used for one to two of these is closed.
@@ -93,12 +94,15 @@ impl Shard {
 
     /// Ends what shards in memory hold, all at once. Returns whether there was anything.
     pub(crate) fn forget_memory<'a>(shards: impl Iterator<Item = &'a Self>) -> bool {
-        let mut writers: Vec<_> = shards.map(|shard| shard.writer.lock()).collect();
+        let mut writers: Vec<_> = shards.map(|shard| (shard, shard.writer.lock())).collect();
         let mut was_there = false;
-        for writer in &mut writers {
+        for (shard, writer) in &mut writers {
             if let Writer::Open(_) = **writer {
                 **writer = Writer::Idle;
                 was_there = true;
+                if shard.hub.wants_changes() {
+                    shard.hub.committed(shard.id, &[Change::cleared(Origin::Local)]);
+                }
             }
         }
         was_there

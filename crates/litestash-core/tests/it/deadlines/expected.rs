@@ -1,7 +1,7 @@
 //! What must come out of the steps of the model tests, by a map and plain rules.
 
 use super::world::{DEFAULT_TTL_US, JUMP_US, Step, Work};
-use crate::support::NOW_US;
+use crate::support::{NOW_US, Stored};
 use litestash_core::{Condition, Deadline, Expiry, Key, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,13 +20,26 @@ struct Note {
     at_us: i64,
 }
 
+/// The stash itself, or its bucket.
+#[derive(Default)]
+struct Place {
+    rows: BTreeMap<Key, Row>,
+    hints: BTreeSet<(i64, Key)>,
+    notes: BTreeMap<Key, Note>,
+    /// Whether anything was ever stored.
+    is_there: bool,
+}
+
 /// What must come out.
 pub(super) struct Model {
     now: i64,
     boot: i64,
-    rows: BTreeMap<Key, Row>,
-    hints: BTreeSet<(i64, Key)>,
-    notes: BTreeMap<Key, Note>,
+    is_encrypted: bool,
+    places: [Place; 2],
+    /// Which of them the step is about: 1 is the bucket.
+    at: usize,
+    /// What subscribers to the stash itself hear of a step.
+    told: Vec<String>,
     /// Both clocks when a sweep last looked.
     seen: (i64, i64),
     postponed_until: Option<i64>,
@@ -34,16 +47,47 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(stored: Stored) -> Self {
         Self {
             now: NOW_US,
             boot: 0,
-            rows: BTreeMap::new(),
-            hints: BTreeSet::new(),
-            notes: BTreeMap::new(),
+            is_encrypted: matches!(stored, Stored::Encrypted | Stored::CompressedAndEncrypted),
+            places: Default::default(),
+            at: 0,
+            told: Vec::new(),
             seen: (NOW_US, 0),
             postponed_until: None,
             relaxed: i64::MIN,
+        }
+    }
+
+    fn place(&self) -> &Place {
+        &self.places[self.at]
+    }
+
+    fn place_mut(&mut self) -> &mut Place {
+        &mut self.places[self.at]
+    }
+
+    /// Those rows are of the bucket.
+    pub(super) fn bucket_rows(&mut self) -> BTreeMap<Key, (Value, i64, Expiry)> {
+        self.at = 1;
+        let rows = self.rows();
+        self.at = 0;
+        rows
+    }
+
+    /// What subscribers hear of the last step, in any order; of several shards that were cleared once.
+    pub(super) fn take_told(&mut self) -> Vec<String> {
+        let mut told = std::mem::take(&mut self.told);
+        told.sort_unstable();
+        told.dedup_by(|a, b| a == b && a == "clear");
+        told
+    }
+
+    fn tell(&mut self, event: impl FnOnce() -> String) {
+        if self.at == 0 {
+            self.told.push(event());
         }
     }
 
@@ -52,13 +96,13 @@ impl Model {
     }
 
     pub(super) fn rows(&self) -> BTreeMap<Key, (Value, i64, Expiry)> {
-        let live = self.rows.iter().filter(|(_, row)| !self.expired(row));
+        let live = self.place().rows.iter().filter(|(_, row)| !self.expired(row));
         live.map(|(key, row)| (key.clone(), (row.value.clone(), row.version, row.expiry))).collect()
     }
 
     /// The process is lost with all that was only in its memory.
     pub(super) fn crash(&mut self) {
-        self.notes.clear();
+        self.places.iter_mut().for_each(|place| place.notes.clear());
         self.boot = 0;
         self.opened();
     }
@@ -72,7 +116,7 @@ impl Model {
     }
 
     fn live(&self, key: &Key) -> Option<Row> {
-        self.rows.get(key).filter(|row| !self.expired(row)).cloned()
+        self.place().rows.get(key).filter(|row| !self.expired(row)).cloned()
     }
 
     fn expiry(&self, deadline: Option<Deadline>) -> Expiry {
@@ -99,9 +143,12 @@ impl Model {
     }
 
     fn put_at(&mut self, key: &Key, value: Value, expiry: Expiry, now: i64) -> i64 {
-        let version = self.rows.get(key).map_or(now, |old| now.max(old.version + 1));
-        self.hints.extend(expiry.expires_at.map(|deadline| (deadline, key.clone())));
-        self.rows.insert(key.clone(), Row { value, version, expiry });
+        let place = self.place_mut();
+        let version = place.rows.get(key).map_or(now, |old| now.max(old.version + 1));
+        place.hints.extend(expiry.expires_at.map(|deadline| (deadline, key.clone())));
+        place.rows.insert(key.clone(), Row { value, version, expiry });
+        place.is_there = true;
+        self.tell(|| format!("set {key:?} {version}"));
         version
     }
 
@@ -110,10 +157,19 @@ impl Model {
     }
 
     fn redate(&mut self, key: &Key, expiry: Expiry) {
-        self.hints.extend(expiry.expires_at.map(|deadline| (deadline, key.clone())));
-        if let Some(row) = self.rows.get_mut(key) {
+        self.place_mut().hints.extend(expiry.expires_at.map(|deadline| (deadline, key.clone())));
+        if let Some(row) = self.place_mut().rows.get_mut(key) {
             row.expiry = expiry;
         }
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Row> {
+        let old = self.live(key);
+        if self.place_mut().rows.remove(key).is_some() {
+            let kind = if old.is_some() { "delete" } else { "expire" };
+            self.tell(|| format!("{kind} {key:?}"));
+        }
+        old
     }
 
     fn get(&mut self, key: &Key) -> Option<Value> {
@@ -124,7 +180,7 @@ impl Model {
             let eighth = idle.div_ceil(8) as i64;
             if self.now - set_at >= eighth {
                 let at_us = self.now;
-                let note = self.notes.entry(key.clone()).or_insert(Note {
+                let note = self.place_mut().notes.entry(key.clone()).or_insert(Note {
                     version: row.version,
                     expiry: row.expiry,
                     at_us,
@@ -139,13 +195,44 @@ impl Model {
     }
 
     fn write_notes(&mut self) {
-        for (key, note) in std::mem::take(&mut self.notes) {
+        for (key, note) in std::mem::take(&mut self.place_mut().notes) {
             if let Some(row) = self.live(&key)
                 && (row.version, row.expiry) == (note.version, note.expiry)
             {
                 self.redate(&key, Self::renewed(row.expiry, note.at_us));
             }
         }
+    }
+
+    /// Of the bucket alone if that is where the step is done.
+    fn write_notes_of_all(&mut self) {
+        self.write_notes();
+        if self.at == 0 {
+            self.at = 1;
+            self.write_notes();
+            self.at = 0;
+        }
+    }
+
+    /// All of it, or nothing but the uses, which are no part of it.
+    fn transaction(&mut self, works: &[(Key, Work)]) -> String {
+        let (rows, hints) = (self.place().rows.clone(), self.place().hints.clone());
+        let (is_there, told) = (self.place().is_there, self.told.len());
+        for (index, (key, work)) in works.iter().enumerate() {
+            let answer = self.work(key, work);
+            let is_refused = match work {
+                Work::Set(_, options) => options.condition != Condition::Always && answer == "None",
+                Work::CompareAndSet(..) => answer == "false",
+                _ => false,
+            };
+            if is_refused || answer == "TypeMismatch" {
+                let place = self.place_mut();
+                (place.rows, place.hints, place.is_there) = (rows, hints, is_there);
+                self.told.truncate(told);
+                return if is_refused { format!("refused {index}") } else { answer };
+            }
+        }
+        format!("committed {}", works.len())
     }
 
     fn sweep(&mut self) -> (u64, u64, bool) {
@@ -160,10 +247,14 @@ impl Model {
         if self.postponed_until.is_some() {
             return (0, 0, true);
         }
-        let (rows, hints, now) = (self.rows.len(), self.hints.len(), self.now);
-        self.hints.retain(|(deadline, _)| *deadline > now);
-        self.rows.retain(|_, row| row.expiry.expires_at.is_none_or(|deadline| deadline > now));
-        ((rows - self.rows.len()) as u64, (hints - self.hints.len()) as u64, false)
+        let (rows, hints, now) = (self.place().rows.len(), self.place().hints.len(), self.now);
+        self.place_mut().hints.retain(|(deadline, _)| *deadline > now);
+        let is_over = |row: &Row| row.expiry.expires_at.is_some_and(|deadline| deadline <= now);
+        let over = self.place_mut().rows.extract_if(.., |_, row| is_over(row)).collect::<Vec<_>>();
+        for (key, _) in over {
+            self.tell(|| format!("expire {key:?}"));
+        }
+        ((rows - self.place().rows.len()) as u64, (hints - self.place().hints.len()) as u64, false)
     }
 
     fn add(&mut self, key: &Key, by: Value) -> Result<Value, &'static str> {
@@ -201,13 +292,11 @@ impl Model {
                 format!("{:?}", holds.then(|| self.put(key, Value::from(*value), expiry)))
             }
             Work::Delete => {
-                let old = self.live(key);
-                self.rows.remove(key);
+                let old = self.remove(key);
                 format!("{:?}", old.is_some())
             }
             Work::Take => {
-                let old = self.live(key);
-                self.rows.remove(key);
+                let old = self.remove(key);
                 format!("{:?}", old.map(|row| row.value))
             }
             Work::Increment(by) => match self.add(key, Value::from(*by)) {
@@ -264,17 +353,27 @@ impl Model {
                 format!("{:?}", items.iter().map(|(key, value)| put(key, *value)).collect::<Vec<_>>())
             }
             Step::DeleteMany(keys) => {
-                let mut delete = |key| {
-                    let old = self.live(key);
-                    self.rows.remove(key);
-                    old.is_some()
-                };
-                format!("{:?}", keys.iter().map(&mut delete).collect::<Vec<_>>())
+                format!("{:?}", keys.iter().map(|key| self.remove(key).is_some()).collect::<Vec<_>>())
             }
             Step::Apply(works) => {
                 let answers = works.iter().map(|(key, work)| self.work(key, work));
                 format!("{}", answers.filter(|answer| answer != "TypeMismatch").count())
             }
+            Step::Transaction(works) => self.transaction(works),
+            Step::Bucket(step) => {
+                self.at = 1;
+                let answer = self.step(step);
+                self.at = 0;
+                answer
+            }
+            Step::DropBucket => {
+                let dropped = std::mem::take(&mut self.places[1]);
+                // Uses that were noted meet no row any more.
+                self.places[1].notes = dropped.notes;
+                dropped.is_there.to_string()
+            }
+            Step::Buckets => (if self.places[1].is_there { r#"["b"]"# } else { "[]" }).to_owned(),
+            Step::Rotate => (if self.is_encrypted { "true" } else { "InvalidArgument" }).to_owned(),
             Step::GetOrSet(key, value) => {
                 let found = self.get(key).unwrap_or_else(|| {
                     self.put(key, Value::from(*value), self.expiry(None));
@@ -286,7 +385,7 @@ impl Model {
                 self.relaxed = self.now.max(self.relaxed.saturating_add(1));
                 let (expiry, relaxed) = (self.expiry(*deadline), self.relaxed);
                 self.put_at(key, Value::from(*value), expiry, relaxed);
-                self.write_notes();
+                self.write_notes_of_all();
                 format!("{relaxed:?}")
             }
             Step::List => {
@@ -302,12 +401,15 @@ impl Model {
                 rows.len().to_string()
             }
             Step::Clear => {
-                self.rows.clear();
-                self.hints.clear();
+                if !self.place().rows.is_empty() {
+                    self.tell(|| "clear".to_owned());
+                }
+                self.place_mut().rows.clear();
+                self.place_mut().hints.clear();
                 "()".to_owned()
             }
             Step::Sync => {
-                self.write_notes();
+                self.write_notes_of_all();
                 "()".to_owned()
             }
             Step::Sweep => format!("{:?}", self.sweep()),
@@ -322,7 +424,10 @@ impl Model {
                     .filter(|(key, (_, version, _))| begins(key) && *version < before)
                     .map(|(key, _)| key)
                     .collect();
-                old.iter().for_each(|key| drop(self.rows.remove(key)));
+                for key in &old {
+                    self.place_mut().rows.remove(*key);
+                    self.tell(|| format!("expire {key:?}"));
+                }
                 old.len().to_string()
             }
             Step::Pass(us) => {
@@ -335,7 +440,7 @@ impl Model {
                 String::new()
             }
             Step::Reopen => {
-                self.write_notes();
+                self.write_notes_of_all();
                 self.opened();
                 String::new()
             }

@@ -1,5 +1,5 @@
-//! Every operation against a map, under a clock that runs, jumps forward and jumps back, with sweeps, orderly
-//! reopening and crashes in between.
+//! Every operation against a map, of a stash and of its bucket, with the events of each, under a clock that runs,
+//! jumps forward and jumps back, with sweeps, orderly reopening and crashes in between.
 
 use super::expected::Model;
 use super::world::{Step, World, steps};
@@ -27,13 +27,15 @@ fn run(stored: Stored, steps: &[Step]) {
     // In memory where there is such a place: what is tested here is meaning, and syncs are most of the
     // time elsewhere.
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-    let mut model = Model::new();
+    let mut model = Model::new(stored);
     let mut world = World::open(dir.path(), stored, FixedClock::new(model.now_us()));
     for (number, step) in steps.iter().chain([&Step::List]).enumerate() {
         let expected = model.step(step);
         assert_eq!(world.perform(step), expected, "step {number}, {step:?}");
+        assert_eq!(world.take_told(), model.take_told(), "events of step {number}, {step:?}");
     }
     assert_eq!(world.rows(), model.rows());
+    assert_eq!(world.bucket_rows(), model.bucket_rows());
     assert_eq!(world.verify(), "sound");
 }
 
@@ -117,7 +119,7 @@ fn what_was_acknowledged_before_a_crash_is_there() {
     }
     for seeds in [0..CRASHES, CRASHES..CRASHES + ENCRYPTED_CRASHES] {
         let dir = tempfile::tempdir().unwrap();
-        let mut model = Model::new();
+        let mut model = Model::new(stored_of(seeds.start));
         for seed in seeds {
             lose(seed, dir.path(), &mut model);
         }
@@ -143,6 +145,7 @@ fn lose(seed: u64, dir: &Path, model: &mut Model) {
     model.crash();
     let world = World::open(dir, stored_of(seed), FixedClock::new(model.now_us()));
     assert_eq!(world.rows(), model.rows(), "seed {seed}");
+    assert_eq!(world.bucket_rows(), model.bucket_rows(), "seed {seed}");
     assert_eq!(world.verify(), "sound", "seed {seed}");
     world.close();
 }

@@ -3,8 +3,8 @@
 
 use crate::support::{NOW_US, Stored};
 use litestash_core::{
-    Action, Condition, Deadline, Durability, Error, Expiry, FixedClock, ImportOptions, Key, LiteStash, Op,
-    ScanOptions, SetOptions, Value,
+    Action, Condition, Deadline, Durability, Error, EventKind, Expiry, Filter, FixedClock, ImportOptions,
+    Key, LiteStash, Op, ScanOptions, SetOptions, Subscription, TransactionOutcome, Value,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -26,6 +26,7 @@ pub(super) enum Step {
     SetMany(Vec<(Key, i64)>),
     DeleteMany(Vec<Key>),
     Apply(Vec<(Key, Work)>),
+    Transaction(Vec<(Key, Work)>),
     GetOrSet(Key, i64),
     /// And then synced, after which it is like any other.
     Relaxed(Key, i64, Option<Deadline>),
@@ -39,6 +40,12 @@ pub(super) enum Step {
     Pass(i64),
     SetClock(i64),
     Reopen,
+    /// Any of the above but the last three, and `Relaxed`, in a bucket.
+    Bucket(Box<Step>),
+    DropBucket,
+    Buckets,
+    /// Another data key, for a stash that is encrypted.
+    Rotate,
 }
 
 /// What can be done with one key, alone and in a batch.
@@ -113,15 +120,14 @@ fn work() -> impl Strategy<Value = Work> {
 pub(super) fn steps(count: Range<usize>, orderly: bool) -> impl Strategy<Value = Vec<Step>> {
     let jump =
         prop_oneof![Just(JUMP_US + 1), Just(-JUMP_US - 1), Just(JUMP_US), -100..100i64, Just(3_600_000_000),];
-    let step = prop_oneof![
+    let single = prop_oneof![
         40 => (key(), work()).prop_map(|(key, work)| Step::One(key, work)),
         2 => proptest::collection::vec(key(), 0..5).prop_map(Step::GetMany),
         2 => proptest::collection::vec((key(), 0..4i64), 0..5).prop_map(Step::SetMany),
         1 => proptest::collection::vec(key(), 0..4).prop_map(Step::DeleteMany),
         4 => proptest::collection::vec((key(), work()), 0..6).prop_map(Step::Apply),
+        6 => proptest::collection::vec((key(), work()), 0..6).prop_map(Step::Transaction),
         2 => (key(), 0..4i64).prop_map(|(key, value)| Step::GetOrSet(key, value)),
-        3 => (key(), 0..4i64, proptest::option::of(deadline()))
-            .prop_map(|(key, value, deadline)| Step::Relaxed(key, value, deadline)),
         2 => Just(Step::List),
         1 => Just(Step::Exchange),
         1 => Just(Step::Clear),
@@ -129,6 +135,16 @@ pub(super) fn steps(count: Range<usize>, orderly: bool) -> impl Strategy<Value =
         5 => Just(Step::Sweep),
         2 => (0..100u64, proptest::option::of(Just("a".to_owned())))
             .prop_map(|(age, prefix)| Step::ExpireOlderThan(age, prefix)),
+    ]
+    .boxed();
+    let step = prop_oneof![
+        56 => single.clone(),
+        14 => single.prop_map(|step| Step::Bucket(Box::new(step))),
+        3 => (key(), 0..4i64, proptest::option::of(deadline()))
+            .prop_map(|(key, value, deadline)| Step::Relaxed(key, value, deadline)),
+        2 => Just(Step::DropBucket),
+        1 => Just(Step::Buckets),
+        1 => Just(Step::Rotate),
         14 => prop_oneof![4 => 1..60i64, 1 => -40..0i64, 1 => Just(JUMP_US)].prop_map(Step::Pass),
         2 => jump.prop_map(Step::SetClock),
         2 => Just(if orderly { Step::Reopen } else { Step::Sync }),
@@ -142,6 +158,7 @@ pub(super) struct World {
     stored: Stored,
     clock: FixedClock,
     stash: LiteStash,
+    events: Subscription,
 }
 
 fn text(result: Result<impl Debug, Error>) -> String {
@@ -155,7 +172,9 @@ impl World {
             .clock(clock.clone())
             .default_ttl(Some(Duration::from_micros(DEFAULT_TTL_US)))
             .background(false);
-        Self { dir: dir.to_owned(), stored, stash: options.open(dir).unwrap(), clock }
+        let stash = options.open(dir).unwrap();
+        let events = stash.subscribe(Filter::new()).unwrap();
+        Self { dir: dir.to_owned(), stored, stash, events, clock }
     }
 
     pub(super) fn close(self) {
@@ -163,7 +182,38 @@ impl World {
     }
 
     pub(super) fn perform(&mut self, step: &Step) -> String {
-        let stash = &self.stash;
+        match step {
+            Step::Bucket(step) => {
+                let bucket = self.stash.bucket("b").unwrap();
+                self.perform_in(&bucket, step)
+            }
+            Step::Reopen => {
+                self.stash.close().unwrap();
+                *self = Self::open(&self.dir, self.stored, self.clock.clone());
+                String::new()
+            }
+            _ => self.perform_in(&self.stash.clone(), step),
+        }
+    }
+
+    /// What subscribers heard of the last step, in any order; of several shards that were cleared once.
+    pub(super) fn take_told(&mut self) -> Vec<String> {
+        let told = std::iter::from_fn(|| self.events.try_recv()).map(|event| {
+            assert_eq!(event.missed, 0);
+            let (kind, key) = (event.kind.name(), event.key);
+            match (event.kind, key) {
+                (EventKind::Clear, _) => kind.to_owned(),
+                (EventKind::Set, Some(key)) => format!("{kind} {key:?} {}", event.version.unwrap().micros()),
+                (_, key) => format!("{kind} {:?}", key.unwrap()),
+            }
+        });
+        let mut told: Vec<_> = told.collect();
+        told.sort_unstable();
+        told.dedup_by(|a, b| a == b && a == "clear");
+        told
+    }
+
+    fn perform_in(&self, stash: &LiteStash, step: &Step) -> String {
         match step {
             Step::One(key, work) => perform(stash, key, work),
             Step::GetMany(keys) => text(stash.get_many(keys)),
@@ -180,6 +230,18 @@ impl World {
                 let kinds = outcomes.map(|outcome| outcome.map_err(|error| error.kind()));
                 format!("{}", kinds.filter(Result::is_ok).count())
             }
+            Step::Transaction(works) => {
+                let ops: Vec<_> =
+                    works.iter().map(|(key, work)| Op::new(key, action(work)).unwrap()).collect();
+                match stash.transaction(&ops) {
+                    Ok(TransactionOutcome::Committed(outcomes)) => format!("committed {}", outcomes.len()),
+                    Ok(TransactionOutcome::Refused { index }) => format!("refused {index}"),
+                    Err(error) => format!("{:?}", error.kind()),
+                }
+            }
+            Step::DropBucket => text(stash.drop_bucket("b")),
+            Step::Buckets => text(stash.buckets()),
+            Step::Rotate => text(stash.rotate_key(|_| true).map(|report| report.finished)),
             Step::GetOrSet(key, value) => {
                 text(stash.get_or_set::<Value, Error>(key, SetOptions::default(), || Ok(Value::from(*value))))
             }
@@ -217,29 +279,34 @@ impl World {
                 self.clock.set_by(*us);
                 String::new()
             }
-            Step::Reopen => {
-                stash.close().unwrap();
-                *self = Self::open(&self.dir, self.stored, self.clock.clone());
-                String::new()
-            }
+            Step::Bucket(_) | Step::Reopen => unreachable!("done by `perform`"),
         }
     }
 
     /// Everything that is there.
     pub(super) fn rows(&self) -> BTreeMap<Key, (Value, i64, Expiry)> {
-        let keys = self.stash.keys(ScanOptions::default()).map(Result::unwrap);
-        keys.map(|key| {
-            let entry = self.stash.entry(&key).unwrap().unwrap();
-            let expiry = Expiry { expires_at: entry.expires_at, idle_us: entry.idle_us };
-            (key, (entry.value().unwrap(), entry.version.micros(), expiry))
-        })
-        .collect()
+        rows_of(&self.stash)
+    }
+
+    /// And in the bucket.
+    pub(super) fn bucket_rows(&self) -> BTreeMap<Key, (Value, i64, Expiry)> {
+        rows_of(&self.stash.bucket("b").unwrap())
     }
 
     pub(super) fn verify(&self) -> String {
         let report = self.stash.verify().unwrap();
         if report.is_sound() { "sound".to_owned() } else { format!("{:?}", report.problems) }
     }
+}
+
+fn rows_of(stash: &LiteStash) -> BTreeMap<Key, (Value, i64, Expiry)> {
+    let keys = stash.keys(ScanOptions::default()).map(Result::unwrap);
+    keys.map(|key| {
+        let entry = stash.entry(&key).unwrap().unwrap();
+        let expiry = Expiry { expires_at: entry.expires_at, idle_us: entry.idle_us };
+        (key, (entry.value().unwrap(), entry.version.micros(), expiry))
+    })
+    .collect()
 }
 
 fn encode(value: i64) -> Vec<u8> {
