@@ -53,13 +53,17 @@ defmodule Mix.Tasks.Compile.LitestashNative do
     release? = Mix.env() in [:prod, :bench]
 
     features =
-      if Mix.env() == :test, do: ["--features", "litestash-elixir/testing,litestash-engine/conformance"]
+      case Mix.env() do
+        :test -> ["--features", "litestash-elixir/testing,litestash-engine/conformance"]
+        :bench -> ["--features", "litestash-elixir/measure"]
+        _ -> []
+      end
 
-    profile = if release?, do: ["--release"]
+    profile = if release?, do: ["--release"], else: []
 
     arguments =
       ["build", "--quiet", "--locked", "-p", "litestash-elixir", "-p", "litestash-engine"] ++
-        (features || []) ++ (profile || [])
+        features ++ profile
 
     case System.cmd("cargo", arguments, cd: root, stderr_to_stdout: true, into: IO.stream()) do
       {_, 0} ->

@@ -1,6 +1,6 @@
 //! The Elixir binding: its tests in both modes, and its runner of the conformance suite.
 
-use crate::{process, setup};
+use crate::{process, setup, swift};
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
@@ -62,6 +62,29 @@ pub(crate) fn test(require_all: bool) -> Result<()> {
     for mode in [Mode::Nif, Mode::Port] {
         println!("mix test, mode {}", mode.name());
         process::run(mix(mode).args(["test", "--warnings-as-errors"]))?;
+    }
+    test_newer(require_all)
+}
+
+/// The packages of a newer Debian that run the tests, and what those call.
+const NEWER: &[&str] = &["elixir", "python3", "procps"];
+
+/// Runs the tests once more with what a newer Debian has of Erlang and Elixir, and the programs that were built here.
+fn test_newer(require_all: bool) -> Result<()> {
+    if setup::is_skipped("a newer Elixir", swift::problem(), require_all)? {
+        return Ok(());
+    }
+    let target = std::path::absolute(process::target())?;
+    let script = r#"cd "$1" && elixir --version && exec mix test --warnings-as-errors"#;
+    let folder = std::path::absolute(FOLDER)?.display().to_string();
+    let command = ["sh", "-c", script, "sh", &folder].map(str::to_owned);
+    for mode in [Mode::Nif, Mode::Port] {
+        println!("mix test with a newer Elixir, mode {}", mode.name());
+        let mut mix = swift::beside(NEWER, "usr/bin/mix", &command)?;
+        mix.env("MIX_ENV", "test").env("MIX_BUILD_PATH", target.join("elixir-newer"));
+        mix.env("LITESTASH_NATIVE_DIR", target.join("debug"));
+        environment(&mut mix, mode);
+        process::run(&mut mix)?;
     }
     Ok(())
 }

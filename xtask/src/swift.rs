@@ -182,3 +182,20 @@ fn quietly(command: &mut Command) -> Result<()> {
     }
     Ok(())
 }
+
+/// A command in that Debian, with other packages of it besides; it has them once it has the program `probe`. For those
+/// who want something newer than what runs here.
+pub(crate) fn beside(packages: &[&str], probe: &str, command: &[String]) -> Result<Command> {
+    make_root()?;
+    if !root().join(probe).exists() {
+        let apt = |arguments: &[&str]| {
+            let mut apt = Command::new("chroot");
+            apt.arg(root()).args(["apt-get", "-qq"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+            quietly(&mut apt)
+        };
+        apt(&["update"])?;
+        apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())?;
+        apt(&["clean"])?;
+    }
+    inside(command)
+}

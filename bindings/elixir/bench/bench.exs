@@ -66,6 +66,53 @@ defmodule Bench do
     line("engine: set", core_set, "")
     line("engine: get", core_get, "")
     together(nif, short?)
+    heartbeat(nif, Path.join(dir, "nif"), if(short?, do: 0.1, else: 2.0))
+  end
+
+  # Ticks of 5 ms that a process misses while another one holds every shard and a hundred processes want to write.
+  defp heartbeat(stash, dir, seconds) do
+    calm = missed_while(fn -> Process.sleep(round(seconds * 1000)) end)
+
+    program = """
+    import sqlite3, sys, time
+    held = [sqlite3.connect(path, isolation_level=None) for path in sys.argv[2:]]
+    for one in held: one.execute("BEGIN IMMEDIATE")
+    print("held", flush=True)
+    time.sleep(float(sys.argv[1]))
+    """
+
+    arguments = ["-c", program, to_string(seconds) | Path.wildcard(Path.join(dir, "shard-*.db"))]
+    python = System.find_executable("python3")
+
+    held =
+      missed_while(fn ->
+        port = Port.open({:spawn_executable, python}, [:binary, :exit_status, args: arguments])
+        receive do: ({^port, {:data, "held" <> _}} -> :ok)
+
+        1..100
+        |> Enum.map(&Task.async(fn -> :ok = LiteStash.set(stash, "held:#{&1}", @value) end))
+        |> Task.await_many(:infinity)
+      end)
+
+    IO.puts("ticks of 5 ms missed in #{seconds} s: #{calm} in quiet, #{held} while every shard is held")
+  end
+
+  defp missed_while(f) do
+    parent = self()
+    heart = spawn_link(fn -> beat(System.monotonic_time(:microsecond), 0, parent) end)
+    f.()
+    send(heart, :stop)
+    receive do: ({:missed, missed} -> missed)
+  end
+
+  defp beat(last, missed, parent) do
+    receive do
+      :stop -> send(parent, {:missed, missed})
+    after
+      5 ->
+        now = System.monotonic_time(:microsecond)
+        beat(now, missed + div(now - last, 5000) - 1, parent)
+    end
   end
 
   defp together(stash, short?) do

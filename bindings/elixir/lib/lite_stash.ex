@@ -36,10 +36,12 @@ defmodule LiteStash do
   (native time units) and the metadata `:stash`, `:operation` and `:result` (`:ok`, `:miss` or `{:error, kind}`).
   """
 
-  alias LiteStash.{Batch, Call, Entry, Error, Options, Scan, Server}
+  alias LiteStash.{Batch, Call, Compute, Entry, Error, Options, Scan, Server, Value}
 
+  # `place` is how requests name the bucket: as a term, and encoded.
   @enforce_keys [:server]
-  defstruct [:server, :bucket]
+  @derive {Inspect, only: [:server, :bucket]}
+  defstruct [:server, :bucket, :place]
 
   @typedoc "A stash or a bucket of it."
   @type t :: GenServer.server() | %__MODULE__{}
@@ -67,6 +69,23 @@ defmodule LiteStash do
   @type set_option ::
           deadline() | {:keep_ttl, boolean()} | {:if, :absent | :present | {:version, integer()}}
 
+  @typedoc "How a missing value is computed; see `get_or_set/4`."
+  @type compute_option ::
+          deadline()
+          | {:across_processes, boolean()}
+          | {:lease, duration()}
+          | {:stale_while_revalidate, duration() | nil}
+
+  @typedoc "What a bucket has of its own; see `bucket/3`."
+  @type bucket_option ::
+          {:durability, :relaxed | :normal | :full}
+          | {:value_bytes_max, pos_integer()}
+          | {:cache, boolean()}
+          | {:default_ttl, duration() | :infinity}
+          | {:max_bytes, pos_integer()}
+          | {:max_rows, pos_integer()}
+          | {:eviction, atom()}
+
   @typedoc "An operation of `batch/2` and `transaction/2`."
   @type operation :: tuple()
 
@@ -75,7 +94,8 @@ defmodule LiteStash do
   @doc """
   Starts a stash, linked to the caller. It is closed when its process ends.
 
-    * `:data_dir` - the directory; required. It is created if it is missing
+    * `:data_dir` - the directory; required. It is created if it is missing. `:memory` stands for a stash without
+      files, which ends with its process (in the mode `:port`, with its engine)
     * `:name` - how to name it
     * `:mode` - `:nif` (default) or `:port`
     * `:engine` - in the mode `:port`, the program; by default the one of this package, then the one on the path
@@ -332,48 +352,29 @@ defmodule LiteStash do
   end
 
   @doc """
-  The value of a key; if it is missing, the function computes one that is stored with the options of `set/4`.
+  The value of a key; if it is missing, the function computes one that is stored.
 
-  However many processes of this virtual machine ask at once, one computes and the others wait for its value. If it
-  fails, its exception is its own, and those who waited get `:compute_failed`. If it is killed, one who waited computes.
-  A value that somebody else stored meanwhile is kept and returned.
+  However many processes ask at once, of this virtual machine and of others on the same directory, in whatever language,
+  one computes and the others wait for its value. If it fails, its exception is its own, those of this stash who waited
+  get `:compute_failed`, and another virtual machine that waits computes. If it is killed, one who waited computes; if its
+  virtual machine dies, another one does after the lease. A value that somebody else stored meanwhile is kept and
+  returned.
+
+    * `:ttl`, `:idle` or `:expires_at` - how long the value is kept, as in `set/4`
+    * `:across_processes` - whether virtual machines leave the computation to one of them; default `true`
+    * `:lease` - how long the others wait for one that died while it computed; default 5 s. It is renewed while the
+      computation runs
+    * `:stale_while_revalidate` - for how long after its `:ttl` a value is still returned at once, while one process
+      computes the next. Give the same in each call
 
       iex> {:ok, stash} = LiteStash.start_link(data_dir: LiteStash.Doctest.dir())
       iex> LiteStash.get_or_set(stash, "answer", fn -> 42 end, ttl: {1, :minute})
       {:ok, 42}
   """
-  @spec get_or_set(t(), key(), (() -> term()), [set_option()]) :: {:ok, term()} | failure()
+  @spec get_or_set(t(), key(), (() -> term()), [compute_option()]) :: {:ok, term()} | failure()
   def get_or_set(stash, key, compute, options \\ []) do
-    with :error <- fetch(stash, key) do
-      {server, bucket} = Call.target(stash)
-      name = {bucket, if(is_atom(key), do: Atom.to_string(key), else: key)}
-
-      case Server.begin_compute(server, name) do
-        :compute ->
-          compute(stash, key, compute, options, fn result -> Server.end_compute(server, name, result) end)
-
-        :computed ->
-          get_or_set(stash, key, compute, options)
-
-        error ->
-          error
-      end
-    end
-  end
-
-  defp compute(stash, key, compute, options, done) do
-    # Another process may have computed it between the look and the turn.
-    result =
-      with :error <- fetch(stash, key),
-           {:ok, _} <- add(stash, key, compute.(), options),
-           do: get(stash, key)
-
-    done.(if match?({:ok, _}, result), do: :ok, else: :failed)
-    result
-  catch
-    kind, reason ->
-      done.(:failed)
-      :erlang.raise(kind, reason, __STACKTRACE__)
+    with {:ok, members} <- Call.refusable(fn -> {:ok, Options.compute(options)} end),
+         do: Compute.run(stash, key, compute, members)
   end
 
   @doc """
@@ -426,11 +427,40 @@ defmodule LiteStash do
     end)
   end
 
-  @doc "A bucket: a stash of its own within the stash, made by the first write to it."
-  @spec bucket(t(), String.t()) :: %__MODULE__{}
-  def bucket(stash, name) when is_binary(name) do
+  @doc """
+  A bucket: a stash of its own within the stash, made by the first write to it.
+
+    * `:durability` - as `start_link/1` has it; default: the stash's
+    * `:value_bytes_max` - the longest value; default: the stash's
+    * `:cache` - whether its rows are kept in memory; default `true`
+    * `:default_ttl` - the time to live of rows that are made without a deadline, `:infinity` for none; default: the
+      stash's
+    * `:max_bytes`, `:max_rows`, `:eviction` - limits of its own, as `start_link/1` has them
+
+  The options are given to the engine with every request. All who use a bucket at the same time give the same, or none:
+  others are `:invalid_argument`. Raises `LiteStash.Error` for an option that there is not.
+
+      iex> {:ok, stash} = LiteStash.start_link(data_dir: :memory)
+      iex> sessions = LiteStash.bucket(stash, "sessions", default_ttl: {20, :minute}, max_rows: 10_000)
+      iex> LiteStash.set(sessions, "user:1001", "signed in")
+      :ok
+      iex> {:ok, left} = LiteStash.ttl(sessions, "user:1001")
+      iex> left > 0
+      true
+      iex> LiteStash.get(stash, "user:1001")
+      {:ok, nil}
+  """
+  @spec bucket(t(), String.t(), [bucket_option()]) :: %__MODULE__{}
+  def bucket(stash, name, options \\ []) when is_binary(name) do
     {server, _} = Call.target(stash)
-    %__MODULE__{server: server, bucket: name}
+
+    with {:ok, members} <- Call.refusable(fn -> {:ok, Options.bucket(options)} end),
+         term = if(members == %{}, do: name, else: [name, members]),
+         {:ok, encoded} <- Value.encode(term) do
+      %__MODULE__{server: server, bucket: name, place: {term, encoded}}
+    else
+      {:error, error} -> raise error
+    end
   end
 
   @doc "The names of all buckets."

@@ -244,5 +244,35 @@ defmodule LiteStash.OperationsTest do
     assert left in 3_500_000..3_600_000
   end
 
+  test "a bucket with options of its own", %{stash: stash} do
+    options = [default_ttl: {1, :hour}, max_rows: 3, eviction: :least_recently_stored, durability: :full]
+    bucket = LiteStash.bucket(stash, "small", options)
+    for n <- 1..10, do: :ok = LiteStash.set(bucket, n, n)
+    assert {:ok, rows} = LiteStash.len(bucket)
+    assert rows <= 3
+    assert LiteStash.get(bucket, 10) == {:ok, 10}
+    assert {:ok, left} = LiteStash.ttl(bucket, 10)
+    assert left in 3_500_000..3_600_000
+    # By its name alone it is the same bucket.
+    assert LiteStash.get(LiteStash.bucket(stash, "small"), 10) == {:ok, 10}
+    other = LiteStash.bucket(stash, "small", max_rows: 4)
+    assert {:error, %Error{kind: :invalid_argument}} = LiteStash.get(other, 10)
+    assert {:error, %Error{kind: :invalid_argument}} = LiteStash.set(other, 10, 1)
+    assert {:ok, reference} = LiteStash.subscribe(bucket)
+    assert LiteStash.delete(bucket, 10) == {:ok, true}
+    assert_receive {LiteStash, ^reference, %LiteStash.Event{kind: :delete, key: 10}}, 5000
+    forever = LiteStash.bucket(stash, "forever", default_ttl: :infinity, cache: false, value_bytes_max: 10)
+    :ok = LiteStash.set(forever, "k", 1)
+    assert LiteStash.ttl(forever, "k") == {:ok, :never}
+    assert {:error, %Error{kind: :too_large}} = LiteStash.set(forever, "k", String.duplicate("x", 20))
+
+    for options <- [[colour: :red], [durability: :most], [eviction: :all], [default_ttl: :never]] do
+      assert_raise Error, ~r/invalid_argument/, fn -> LiteStash.bucket(stash, "b", options) end
+    end
+
+    assert LiteStash.drop_bucket(stash, "small") == {:ok, true}
+    assert LiteStash.len(bucket) == {:ok, 0}
+  end
+
   defp nested(depth), do: Enum.reduce(2..depth, [], fn _, inner -> [inner] end)
 end

@@ -36,6 +36,27 @@ defmodule LiteStash.SupervisionTest do
     assert LiteStash.get(bucket, "k") == {:ok, 1}
   end
 
+  test "a stash in memory is there for as long as its process" do
+    start_supervised!({LiteStash, name: :fleeting, data_dir: :memory, mode: mode()})
+    :ok = LiteStash.set(:fleeting, "k", 1)
+    bucket = LiteStash.bucket(:fleeting, "b")
+    :ok = LiteStash.set(bucket, "k", 2)
+    assert LiteStash.get(:fleeting, "k") == {:ok, 1}
+    assert LiteStash.get(bucket, "k") == {:ok, 2}
+    assert LiteStash.get_or_set(:fleeting, "computed", fn -> 3 end) == {:ok, 3}
+    assert LiteStash.keys(:fleeting) |> Enum.sort() == ["computed", "k"]
+    old = Process.whereis(:fleeting)
+
+    # In the mode :port what ends it is the end of its engine: another one would have nothing of it.
+    if mode() == :port,
+      do: System.cmd("kill", ["-9", to_string(engine(:fleeting))]),
+      else: Process.exit(old, :kill)
+
+    eventually(fn ->
+      Process.whereis(:fleeting) not in [nil, old] and LiteStash.get(:fleeting, "k") == {:ok, nil}
+    end)
+  end
+
   test "after close every function answers closed, and the log is gone", %{dir: dir} do
     {:ok, stash} = LiteStash.start_link(data_dir: dir, mode: mode())
     :ok = LiteStash.set(stash, "k", 1)
@@ -51,8 +72,9 @@ defmodule LiteStash.SupervisionTest do
     # Whoever found the connection just before.
     assert {:error, %Error{kind: :closed}} = backend.get(connection, nil, "k")
     assert {:error, %Error{kind: :closed}} = backend.set(connection, nil, "k", 1)
-    assert {:error, %Error{kind: :closed}} = backend.call(connection, nil, "len", [])
-    assert {:error, %Error{kind: :closed}} = backend.call(connection, "b", "delete", ["k"])
+    assert {:error, %Error{kind: :closed}} = backend.call(connection, nil, "len", [], nil)
+    %{place: place} = LiteStash.bucket(stash, "b")
+    assert {:error, %Error{kind: :closed}} = backend.call(connection, place, "delete", ["k"], nil)
   end
 
   test "what cannot be opened is an error", %{dir: dir} do
@@ -62,6 +84,7 @@ defmodule LiteStash.SupervisionTest do
           {[mode: mode()], :invalid_argument},
           {[data_dir: dir, mode: :both], :invalid_argument},
           {[data_dir: dir, mode: mode(), colour: :red], :invalid_argument},
+          {[data_dir: :memory, mode: mode(), read_only: true], :invalid_argument},
           {[data_dir: dir, mode: mode(), durability: :most], :invalid_argument},
           {[data_dir: Path.join(dir, "missing"), mode: mode(), create: false], :no_stash}
         ] do

@@ -1,14 +1,14 @@
 //! The engine within another process: the requests and answers of `docs/ENGINE.md`, without pipes.
 
 use crate::answer::Answer;
+use crate::buckets::Buckets;
 use crate::frame::HEAD_BYTES;
 use crate::frames::Frames;
 use crate::outlet::Outlet;
-use crate::request::Request;
+use crate::request::{Bucket, Request};
 use crate::session::{Next, Session};
-use crate::single::Single;
-use litestash_core::{Error, ErrorKind, LiteStash, Result};
-use std::collections::HashMap;
+use crate::single::{Single, Telling};
+use litestash_core::{Error, ErrorKind, LiteStash, Op, Outcome, Result};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,9 +19,6 @@ const PAYLOAD_BYTES_MAX: usize = u32::MAX as usize;
 
 /// Bytes of answers that are held back while more requests wait.
 const HELD_BYTES_MAX: usize = 256 << 10;
-
-/// Handles of buckets that are kept.
-const BUCKETS_KEPT: usize = 1024;
 
 /// Where answers and events go.
 pub trait Sink: Send + 'static {
@@ -38,7 +35,7 @@ pub struct Embedded {
     /// The stash after a `reopen` of the suite.
     #[cfg(feature = "conformance")]
     reopened: Arc<RwLock<Option<LiteStash>>>,
-    buckets: RwLock<HashMap<String, LiteStash>>,
+    buckets: Arc<RwLock<Buckets>>,
     intake: Arc<Intake>,
 }
 
@@ -71,7 +68,7 @@ impl Embedded {
             stash,
             #[cfg(feature = "conformance")]
             reopened: Arc::default(),
-            buckets: RwLock::default(),
+            buckets: session.buckets(),
             intake: Arc::clone(&intake),
         };
         #[cfg(feature = "conformance")]
@@ -129,48 +126,83 @@ impl Embedded {
     }
 
     fn perform_request(&self, mut request: Request<'_>) -> Result<Answer> {
-        let single = Single::parse(request.operation, &mut request.arguments)?.ok_or_else(|| {
-            Error::new(ErrorKind::InvalidArgument, "only operations on one key are performed at once")
-        })?;
+        let single = Single::parse(request.operation, &mut request.arguments)?.ok_or_else(not_single)?;
         self.with_stash(request.bucket, |stash| Ok(single.perform(stash)))
     }
 
-    /// Calls `f` with the stash, or with its bucket of that name.
-    pub fn with_stash<T>(&self, bucket: Option<&str>, f: impl FnOnce(&LiteStash) -> Result<T>) -> Result<T> {
+    /// Calls `f` with the stash, or with that bucket of it.
+    pub fn with_stash<T>(
+        &self,
+        bucket: Option<Bucket<'_>>,
+        f: impl FnOnce(&LiteStash) -> Result<T>,
+    ) -> Result<T> {
         #[cfg(feature = "conformance")]
-        if let Some(stash) = &*self.reopened.read().unwrap_or_else(PoisonError::into_inner) {
-            return match bucket {
-                None => f(stash),
-                Some(name) => f(&stash.bucket(name)?),
-            };
+        let reopened = self.reopened.read().unwrap_or_else(PoisonError::into_inner).clone();
+        #[cfg(feature = "conformance")]
+        let stash = reopened.as_ref().unwrap_or(&self.stash);
+        #[cfg(not(feature = "conformance"))]
+        let stash = &self.stash;
+        let Some(bucket) = bucket else { return f(stash) };
+        match self.known_bucket(bucket) {
+            Some(bucket) => f(&bucket),
+            None => {
+                let opened =
+                    self.buckets.write().unwrap_or_else(PoisonError::into_inner).open(stash, bucket)?;
+                f(&opened)
+            }
         }
-        let Some(name) = bucket else { return f(&self.stash) };
-        let known = self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        let stash = match known {
-            Some(stash) => stash,
-            None => self.open_bucket(name)?,
-        };
-        f(&stash)
     }
 
     /// The handle of a bucket that is known already, for where nothing may wait.
-    pub fn known_bucket(&self, name: &str) -> Option<LiteStash> {
-        #[cfg(feature = "conformance")]
-        if self.reopened.read().unwrap_or_else(PoisonError::into_inner).is_some() {
-            return None;
-        }
-        self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    pub fn known_bucket(&self, bucket: Bucket<'_>) -> Option<LiteStash> {
+        self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(bucket)
     }
+}
 
-    fn open_bucket(&self, name: &str) -> Result<LiteStash> {
-        let stash = self.stash.bucket(name)?;
-        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= BUCKETS_KEPT {
-            buckets.clear();
-        }
-        buckets.insert(name.to_owned(), stash.clone());
-        Ok(stash)
+/// A request for an operation on one key that was taken apart where it was made, to be performed elsewhere.
+#[derive(Debug)]
+pub struct Taken<'a> {
+    /// The bucket that it is about, if it is not the stash itself.
+    pub bucket: Option<Bucket<'a>>,
+    /// What is to be done.
+    pub op: Op,
+    /// Makes the answer.
+    pub teller: Teller,
+}
+
+/// How the outcome of an operation is told.
+#[derive(Debug)]
+pub struct Teller {
+    id: u64,
+    telling: Telling,
+}
+
+/// Takes a request for an operation on one key apart; or the payload of the answer that says why not.
+pub fn take_apart(payload: &[u8]) -> std::result::Result<Taken<'_>, Vec<u8>> {
+    let refused = |id, error: Error| {
+        let mut frames = Frames::new(PAYLOAD_BYTES_MAX);
+        frames.push(id, &Answer::failed(&error));
+        self::payload(frames)
+    };
+    let mut request = Request::parse(payload).map_err(|found| refused(found.id, found.error))?;
+    let single = Single::parse(request.operation, &mut request.arguments)
+        .and_then(|single| single.ok_or_else(not_single))
+        .map_err(|error| refused(Some(request.id), error))?;
+    let (op, telling) = single.into_parts();
+    Ok(Taken { bucket: request.bucket, op, teller: Teller { id: request.id, telling } })
+}
+
+impl Teller {
+    /// The payload of the answer.
+    pub fn payload(self, outcome: Result<Outcome>) -> Vec<u8> {
+        let mut frames = Frames::new(PAYLOAD_BYTES_MAX);
+        frames.push(Some(self.id), &self.telling.answer(outcome));
+        payload(frames)
     }
+}
+
+fn not_single() -> Error {
+    Error::new(ErrorKind::InvalidArgument, "only operations on one key are performed at once")
 }
 
 impl Drop for Embedded {

@@ -8,6 +8,10 @@ mod answer;
 #[cfg(feature = "program")]
 mod args;
 #[cfg(feature = "program")]
+mod buckets;
+#[cfg(feature = "program")]
+mod computations;
+#[cfg(feature = "program")]
 pub mod embedded;
 mod events;
 pub mod frame;

@@ -15,11 +15,25 @@ pub struct Request<'a> {
     /// The client's number.
     pub id: Id,
     /// The bucket that it is about, if it is not the stash itself.
-    pub bucket: Option<&'a str>,
+    pub bucket: Option<Bucket<'a>>,
     /// The operation's name.
     pub operation: &'a str,
     /// The arguments.
     pub arguments: Arguments<'a>,
+}
+
+/// Which bucket a request is about, as the client wrote it: a name, or `[name, {options}]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bucket<'a>(pub &'a [u8]);
+
+impl<'a> Bucket<'a> {
+    /// The name, and the options that the bucket is opened with.
+    pub fn parse(self) -> Result<(&'a str, Members)> {
+        let Some((count, rest)) = array(self.0) else { return Ok((text(self.0)?, Members::default())) };
+        let mut parts = Arguments { rest, left: count };
+        let name = text(parts.required("the bucket's name")?)?;
+        Ok((name, parts.options()?))
+    }
 }
 
 /// What is wrong with a request, and its number as far as it could be read.
@@ -60,23 +74,31 @@ impl<'a> Request<'a> {
 }
 
 /// A name, or a bucket and a name.
-fn operation(value: &[u8]) -> Result<(Option<&str>, &str)> {
-    let text = |value| match scalar(value)? {
-        Scalar::Text(text) => Ok(text),
-        _ => Err(malformed(SHAPE)),
-    };
+fn operation(value: &[u8]) -> Result<(Option<Bucket<'_>>, &str)> {
     match array(value) {
         None => Ok((None, text(value)?)),
         Some((2, pair)) => {
-            let (bucket, name) = loose::split(pair)?;
-            Ok((Some(text(bucket)?), text(name)?))
+            let (name, operation) = loose::split(pair)?;
+            let bucket = Bucket(name);
+            // What it says of options is read when the bucket is opened.
+            if array(name).is_none() {
+                bucket.parse()?;
+            }
+            Ok((Some(bucket), text(operation)?))
         }
         Some(_) => Err(malformed(SHAPE)),
     }
 }
 
-const SHAPE: &str =
-    "a request is an array: a number from 0 on, the name of an operation or [bucket, name], its arguments";
+fn text(value: &[u8]) -> Result<&str> {
+    match scalar(value)? {
+        Scalar::Text(text) => Ok(text),
+        _ => Err(malformed(SHAPE)),
+    }
+}
+
+const SHAPE: &str = "a request is an array: a number from 0 on, the name of an operation or [bucket, name], its \
+     arguments; a bucket is a name or [name, options]";
 
 /// The arguments that were not taken yet.
 #[derive(Debug)]

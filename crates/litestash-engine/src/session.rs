@@ -2,9 +2,11 @@
 
 use crate::PROTOCOL;
 use crate::answer::Answer;
+use crate::buckets::Buckets;
+use crate::computations::Computations;
 use crate::frames::Frames;
 use crate::outlet::Outlet;
-use crate::request::{Arguments, Id, Request, malformed};
+use crate::request::{Arguments, Bucket, Id, Request, malformed};
 use crate::single::Single;
 use crate::subscriptions::Subscriptions;
 use crate::task;
@@ -13,17 +15,23 @@ use crate::whole::{self, PAGE_ROWS_MAX};
 use crate::{many, settings};
 use litestash_core::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, DEPTH_MAX, KEY_BYTES_MAX, VALUES_MAX};
 use litestash_core::{Error, ErrorKind, LiteStash, Map, Options, Result, Value};
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What this engine can do beside the operations of protocol 1. Names are added, never removed.
-const CAPABILITIES: &[&str] =
-    &["buckets", "compression", "encryption", "events", "limits", "sliding", "transactions"];
-
-/// Handles of buckets that are kept.
-const BUCKETS_KEPT: usize = 1024;
+const CAPABILITIES: &[&str] = &[
+    "bucket_options",
+    "buckets",
+    "compression",
+    "computations",
+    "encryption",
+    "events",
+    "limits",
+    "memory",
+    "sliding",
+    "transactions",
+];
 
 /// Bytes of keys and values that are handed over together.
 const RUN_BYTES_MAX: usize = 8 << 20;
@@ -42,7 +50,8 @@ pub(crate) struct Session {
     /// Where the stash is and how it is opened, if the command line said so.
     given: Option<(PathBuf, Options)>,
     stash: Option<LiteStash>,
-    buckets: HashMap<String, LiteStash>,
+    buckets: Arc<RwLock<Buckets>>,
+    computations: Computations,
     subscriptions: Subscriptions,
     tasks: Tasks,
     run: Run,
@@ -50,14 +59,14 @@ pub(crate) struct Session {
     clock: Option<litestash_core::FixedClock>,
     /// How the stash is opened again.
     #[cfg(feature = "conformance")]
-    opened: Option<(PathBuf, Options)>,
+    opened: Option<(Option<PathBuf>, Options)>,
 }
 
 /// Small operations that are performed together.
 #[derive(Default)]
 struct Run {
-    /// Of which bucket.
-    bucket: Option<String>,
+    /// Of which bucket, as the client calls it.
+    bucket: Option<Box<[u8]>>,
     ids: Vec<Id>,
     singles: Vec<Single>,
     bytes: usize,
@@ -74,7 +83,8 @@ impl Session {
             payload_bytes_max,
             given,
             stash: None,
-            buckets: HashMap::new(),
+            buckets: Arc::default(),
+            computations: Computations::default(),
             subscriptions: Subscriptions::default(),
             tasks: Tasks::default(),
             run: Run::default(),
@@ -111,9 +121,9 @@ impl Session {
         if self.stash.is_none() {
             return self.greet(id, operation, &mut arguments, frames);
         }
-        if self.run.bucket.as_deref() != bucket {
+        if self.run.bucket.as_deref() != bucket.map(|bucket| bucket.0) {
             self.settle(frames);
-            self.run.bucket = bucket.map(str::to_owned);
+            self.run.bucket = bucket.map(|bucket| bucket.0.into());
         }
         let stash = match self.target(bucket) {
             Ok(stash) => stash,
@@ -142,10 +152,10 @@ impl Session {
             }
         }
         self.settle(frames);
-        self.run.bucket = bucket.map(str::to_owned);
+        self.run.bucket = bucket.map(|bucket| bucket.0.into());
         if operation == "drop_bucket" {
             // Its handles would keep what they have open.
-            self.buckets.clear();
+            self.clear_buckets();
         }
         let answer = many::run(operation, &mut arguments, &stash)
             .or_else(|| whole::run(operation, &mut arguments, &stash))
@@ -179,44 +189,37 @@ impl Session {
             return;
         }
         let Run { bucket, ids, singles, .. } = std::mem::take(&mut self.run);
-        let stash = match self.target(bucket.as_deref()) {
+        let stash = match self.target(bucket.as_deref().map(Bucket)) {
             Ok(stash) => stash,
             Err(error) => {
                 ids.into_iter().for_each(|id| frames.push(Some(id), &Answer::failed(&error)));
                 return;
             }
         };
-        let (ops, tellings): (Vec<_>, Vec<_>) = singles.into_iter().map(Single::into_parts).unzip();
-        let applied = catch_unwind(AssertUnwindSafe(|| stash.apply(&ops)));
-        let applied = applied.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the batch panicked")));
-        match applied {
-            Ok(outcomes) => {
-                for ((id, telling), outcome) in ids.into_iter().zip(tellings).zip(outcomes) {
-                    frames.push(Some(id), &telling.answer(outcome));
-                }
-            }
-            Err(error) => {
-                for id in ids {
-                    frames.push(Some(id), &Answer::failed(&error));
-                }
-            }
+        for (id, answer) in ids.into_iter().zip(answers(&stash, singles)) {
+            frames.push(Some(id), &answer);
         }
     }
 
-    /// The stash, or its bucket of that name.
-    fn target(&mut self, bucket: Option<&str>) -> Result<LiteStash> {
+    /// The stash, or that bucket of it.
+    fn target(&self, bucket: Option<Bucket<'_>>) -> Result<LiteStash> {
         let stash =
             self.stash.as_ref().ok_or_else(|| Error::new(ErrorKind::Closed, "the stash is closed"))?;
-        let Some(name) = bucket else { return Ok(stash.clone()) };
-        if let Some(bucket) = self.buckets.get(name) {
-            return Ok(bucket.clone());
+        let Some(bucket) = bucket else { return Ok(stash.clone()) };
+        let known = self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(bucket);
+        match known {
+            Some(bucket) => Ok(bucket),
+            None => self.buckets.write().unwrap_or_else(PoisonError::into_inner).open(stash, bucket),
         }
-        let opened = stash.bucket(name)?;
-        if self.buckets.len() >= BUCKETS_KEPT {
-            self.buckets.clear();
-        }
-        self.buckets.insert(name.to_owned(), opened.clone());
-        Ok(opened)
+    }
+
+    /// The handles of buckets, for who looks into them beside the session.
+    pub(crate) fn buckets(&self) -> Arc<RwLock<Buckets>> {
+        Arc::clone(&self.buckets)
+    }
+
+    fn clear_buckets(&self) {
+        self.buckets.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn control(
@@ -238,6 +241,8 @@ impl Session {
                     Ok(Answer::of(&self.subscriptions.remove(id)))
                 }))
             }
+            "begin_compute" => Some(self.computations.begin(id, arguments, stash)),
+            "end_compute" => Some(self.computations.end(arguments)),
             "ping" => Some(arguments.end().map(|()| Answer::done())),
             "cancel" => {
                 let id = arguments.index("the number of the operation");
@@ -271,7 +276,7 @@ impl Session {
     fn reopen(&mut self) -> Result<Answer> {
         self.close()?;
         let opened = self.opened.clone().ok_or_else(|| malformed("there was no hello"))?;
-        self.stash = Some(opened.1.open(opened.0)?);
+        self.stash = Some(open(opened.0, opened.1)?);
         Ok(Answer::done())
     }
 
@@ -309,20 +314,23 @@ impl Session {
         let client = members.text("client")?.unwrap_or_default();
         tracing::info!(client, "hello");
         let directory = members.text("dir")?;
+        let in_memory = members.flag("memory")?.unwrap_or(false);
         let settings = settings::take(&mut members)?;
         members.end()?;
         let options = settings.options;
-        let (path, options) = match (self.given.take(), directory) {
-            (Some(given), None) => given,
-            (None, Some(directory)) => (PathBuf::from(directory), options),
-            (Some(_), Some(_)) => return Err(malformed("the engine was started for a directory already")),
-            (None, None) => return Err(malformed("dir is missing")),
+        let (path, options) = match (self.given.take(), directory, in_memory) {
+            (Some((path, options)), None, false) => (Some(path), options),
+            (None, Some(directory), false) => (Some(PathBuf::from(directory)), options),
+            (None, None, true) => (None, options),
+            (Some(_), _, _) => return Err(malformed("the engine was started for a directory already")),
+            (None, Some(_), true) => return Err(malformed("dir and memory exclude each other")),
+            (None, None, false) => return Err(malformed("dir is missing")),
         };
         #[cfg(feature = "conformance")]
         {
             self.opened = Some((path.clone(), options.clone()));
         }
-        let stash = options.open(path)?;
+        let stash = open(path, options)?;
         let hello = self.hello();
         self.stash = Some(stash);
         #[cfg(feature = "conformance")]
@@ -358,7 +366,8 @@ impl Session {
     pub(crate) fn close(&mut self) -> Result<()> {
         self.tasks.finish();
         self.subscriptions.end();
-        self.buckets.clear();
+        self.computations.clear();
+        self.clear_buckets();
         match self.stash.take() {
             Some(stash) => stash.close(),
             None => Ok(()),
@@ -373,6 +382,35 @@ impl Session {
     /// Whether there was a hello.
     pub(crate) fn has_begun(&self) -> bool {
         self.stash.is_some()
+    }
+}
+
+/// The stash in a directory, or one in memory.
+fn open(path: Option<PathBuf>, options: Options) -> Result<LiteStash> {
+    match path {
+        Some(path) => options.open(path),
+        None => options.memory(),
+    }
+}
+
+/// The answers to operations that are performed together.
+fn answers(stash: &LiteStash, singles: Vec<Single>) -> Vec<Answer> {
+    let panicked = || Answer::failed(&Error::new(ErrorKind::Internal, "the operation panicked"));
+    let singles = match <[Single; 1]>::try_from(singles) {
+        // A write by itself costs less than a transaction.
+        Ok([single]) => {
+            let answer = catch_unwind(AssertUnwindSafe(|| single.perform(stash)));
+            return vec![answer.unwrap_or_else(|_| panicked())];
+        }
+        Err(singles) => singles,
+    };
+    let (ops, tellings): (Vec<_>, Vec<_>) = singles.into_iter().map(Single::into_parts).unzip();
+    match catch_unwind(AssertUnwindSafe(|| stash.apply(&ops))) {
+        Ok(Ok(outcomes)) => {
+            tellings.into_iter().zip(outcomes).map(|(telling, outcome)| telling.answer(outcome)).collect()
+        }
+        Ok(Err(error)) => tellings.iter().map(|_| Answer::failed(&error)).collect(),
+        Err(_) => tellings.iter().map(|_| panicked()).collect(),
     }
 }
 

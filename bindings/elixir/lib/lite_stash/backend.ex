@@ -6,7 +6,8 @@ defmodule LiteStash.Backend do
   alias LiteStash.{Error, Value}
 
   @type connection :: term()
-  @type bucket :: String.t() | nil
+  @typedoc "How requests name a bucket, as a term and encoded; `nil` for the stash itself."
+  @type bucket :: {String.t() | [term()], binary()} | nil
   @type answer :: {:ok, term()} | :miss | {:error, Error.t()}
 
   @doc "Opens a stash for the calling process, which gets what it subscribes to."
@@ -18,8 +19,14 @@ defmodule LiteStash.Backend do
   @callback get(connection(), bucket(), key :: term()) :: answer()
   @callback set(connection(), bucket(), key :: term(), value :: term()) :: answer()
 
-  @doc "Any operation, with its arguments as terms."
-  @callback call(connection(), bucket(), operation :: String.t(), arguments :: [term()]) :: answer()
+  @doc "Any operation, with its arguments as terms, in a request of that number unless it is `nil`."
+  @callback call(
+              connection(),
+              bucket(),
+              operation :: String.t(),
+              arguments :: [term()],
+              id :: pos_integer() | nil
+            ) :: answer()
 
   @doc """
   Subscribes: the answer and then the events come to the calling process as `{reference, payload}`.
@@ -37,9 +44,14 @@ defmodule LiteStash.Backend do
   def id, do: System.unique_integer([:positive])
 
   @doc "The name of an operation, in a bucket or not."
-  @spec name(bucket(), String.t()) :: String.t() | [String.t()]
+  @spec name(bucket(), String.t()) :: String.t() | [term()]
   def name(nil, operation), do: operation
-  def name(bucket, operation), do: [bucket, operation]
+  def name({bucket, _encoded}, operation), do: [bucket, operation]
+
+  @doc "The encoded name of a bucket."
+  @spec place(bucket()) :: binary() | nil
+  def place(nil), do: nil
+  def place({_bucket, encoded}), do: encoded
 
   @doc "The answer that `[id, status, result]` stands for."
   @spec answer([term()]) :: answer()

@@ -40,13 +40,13 @@ defmodule LiteStash.Call do
   def one(stash, operation, key, arguments) when is_key(key), do: run(stash, operation, [key | arguments])
   def one(_, _, _, _), do: invalid_key()
 
-  @doc "Any operation."
-  def run(stash, operation, arguments) do
+  @doc "Any operation, in a request of that number if it matters."
+  def run(stash, operation, arguments, id \\ nil) do
     {server, bucket} = target(stash)
 
     case Server.connection(server) do
       nil -> Backend.closed()
-      connection -> observed(connection, stash, operation, & &1.call(&2, bucket, operation, arguments))
+      connection -> observed(connection, stash, operation, & &1.call(&2, bucket, operation, arguments, id))
     end
   end
 
@@ -60,9 +60,14 @@ defmodule LiteStash.Call do
   @doc "What a term that is no key answers."
   def invalid_key, do: {:error, Error.new(:invalid_key, "a key is text, an integer, a float or bytes")}
 
-  @doc "The server and the bucket of a stash."
-  def target(%LiteStash{server: server, bucket: bucket}), do: {server, bucket}
+  @doc "The server and the place of the bucket of a stash."
+  def target(%LiteStash{server: server, place: place}), do: {server, place}
   def target(server), do: {server, nil}
+
+  @doc "The name of the bucket of that place."
+  def bucket_name(nil), do: nil
+  def bucket_name({[name, _options], _}), do: name
+  def bucket_name({name, _}), do: name
 
   @doc "Calls a function that may refuse its arguments by a throw."
   def refusable(f) do

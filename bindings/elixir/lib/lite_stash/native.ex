@@ -33,15 +33,20 @@ defmodule LiteStash.Native do
   def submit(_handle, _id, _reference, _payload, _subscribes), do: missing()
   def submit_large(_handle, _id, _reference, _payload), do: missing()
   def forget(_handle, _id), do: missing()
-  def turn(_handle), do: missing()
-  def perform(_handle, _turn, _payload), do: missing()
+  def perform(_handle, _payload), do: missing()
+  def write(_handle, _reference, _payload), do: missing()
   def peek(_handle, _bucket, _key), do: missing()
   def get(_handle, _bucket, _key), do: missing()
-  def set(_handle, _turn, _bucket, _key, _value), do: missing()
+
+  def store(_handle, _reference, _bucket, _key, _value), do: missing()
+
+  # Only where the library was built with the feature `measure`.
+  if Mix.env() == :bench do
+    def measure_core(_dir, _encoded, _count), do: missing()
+  end
 
   # Only where the library was built with the feature `testing`.
-  if Mix.env() in [:test, :bench] do
-    def measure_core(_dir, _encoded, _count), do: missing()
+  if Mix.env() == :test do
     def panic_now, do: missing()
     def value_from_interchange(_json), do: missing()
     def value_to_interchange(_encoded), do: missing()

@@ -18,6 +18,7 @@ defmodule LiteStash.Options do
     :eviction,
     :background
   ]
+  @bucket [:durability, :value_bytes_max, :cache, :max_bytes, :max_rows, :eviction]
   @open [:name, :data_dir, :mode, :engine, :testing, :busy_timeout, :default_ttl] ++
           [:encryption_key, :passphrase, :key_file, :passphrase_file, :compression] ++ @same
 
@@ -29,7 +30,7 @@ defmodule LiteStash.Options do
       [unknown | _] -> refuse("there is no option #{inspect(unknown)}")
     end
 
-    data_dir = Keyword.get(options, :data_dir) || refuse("data_dir: is missing")
+    place = place(Keyword.get(options, :data_dir))
     one_of(options, :durability, @durabilities)
     one_of(options, :eviction, @evictions)
 
@@ -37,7 +38,8 @@ defmodule LiteStash.Options do
       for {name, value} <- options, name in @same, value != nil, into: %{}, do: {Atom.to_string(name), value}
 
     same
-    |> Map.merge(%{"protocol" => 1, "client" => "elixir", "dir" => Path.expand(to_string(data_dir))})
+    |> Map.merge(%{"protocol" => 1, "client" => "elixir"})
+    |> Map.merge(place)
     |> put("busy_timeout_ms", options[:busy_timeout] && div(microseconds(options[:busy_timeout]), 1000))
     |> put("default_ttl_us", options[:default_ttl] && microseconds(options[:default_ttl]))
     |> put("encryption_key", bytes(secret(options[:encryption_key])))
@@ -47,6 +49,10 @@ defmodule LiteStash.Options do
     |> put("compression", compression(options[:compression]))
     |> Map.merge(Keyword.get(options, :testing, %{}))
   end
+
+  defp place(nil), do: refuse("data_dir: is missing")
+  defp place(:memory), do: %{"memory" => true}
+  defp place(data_dir), do: %{"dir" => Path.expand(to_string(data_dir))}
 
   # A function keeps a secret out of specifications of children, which are logged.
   defp secret(secret) when is_function(secret, 0), do: secret.()
@@ -73,6 +79,43 @@ defmodule LiteStash.Options do
       end)
 
     if members == %{}, do: [], else: [members]
+  end
+
+  @doc "What a bucket has of its own."
+  @spec bucket(keyword()) :: map()
+  def bucket(options) do
+    one_of(options, :durability, @durabilities)
+    one_of(options, :eviction, @evictions)
+
+    Enum.reduce(options, %{}, fn
+      # The protocol has 0 for none.
+      {:default_ttl, :infinity}, members ->
+        put(members, "default_ttl_us", 0)
+
+      {:default_ttl, ttl}, members ->
+        put(members, "default_ttl_us", ttl && microseconds(ttl))
+
+      {name, value}, members when name in @bucket ->
+        put(members, Atom.to_string(name), value)
+
+      {name, _}, _ ->
+        refuse("there is no option #{inspect(name)}")
+    end)
+  end
+
+  @doc "How a missing value is computed."
+  @spec compute(keyword()) :: map()
+  def compute(options) do
+    Enum.reduce(options, %{}, fn
+      {:across_processes, across?}, members ->
+        put(members, "across_processes", across?)
+
+      {name, span}, members when name in [:lease, :stale_while_revalidate] ->
+        put(members, "#{name}_us", span && microseconds(span))
+
+      {name, value}, members ->
+        deadline(name, value, members)
+    end)
   end
 
   @doc "A deadline, as the last argument of `expire`."

@@ -5,7 +5,7 @@ defmodule LiteStash.Server do
 
   use GenServer
 
-  alias LiteStash.{Backend, Error, Event, Options}
+  alias LiteStash.{Backend, Compute, Error, Event, Options}
 
   # A subscriber with that many unread messages gets no more until it has read some.
   @unread_max 10_000
@@ -41,11 +41,15 @@ defmodule LiteStash.Server do
   @spec unsubscribe(GenServer.server(), reference()) :: boolean() | {:error, Error.t()}
   def unsubscribe(server, reference), do: ask(server, {:unsubscribe, reference})
 
-  @doc "Waits until the caller may compute the value (`:compute`) or another process has (`:computed`)."
-  @spec begin_compute(GenServer.server(), term()) :: :compute | :computed | {:error, Error.t()}
-  def begin_compute(server, key), do: ask(server, {:begin_compute, key})
+  @doc """
+  Waits until the caller may compute the value, in a request of that number, or another process has. Without `waits?` it
+  is told that another process computes.
+  """
+  @spec begin_compute(GenServer.server(), term(), boolean()) ::
+          {:compute, pos_integer()} | {:computed, term()} | :elsewhere | {:error, Error.t()}
+  def begin_compute(server, key, waits?), do: ask(server, {:begin_compute, key, waits?})
 
-  @spec end_compute(GenServer.server(), term(), :ok | :failed) :: :ok | {:error, Error.t()}
+  @spec end_compute(GenServer.server(), term(), {:ok, term()} | {:error, term()}) :: :ok | {:error, Error.t()}
   def end_compute(server, key, outcome), do: ask(server, {:end_compute, key, outcome})
 
   defp ask(server, question) do
@@ -98,38 +102,47 @@ defmodule LiteStash.Server do
     {:reply, found?, state}
   end
 
-  def handle_call({:begin_compute, key}, {pid, _} = from, state) do
+  def handle_call({:begin_compute, key, waits?}, {pid, _} = from, state) do
     case state.computing do
       %{^key => %{leader: ^pid}} ->
         {:reply, {:error, Error.new(:invalid_argument, "the computation asks for its own key")}, state}
 
-      %{^key => computation} ->
+      %{^key => computation} when waits? ->
         {:noreply, put_in(state.computing[key], %{computation | waiting: [from | computation.waiting]})}
 
+      %{^key => _} ->
+        {:reply, :elsewhere, state}
+
       _ ->
-        {:reply, :compute, lead(state, key, pid, [])}
+        {id, state} = lead(state, key, pid, [])
+        {:reply, {:compute, id}, state}
     end
   end
 
   def handle_call({:end_compute, key, outcome}, _from, state) do
-    {computation, computing} = Map.pop(state.computing, key)
-    failed = {:error, Error.new(:compute_failed, "the computation failed")}
+    case Map.pop(state.computing, key) do
+      {nil, _} ->
+        {:reply, :ok, state}
 
-    if computation do
-      Process.demonitor(computation.monitor, [:flush])
-      answer = if outcome == :ok, do: :computed, else: failed
-      Enum.each(computation.waiting, &GenServer.reply(&1, answer))
-      monitors = Map.delete(state.monitors, computation.monitor)
-      {:reply, :ok, %{state | computing: computing, monitors: monitors}}
-    else
-      {:reply, :ok, state}
+      {computation, computing} ->
+        Process.demonitor(computation.monitor, [:flush])
+
+        answer =
+          case outcome do
+            {:ok, value} -> {:computed, value}
+            _ -> {:error, Error.new(:compute_failed, "the computation failed")}
+          end
+
+        Enum.each(computation.waiting, &GenServer.reply(&1, answer))
+        monitors = Map.delete(state.monitors, computation.monitor)
+        {:reply, :ok, %{state | computing: computing, monitors: monitors}}
     end
   end
 
   defp lead(state, key, pid, waiting) do
-    monitor = Process.monitor(pid)
-    state = put_in(state.computing[key], %{leader: pid, monitor: monitor, waiting: waiting})
-    put_in(state.monitors[monitor], key)
+    {id, monitor} = {Backend.id(), Process.monitor(pid)}
+    state = put_in(state.computing[key], %{leader: pid, monitor: monitor, waiting: waiting, id: id})
+    {id, put_in(state.monitors[monitor], key)}
   end
 
   @impl true
@@ -163,14 +176,20 @@ defmodule LiteStash.Server do
 
   # The process that computed has died: one that waits goes on.
   defp succeed(state, key) do
-    case Map.pop(state.computing, key) do
-      {%{waiting: []}, computing} ->
-        %{state | computing: computing}
+    {%{waiting: waiting, id: id}, computing} = Map.pop(state.computing, key)
+    server = self()
+    # Its turn, if it had come to it, is given back by a process that may wait for the engine.
+    spawn(fn -> Compute.give_back(server, id) end)
+    state = %{state | computing: computing}
 
-      {%{waiting: waiting}, computing} ->
-        {first, rest} = List.pop_at(waiting, -1)
-        GenServer.reply(first, :compute)
-        lead(%{state | computing: computing}, key, elem(first, 0), rest)
+    case List.pop_at(waiting, -1) do
+      {nil, []} ->
+        state
+
+      {first, rest} ->
+        {id, state} = lead(state, key, elem(first, 0), rest)
+        GenServer.reply(first, {:compute, id})
+        state
     end
   end
 

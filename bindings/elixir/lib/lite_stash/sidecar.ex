@@ -16,7 +16,18 @@ defmodule LiteStash.Sidecar do
 
   # The hello may hold a key, the requests hold values.
   @derive {Inspect, only: [:path, :port, :deaths]}
-  defstruct [:hello, :path, :port, :owner, pending: %{}, subscriptions: %{}, deaths: [], closing?: false]
+  defstruct [
+    :hello,
+    :path,
+    :port,
+    :owner,
+    # Whether there is nothing to go on with when the engine has died.
+    :in_memory?,
+    pending: %{},
+    subscriptions: %{},
+    deaths: [],
+    closing?: false
+  ]
 
   @spec start_link(binary(), keyword()) :: GenServer.on_start()
   def start_link(hello, options), do: GenServer.start_link(__MODULE__, {hello, options, self()})
@@ -52,7 +63,8 @@ defmodule LiteStash.Sidecar do
 
     with {:ok, path} <- program(options),
          {:ok, port} <- start(path, hello) do
-      {:ok, %__MODULE__{hello: hello, path: path, port: port, owner: owner}}
+      in_memory? = options[:data_dir] == :memory
+      {:ok, %__MODULE__{hello: hello, path: path, port: port, owner: owner, in_memory?: in_memory?}}
     else
       {:error, error} -> {:stop, error}
     end
@@ -117,7 +129,7 @@ defmodule LiteStash.Sidecar do
     now = System.monotonic_time(:millisecond)
     deaths = [now | Enum.filter(state.deaths, &(now - &1 < @deaths_within_ms))]
 
-    if length(deaths) > @deaths or state.closing? do
+    if length(deaths) > @deaths or state.closing? or state.in_memory? do
       answer_all(state.pending, Backend.closed())
       {:stop, if(state.closing?, do: :normal, else: :engine_died), %{state | pending: %{}}}
     else

@@ -2,79 +2,30 @@
 
 use crate::atoms;
 use crate::mailer::{Callers, Mailer};
+use crate::writer::Writer;
 use litestash_core::Error;
-use litestash_engine::embedded::Embedded;
+use litestash_engine::embedded::{Embedded, Taken, take_apart};
 use rustler::{Binary, Encoder, Env, Resource, ResourceArc, Term};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
-/// What `LiteStash` holds of an open stash. The last reference to it, wherever it is collected, ends the session's
-/// thread, which closes the stash; nobody waits for that.
+/// What `LiteStash` holds of an open stash. The last reference to it, wherever it is collected, ends the threads of
+/// the stash, which close it; nobody waits for that.
 pub(crate) struct Handle {
-    pub(crate) engine: Embedded,
+    pub(crate) engine: Arc<Embedded>,
+    pub(crate) writer: Arc<Writer>,
     callers: Arc<Callers>,
-    turn: Turn,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.writer.end();
+    }
 }
 
 impl std::panic::RefUnwindSafe for Handle {}
 
 #[rustler::resource_impl]
 impl Resource for Handle {}
-
-/// Whether a writer is at it on a dirty scheduler. One at a time is: those who come meanwhile are handed to the
-/// session, which does all that waits in one transaction, and so no more than one dirty scheduler stands still behind a
-/// shard that somebody holds.
-struct Turn {
-    holder: AtomicU64,
-    since: Instant,
-}
-
-const FREE: u64 = 0;
-const RUNNING: u64 = u64::MAX;
-
-/// A turn that was taken and not begun for so long belongs to a process that was killed.
-const ABANDONED_US: u64 = 50_000;
-
-impl Turn {
-    fn new() -> Self {
-        Self { holder: AtomicU64::new(FREE), since: Instant::now() }
-    }
-
-    /// A number to begin with, or `FREE` if another has the turn.
-    fn take(&self) -> u64 {
-        let now_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(RUNNING - 1) + 1;
-        let held = self.holder.load(Ordering::Relaxed);
-        if held == RUNNING || (held != FREE && now_us.saturating_sub(held) < ABANDONED_US) {
-            return FREE;
-        }
-        match self.holder.compare_exchange(held, now_us, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => now_us,
-            Err(_) => FREE,
-        }
-    }
-
-    /// Does something in the turn of that number; also if it was given away meanwhile.
-    fn run<T>(&self, number: u64, f: impl FnOnce() -> T) -> T {
-        struct GiveBack<'a>(&'a AtomicU64);
-        impl Drop for GiveBack<'_> {
-            fn drop(&mut self) {
-                self.0.store(FREE, Ordering::Relaxed);
-            }
-        }
-        let begun = number != FREE
-            && self.holder.compare_exchange(number, RUNNING, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        let _give_back = begun.then(|| GiveBack(&self.holder));
-        f()
-    }
-}
-
-impl Handle {
-    /// Does something in the turn of that number.
-    pub(crate) fn in_turn<T>(&self, number: u64, f: impl FnOnce() -> T) -> T {
-        self.turn.run(number, f)
-    }
-}
 
 /// `{error, {Number, Message}}`
 pub(crate) fn failure<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
@@ -88,7 +39,9 @@ fn open<'a>(env: Env<'a>, hello: Binary<'a>) -> Term<'a> {
     let callers = Arc::new(Callers::default());
     match Embedded::open(&hello, Mailer(Arc::clone(&callers))) {
         Ok((engine, answer)) => {
-            let handle = ResourceArc::new(Handle { engine, callers, turn: Turn::new() });
+            let engine = Arc::new(engine);
+            let writer = Writer::new(&engine);
+            let handle = ResourceArc::new(Handle { engine, writer, callers });
             (atoms::ok(), handle, crate::decode::binary(env, &answer)).encode(env)
         }
         Err(answer) => (atoms::error(), crate::decode::binary(env, &answer)).encode(env),
@@ -144,17 +97,29 @@ fn forget(handle: ResourceArc<Handle>, id: u64) -> rustler::Atom {
     atoms::ok()
 }
 
-/// The number of a turn to write in, or 0 if another process writes or the session does.
-#[rustler::nif]
-fn turn(handle: ResourceArc<Handle>) -> u64 {
-    if handle.engine.is_busy() { FREE } else { handle.turn.take() }
+/// Performs a request for an operation on one key that only reads; returns the answer's payload.
+#[rustler::nif(schedule = "DirtyIo")]
+fn perform<'a>(env: Env<'a>, handle: ResourceArc<Handle>, payload: Binary<'a>) -> Term<'a> {
+    crate::decode::binary(env, &handle.engine.perform(&payload))
 }
 
-/// Performs a request for an operation on one key, in a turn unless its number is 0; returns the answer's payload.
-#[rustler::nif(schedule = "DirtyIo")]
-fn perform<'a>(env: Env<'a>, handle: ResourceArc<Handle>, turn: u64, payload: Binary<'a>) -> Term<'a> {
-    let answer = handle.in_turn(turn, || handle.engine.perform(&payload));
-    crate::decode::binary(env, &answer)
+/// Leaves a request for a write of one key, short enough for a normal scheduler to read: `ok` if its answer comes as
+/// `{Reference, Payload}`, or the payload of the answer that refuses it, or an error.
+#[rustler::nif]
+fn write<'a>(
+    env: Env<'a>,
+    handle: ResourceArc<Handle>,
+    reference: Term<'a>,
+    payload: Binary<'a>,
+) -> Term<'a> {
+    let Taken { bucket, op, teller } = match take_apart(&payload) {
+        Ok(taken) => taken,
+        Err(answer) => return crate::decode::binary(env, &answer),
+    };
+    match handle.writer.leave(env, reference, bucket, op, Some(teller)) {
+        Ok(()) => atoms::ok().to_term(env),
+        Err(error) => failure(env, &error),
+    }
 }
 
 /// The versions of the engine and of the SQLite in it.

@@ -5,7 +5,8 @@ use crate::encode::{self, Bound, Fault};
 use crate::handle::{Handle, failure};
 use crate::key::with_key;
 use crate::{decode, encode::told};
-use litestash_core::{Error, ErrorKind, Peek, SetOptions};
+use litestash_core::{Action, Op, Peek, SetOptions};
+use litestash_engine::request::Bucket;
 use rustler::{Binary, Encoder, Env, ResourceArc, Term};
 
 /// What memory knows of a key: `{ok, Value}`, `miss`, `unknown` if only the files can tell, or an error.
@@ -23,13 +24,12 @@ fn peek<'a>(
             })
         })
     };
-    let found = match bucket {
+    let found = match place(bucket.as_ref()) {
         None => handle.engine.with_stash(None, look),
         // One that is not open yet is opened where it may take its time.
-        Some(name) => match name_of(&name).map(|name| handle.engine.known_bucket(name)) {
-            Ok(Some(bucket)) => look(&bucket),
-            Ok(None) => Ok(Peek::Unknown),
-            Err(error) => Err(error),
+        Some(bucket) => match handle.engine.known_bucket(bucket) {
+            Some(bucket) => look(&bucket),
+            None => Ok(Peek::Unknown),
         },
     };
     match found {
@@ -43,9 +43,8 @@ fn peek<'a>(
 /// The value of a key: `{ok, Value}`, `miss` or an error.
 #[rustler::nif(schedule = "DirtyIo")]
 fn get<'a>(env: Env<'a>, handle: ResourceArc<Handle>, bucket: Option<Binary<'a>>, key: Term<'a>) -> Term<'a> {
-    let found = name(bucket.as_ref()).and_then(|bucket| {
-        handle.engine.with_stash(bucket, |stash| with_key(key, |key| stash.get_encoded(key)))
-    });
+    let found =
+        handle.engine.with_stash(place(bucket.as_ref()), |stash| with_key(key, |key| stash.get_encoded(key)));
     match found.and_then(|encoded| encoded.map(|encoded| decode::term(env, &encoded)).transpose()) {
         Ok(Some(term)) => (atoms::ok(), term).encode(env),
         Ok(None) => atoms::miss().to_term(env),
@@ -53,35 +52,29 @@ fn get<'a>(env: Env<'a>, handle: ResourceArc<Handle>, bucket: Option<Binary<'a>>
     }
 }
 
-/// Stores a value, in the turn of that number: `ok`, `protocol` as `encode` has it, or an error.
-#[rustler::nif(schedule = "DirtyIo")]
-fn set<'a>(
+/// Leaves a value to be stored: `ok` if the answer comes as a message, `{Reference, ok}` or `{Reference, {error, …}}`;
+/// `protocol` or `large` as `encode` has it, or an error.
+#[rustler::nif]
+fn store<'a>(
     env: Env<'a>,
     handle: ResourceArc<Handle>,
-    turn: u64,
+    reference: Term<'a>,
     bucket: Option<Binary<'a>>,
     key: Term<'a>,
     value: Term<'a>,
 ) -> Term<'a> {
-    let stored = handle.in_turn(turn, || {
-        let encoded = encode::bytes(value, Bound::None)?;
-        let bucket = name(bucket.as_ref())?;
-        handle.engine.with_stash(bucket, |stash| {
-            with_key(key, |key| stash.set_encoded(key, encoded, SetOptions::default()))
-        })?;
-        Ok::<_, Fault>(())
-    });
-    match stored {
+    let leave = || {
+        let encoded = encode::bytes(value, Bound::Quick)?;
+        let set = Action::Set { encoded, options: SetOptions::default() };
+        let op = with_key(key, |key| Op::new(key, set))?;
+        Ok::<_, Fault>(handle.writer.leave(env, reference, place(bucket.as_ref()), op, None)?)
+    };
+    match leave() {
         Ok(()) => atoms::ok().to_term(env),
         Err(fault) => told(env, &fault),
     }
 }
 
-fn name<'a>(bucket: Option<&Binary<'a>>) -> litestash_core::Result<Option<&'a str>> {
-    bucket.map(|bucket| name_of(bucket)).transpose()
-}
-
-fn name_of<'a>(bucket: &Binary<'a>) -> litestash_core::Result<&'a str> {
-    let refused = |_| Error::new(ErrorKind::InvalidArgument, "a bucket's name is no valid Unicode");
-    std::str::from_utf8(bucket.as_slice()).map_err(refused)
+fn place<'a>(bucket: Option<&'a Binary<'_>>) -> Option<Bucket<'a>> {
+    bucket.map(|bucket| Bucket(bucket.as_slice()))
 }

@@ -9,9 +9,8 @@ use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::interchange::{key_from_json, key_to_json, value_from_json, value_to_json};
 use litestash_core::contract::msgpack;
 use litestash_core::contract::route::{Place, Route};
-use litestash_core::{Error, ErrorKind, Key, KeyRef, LiteStash, Result, SetOptions, Value, Version};
+use litestash_core::{Error, ErrorKind, Key, KeyRef, Result, Value, Version};
 use rustler::{Binary, Encoder, Env, Term};
-use std::time::Instant;
 
 fn told<'a>(env: Env<'a>, result: Result<impl Encoder>) -> Term<'a> {
     match result {
@@ -69,30 +68,6 @@ fn key_facts<'a>(env: Env<'a>, key: Term<'a>) -> Term<'a> {
         Ok((json, storage, hash.to_string(), u32::from(shard.number()), u32::from(slot.number())))
     });
     told(env, facts)
-}
-
-/// Nanoseconds of a set and of a hot get of the engine itself, to measure against: the best of five rounds.
-#[rustler::nif(schedule = "DirtyIo")]
-fn measure_core<'a>(env: Env<'a>, dir: String, encoded: Binary<'a>, count: u32) -> Term<'a> {
-    let measure = || {
-        let stash = LiteStash::open(dir)?;
-        let (mut set, mut get) = (f64::INFINITY, f64::INFINITY);
-        for _ in 0..5 {
-            let started = Instant::now();
-            for n in 0..count {
-                stash.set_encoded(format!("key:{n}"), encoded.as_slice().to_vec(), SetOptions::default())?;
-            }
-            set = set.min(started.elapsed().as_nanos() as f64 / f64::from(count));
-            let started = Instant::now();
-            for n in 0..count {
-                stash.get_encoded(format!("key:{n}"))?;
-            }
-            get = get.min(started.elapsed().as_nanos() as f64 / f64::from(count));
-        }
-        stash.close()?;
-        Ok((set, get))
-    };
-    told(env, measure())
 }
 
 /// CRC-32 as records have it.

@@ -61,6 +61,9 @@ fn frames(size: usize, bytes: &[u8]) {
 fn payload(bytes: &[u8]) {
     value(bytes);
     let Ok(mut request) = Request::parse(bytes) else { return };
+    if let Some(bucket) = request.bucket {
+        let _ = bucket.parse();
+    }
     while let Ok(Some(argument)) = request.arguments.raw() {
         let _ = request::key(argument);
         value(argument);

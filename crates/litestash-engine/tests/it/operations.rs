@@ -213,6 +213,107 @@ fn buckets_deadlines_and_transactions() {
 }
 
 #[test]
+fn a_bucket_with_options_has_them_in_every_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut client = Client::open(dir.path());
+    let with = |options| array([text("sessions"), options]);
+    let options = || map([("default_ttl_us", int(3_600_000_000)), ("value_bytes_max", int(100))]);
+    let within = |name: &str| array([with(options()), text(name)]);
+    client.call_in(within("set"), [text("k"), int(1)]).ok();
+    assert!(matches!(client.call_in(within("ttl"), [text("k")]).ok(), Value::Int(_)));
+    let long = Value::Bytes(vec![0; 200]);
+    assert_eq!(client.call_in(within("set"), [text("l"), long.clone()]).error(), ErrorKind::TooLarge);
+    // By its name alone it is the same bucket.
+    let plain = |name: &str| array([text("sessions"), text(name)]);
+    assert_eq!(client.call_in(plain("get"), [text("k")]).ok(), int(1));
+    assert_eq!(client.call_in(plain("set"), [text("l"), long]).error(), ErrorKind::TooLarge);
+    let other = array([with(map([("max_rows", int(5))])), text("get")]);
+    assert_eq!(client.call_in(other, [text("k")]).error(), ErrorKind::InvalidArgument);
+    for options in [map([("colour", int(1))]), int(5), map([("eviction", text("all"))])] {
+        let refused = array([array([text("other"), options]), text("get")]);
+        assert_eq!(client.call_in(refused, [text("k")]).error(), ErrorKind::InvalidArgument);
+    }
+    let long_name = array([array([text(&"n".repeat(5000))]), text("get")]);
+    assert_eq!(client.call_in(long_name, [text("k")]).error(), ErrorKind::InvalidArgument);
+    assert!(client.end().success());
+}
+
+#[test]
+fn a_stash_in_memory_leaves_nothing() {
+    let mut client = Client::start(&[]);
+    let protocol = || ("protocol", int(1));
+    client.call("hello", [map([protocol(), ("memory", Value::Bool(true))])]).ok();
+    client.call("set", [text("k"), int(1)]).ok();
+    assert_eq!(client.call("get", [text("k")]).ok(), int(1));
+    let within = |name: &str| array([text("b"), text(name)]);
+    client.call_in(within("set"), [text("k"), int(2)]).ok();
+    assert_eq!(client.call_in(within("get"), [text("k")]).ok(), int(2));
+    assert!(client.end().success());
+    let mut both = Client::start(&[]);
+    let hello = map([protocol(), ("memory", Value::Bool(true)), ("dir", text("x"))]);
+    assert_eq!(both.call("hello", [hello]).error(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn one_client_computes_and_the_others_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut one, mut other) = (Client::open(dir.path()), Client::open(dir.path()));
+    let elsewhere = || map([("elsewhere", Value::Bool(true))]);
+    let begin = |client: &mut Client| {
+        let id = client.send("begin_compute", &[text("k"), map([("ttl_us", int(3_600_000_000))])]);
+        (int(id as i64), client.answer(id).ok())
+    };
+    let (id, turn) = begin(&mut one);
+    assert_eq!(turn, map([("turn", id.clone())]));
+    assert_eq!(begin(&mut other).1, elsewhere());
+    assert_eq!(begin(&mut one).1, elsewhere());
+    assert_eq!(one.call("end_compute", [id.clone(), int(7)]).ok(), int(7));
+    assert_eq!(one.call("end_compute", [id, int(8)]).status, 2);
+    assert_eq!(begin(&mut other).1, map([("value", int(7))]));
+    assert!(matches!(one.call("ttl", [text("k")]).ok(), Value::Int(_)));
+    // A computation that failed is another's turn, and so is that of a client that has gone.
+    one.call("delete", [text("k")]).ok();
+    let (id, _) = begin(&mut one);
+    assert_eq!(one.call("end_compute", [id]).ok(), Value::Nil);
+    let (id, turn) = begin(&mut other);
+    assert_eq!(turn, map([("turn", id)]));
+    assert!(other.end().success());
+    let (id, turn) = begin(&mut one);
+    assert_eq!(turn, map([("turn", id.clone())]));
+    // What was written meanwhile is kept.
+    one.call("set", [text("k"), int(9)]).ok();
+    assert_eq!(one.call("end_compute", [id, int(8)]).ok(), int(9));
+    let wrong = [map([("lease_us", int(1))]), map([("if", text("absent"))]), map([("ttl", int(1))])];
+    for options in wrong {
+        let refused = one.call("begin_compute", [text("k"), options]);
+        assert_eq!(refused.error(), ErrorKind::InvalidArgument);
+    }
+    assert!(one.end().success());
+}
+
+#[test]
+fn an_engine_that_is_killed_leaves_its_turn_after_the_lease() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut one, mut other) = (Client::open(dir.path()), Client::open(dir.path()));
+    let options = || map([("lease_us", int(50_000))]);
+    let Value::Map(turn) = one.call("begin_compute", [text("k"), options()]).ok() else { panic!("a map") };
+    assert!(turn.contains_key("turn"));
+    one.engine.kill().unwrap();
+    one.engine.wait().unwrap();
+    loop {
+        let Value::Map(begun) = other.call("begin_compute", [text("k"), options()]).ok() else {
+            panic!("a map")
+        };
+        if begun.contains_key("turn") {
+            break;
+        }
+        assert!(begun.contains_key("elsewhere"));
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(other.end().success());
+}
+
+#[test]
 fn events_come_between_answers() {
     let dir = tempfile::tempdir().unwrap();
     let mut client = Client::open(dir.path());

@@ -16,6 +16,7 @@ fn the_plain_python_client_works() {
     let printed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
         printed.trim_end(),
-        "{'age': 36, 'name': 'Ada'}\nNone\n3\n['user:1001', 'visits']\nTypeMismatch"
+        "{'age': 36, 'name': 'Ada', 'raw': b'\\xff', 'score': 0.5, 'tags': [1, None, True]}\n\
+         None 3 ['user:1001', 'visits']\nTypeMismatch"
     );
 }

@@ -2,9 +2,9 @@ defmodule LiteStash.Backend.Nif do
   @moduledoc false
   # The engine in this virtual machine.
   #
-  # What is in memory is answered on the scheduler of the caller. What may touch a file runs on a dirty I/O scheduler,
-  # one writer at a time for each stash; whoever comes meanwhile is handed to the session's thread, which does all
-  # that waits in one transaction and answers by message.
+  # What is in memory is answered on the scheduler of the caller. Other reads run on a dirty I/O scheduler. Writes of one
+  # key are left to a thread of the stash, which does all that waits in one transaction and answers by message; what is
+  # more than that is handed to the session's thread, which does it in its order.
 
   @behaviour LiteStash.Backend
 
@@ -34,7 +34,7 @@ defmodule LiteStash.Backend.Nif do
 
   @impl true
   def close(handle) do
-    case call(handle, nil, "close", []) do
+    case call_queued(handle, nil, "close", [], nil) do
       {:ok, _} -> :ok
       {:error, %Error{kind: :closed}} -> :ok
       error -> error
@@ -43,64 +43,76 @@ defmodule LiteStash.Backend.Nif do
 
   @impl true
   def get(handle, bucket, key) do
-    case Native.peek(handle, bucket, key) do
-      :unknown -> told(Native.get(handle, bucket, key))
+    place = Backend.place(bucket)
+
+    case Native.peek(handle, place, key) do
+      :unknown -> told(Native.get(handle, place, key))
       answer -> told(answer)
     end
   end
 
   @impl true
   def set(handle, bucket, key, value) do
-    case Native.turn(handle) do
-      0 -> call_queued(handle, bucket, "set", [key, value])
-      turn -> set(handle, turn, bucket, key, value)
-    end
-  end
+    reference = make_ref()
 
-  defp set(handle, turn, bucket, key, value) do
-    case Native.set(handle, turn, bucket, key, value) do
-      :ok -> {:ok, nil}
-      :protocol -> with {:ok, value} <- Value.prepare(value), do: set(handle, turn, bucket, key, value)
-      error -> told(error)
+    case Native.store(handle, reference, Backend.place(bucket), key, value) do
+      :ok ->
+        receive do
+          {^reference, :ok} -> {:ok, nil}
+          {^reference, error} -> told(error)
+        end
+
+      :protocol ->
+        with {:ok, value} <- Value.prepare(value), do: set(handle, bucket, key, value)
+
+      :large ->
+        call_queued(handle, bucket, "set", [key, value], nil)
+
+      error ->
+        told(error)
     end
   end
 
   @impl true
-  def call(handle, bucket, operation, arguments) when operation in @reads do
+  def call(handle, bucket, operation, arguments, id \\ nil)
+
+  def call(handle, bucket, operation, arguments, nil) when operation in @reads do
     with {:ok, payload} <- encode([1, Backend.name(bucket, operation) | arguments]) do
-      handle |> Native.perform(0, payload) |> decode() |> Backend.answer()
+      handle |> Native.perform(payload) |> decode() |> Backend.answer()
     end
   end
 
-  def call(handle, bucket, operation, arguments) when operation in @writes do
-    case Native.turn(handle) do
-      0 ->
-        call_queued(handle, bucket, operation, arguments)
-
-      turn ->
-        with {:ok, payload} <- encode([1, Backend.name(bucket, operation) | arguments]) do
-          handle |> Native.perform(turn, payload) |> decode() |> Backend.answer()
-        end
-    end
-  end
-
-  def call(handle, bucket, operation, arguments), do: call_queued(handle, bucket, operation, arguments)
-
-  defp call_queued(handle, bucket, operation, arguments) do
+  def call(handle, bucket, operation, arguments, nil) when operation in @writes do
     id = Backend.id()
 
     with {:ok, payload} <- encode([id, Backend.name(bucket, operation) | arguments]) do
       reference = make_ref()
 
-      case submit(handle, id, reference, payload) do
-        :ok ->
-          receive do
-            {^reference, answer} -> answer |> decode() |> Backend.answer()
-          end
-
-        :ended ->
-          Backend.closed()
+      case byte_size(payload) <= @quick_bytes and Native.write(handle, reference, payload) do
+        :ok -> receive do: ({^reference, answer} -> answer |> decode() |> Backend.answer())
+        false -> queue(handle, id, payload)
+        {:error, _} = error -> told(error)
+        refused -> refused |> decode() |> Backend.answer()
       end
+    end
+  end
+
+  def call(handle, bucket, operation, arguments, id),
+    do: call_queued(handle, bucket, operation, arguments, id)
+
+  defp call_queued(handle, bucket, operation, arguments, id) do
+    id = id || Backend.id()
+
+    with {:ok, payload} <- encode([id, Backend.name(bucket, operation) | arguments]),
+         do: queue(handle, id, payload)
+  end
+
+  defp queue(handle, id, payload) do
+    reference = make_ref()
+
+    case submit(handle, id, reference, payload) do
+      :ok -> receive do: ({^reference, answer} -> answer |> decode() |> Backend.answer())
+      :ended -> Backend.closed()
     end
   end
 
@@ -121,7 +133,7 @@ defmodule LiteStash.Backend.Nif do
 
   @impl true
   def unsubscribe(handle, id) do
-    call_queued(handle, nil, "unsubscribe", [id])
+    call_queued(handle, nil, "unsubscribe", [id], nil)
     Native.forget(handle, id)
     :ok
   end

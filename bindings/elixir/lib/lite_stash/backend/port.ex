@@ -7,7 +7,7 @@ defmodule LiteStash.Backend.Port do
   alias LiteStash.{Backend, Error, Sidecar, Value}
 
   # Those that may be performed again when the engine was killed before it answered.
-  @repeatable ~w(get exists entry ttl get_many keys values items len buckets stats verify ping sync)
+  @repeatable ~w(get exists entry ttl get_many keys values items len buckets stats verify ping sync begin_compute)
 
   @impl true
   def open(hello, options) do
@@ -39,8 +39,8 @@ defmodule LiteStash.Backend.Port do
   def set(sidecar, bucket, key, value), do: call(sidecar, bucket, "set", [key, value])
 
   @impl true
-  def call(sidecar, bucket, operation, arguments) do
-    id = Backend.id()
+  def call(sidecar, bucket, operation, arguments, id \\ nil) do
+    id = id || Backend.id()
 
     with {:ok, payload} <- Value.encode([id, Backend.name(bucket, operation) | arguments]) do
       case Sidecar.request(sidecar, id, payload, kind(operation)) do

@@ -35,7 +35,8 @@ if match?({:module, _}, Code.ensure_compiled(Nebulex.Adapter)) do
       name = Module.concat(cache, LiteStash)
       ours = ~w(data_dir mode engine create read_only durability busy_timeout cache_bytes value_bytes_max)a
       limits = ~w(default_ttl max_bytes max_rows eviction background)a
-      options = config |> Keyword.take(ours ++ limits) |> Keyword.put(:name, name)
+      sealed = ~w(encryption_key passphrase key_file passphrase_file compression)a
+      options = config |> Keyword.take(ours ++ limits ++ sealed) |> Keyword.put(:name, name)
       {:ok, LiteStash.child_spec(options), %{stash: name}}
     end
 
