@@ -2,6 +2,7 @@
 
 pub(crate) mod capi;
 mod hex;
+pub(crate) mod kotlin;
 pub(crate) mod swift;
 
 use anyhow::Result;
@@ -29,7 +30,11 @@ enum What {
         prefix: PathBuf,
     },
     /// The Maven artifact, with the native library of this machine
-    Kotlin,
+    Kotlin {
+        /// A library that was built on another platform and goes into the jar too, as PLATFORM=FILE; several times
+        #[arg(long, value_name = "PLATFORM=FILE")]
+        library: Vec<kotlin::Library>,
+    },
     /// The Swift package with an XCFramework
     Swift {
         /// Where to put it; must not be there
@@ -53,8 +58,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             println!("laid out in {}", prefix.display());
             Ok(())
         }
-        What::Kotlin => {
-            println!("built {}", crate::kotlin::package()?.display());
+        What::Kotlin { library } => {
+            let (jar, platforms) = crate::kotlin::package(library)?;
+            println!("built {} for {}", jar.display(), platforms.join(", "));
             Ok(())
         }
         What::Swift { folder, library } => {

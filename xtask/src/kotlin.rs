@@ -1,5 +1,6 @@
 //! The Kotlin binding: its native part, what Maven does with it, its runner of the conformance suite, measurements.
 
+use crate::dist::kotlin as dist;
 use crate::{process, setup};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
@@ -47,7 +48,7 @@ fn native(build: Build) -> Result<PathBuf> {
     let library = format!("{prefix}litestash_jni{suffix}");
     let natives = natives(build)?;
     let machine = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
-    let kept = natives.join("io/github/litestash/native").join(machine);
+    let kept = dist::place(&natives, &machine);
     fs::create_dir_all(&kept)?;
     let (built, kept) = (process::target().join(folder).join(&library), kept.join(&library));
     // What a debugger wants is ten times the rest.
@@ -107,6 +108,7 @@ pub(crate) fn test(require_all: bool) -> Result<()> {
     native(Build::Testing)?;
     maven(FOLDER, Build::Testing, &["verify"])?;
     let summary = summary(&Path::new(FOLDER).join("target/surefire-reports"))?;
+    ensure!(!platforms(&jar())?.is_empty(), "the jar has no native library");
     println!("{summary}");
     Ok(())
 }
@@ -131,11 +133,23 @@ fn summary(reports: &Path) -> Result<String> {
     Ok(format!("Tests run: {run}, Failures: 0, Errors: 0, Skipped: {skipped}"))
 }
 
-/// The jar for users of this machine.
-pub(crate) fn package() -> Result<PathBuf> {
-    native(Build::Release)?;
+fn jar() -> PathBuf {
+    Path::new(FOLDER).join("target/litestash-0.1.0.jar")
+}
+
+/// The platforms that a jar has native libraries for.
+fn platforms(jar: &Path) -> Result<Vec<&'static str>> {
+    let listed = process::output(Command::new("jar").arg("tf").arg(jar), LIMIT)?;
+    ensure!(listed.status.success(), "jar tf: {}", listed.complaint());
+    dist::platforms(&String::from_utf8_lossy(&listed.stdout))
+}
+
+/// The jar for users of this machine, and of the platforms of those libraries.
+pub(crate) fn package(libraries: &[dist::Library]) -> Result<(PathBuf, Vec<&'static str>)> {
+    dist::lay_out(&native(Build::Release)?, libraries)?;
     maven(FOLDER, Build::Release, &["clean", "package", "-DskipTests"])?;
-    Ok(Path::new(FOLDER).join("target/litestash-0.1.0.jar"))
+    let platforms = platforms(&jar())?;
+    Ok((jar(), platforms))
 }
 
 /// Measures gets and sets in one run, and prints ratios.

@@ -1,6 +1,8 @@
 //! The Swift package: a Debian with a Swift compiler to build it in, its tests, and its runner of the conformance
 //! suite.
 
+mod documentation;
+
 use crate::dist::capi::Build;
 use crate::{capi, process, setup};
 use anyhow::{Context, Result, bail};
@@ -49,8 +51,45 @@ pub(crate) fn test(require_all: bool) -> Result<()> {
     if setup::is_skipped("the Swift package", problem(), require_all)? {
         return Ok(());
     }
-    swift("test", &[], Build::Debug)?;
+    swift("test", &[], Build::Testing)?;
+    documentation::check()?;
+    generated(Build::Debug, &[])?;
     crate::dist::swift::check()
+}
+
+/// Compiles the Swift that uniffi makes together with a program that uses it, and runs that.
+fn generated(build: Build, arguments: &[&str]) -> Result<()> {
+    const UNIFFI: &str = "bindings/uniffi";
+    let (cargo, folder): (&[&str], _) =
+        if build == Build::Release { (&["--release"], "release") } else { (&[], "debug") };
+    process::run(process::cargo().args(["build", "--quiet", "--package", "litestash-uniffi"]).args(cargo))?;
+    let libraries = std::path::absolute(process::target().join(folder))?;
+    let name = format!("{folder}-generated");
+    std::fs::create_dir_all(scratch())?;
+    let path = |path: PathBuf| Ok::<_, anyhow::Error>(std::path::absolute(path)?.display().to_string());
+    let mut swiftc = vec!["swiftc".to_owned(), "-module-name".to_owned(), "Generated".to_owned()];
+    if build == Build::Release {
+        swiftc.push("-O".to_owned());
+    }
+    swiftc.extend(["-o".to_owned(), path(scratch().join(&name))?]);
+    swiftc.extend(["-I".to_owned(), path(Path::new(UNIFFI).join("swift"))?]);
+    swiftc.extend(["-L".to_owned(), path(libraries.clone())?]);
+    for source in ["swift/LiteStashEngine.swift", "tests/main.swift"] {
+        swiftc.push(path(Path::new(UNIFFI).join(source))?);
+    }
+    process::run(&mut inside(&swiftc)?)?;
+    process::run(program(&name, &libraries).args(arguments))
+}
+
+/// Whether SwiftPM understands the manifest of a package that was laid out.
+pub(crate) fn check_manifest(manifest: &Path) -> Result<()> {
+    make_root()?;
+    // Where that Debian sees it.
+    let package = tempfile::tempdir_in(process::target())?;
+    std::fs::copy(manifest, package.path().join("Package.swift"))?;
+    let package = std::path::absolute(package.path())?.display().to_string();
+    let dump = ["swift", "package", "--package-path", &package, "dump-package"];
+    quietly(&mut inside(&dump.map(str::to_owned))?)
 }
 
 /// Builds the runner.
@@ -60,25 +99,30 @@ pub(crate) fn build_runner() -> Result<()> {
 
 /// The runner, without its arguments.
 pub(crate) fn runner() -> Command {
-    program("debug/ConformanceRunner", Build::Debug)
+    program("debug/ConformanceRunner", &installed(Build::Debug))
+}
+
+/// Where the C library lies that the package was linked to.
+fn installed(build: Build) -> PathBuf {
+    capi::prefix(build).map(|prefix| prefix.join("lib")).unwrap_or_default()
 }
 
 fn bench() -> Result<()> {
     swift("build", &["-c", "release", "--product", "Benchmark"].map(str::to_owned), Build::Release)?;
-    process::run(&mut program("release/Benchmark", Build::Release))
+    process::run(&mut program("release/Benchmark", &installed(Build::Release)))?;
+    println!("\nuniffi's calls:");
+    generated(Build::Release, &["bench"])
 }
 
 /// A program that was built there. It runs here, by the loader and the libraries of that Debian.
-fn program(built: &str, build: Build) -> Command {
+fn program(built: &str, library: &Path) -> Command {
     let root = root();
     let mut libraries = OsString::new();
     for folder in ["usr/libexec/swift/lib/swift/linux", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"] {
         libraries.push(root.join(folder));
         libraries.push(":");
     }
-    if let Ok(prefix) = capi::prefix(build) {
-        libraries.push(prefix.join("lib"));
-    }
+    libraries.push(library);
     let mut program = Command::new(root.join("lib64/ld-linux-x86-64.so.2"));
     program.arg("--library-path").arg(libraries).arg(scratch().join(built));
     program
@@ -108,7 +152,12 @@ fn swift(command: &str, arguments: &[String], build: Build) -> Result<()> {
         swift.extend(["-Xlinker".to_owned(), flag]);
     }
     swift.extend_from_slice(arguments);
-    process::run(&mut inside(&swift)?)
+    let mut swift = inside(&swift)?;
+    if build == Build::Testing {
+        // The tests then insist on the switch that lets a call panic.
+        swift.env("LITESTASH_TESTING", "1");
+    }
+    process::run(&mut swift)
 }
 
 /// A command in that Debian, which sees the repository and the target folder where they are here. What is mounted for
@@ -133,15 +182,20 @@ fn inside(command: &[String]) -> Result<Command> {
     Ok(unshare)
 }
 
-/// Makes that Debian, if it is not there. It gets its name when it is complete.
+/// Makes that Debian, if it is not there. It gets its name when it is complete. Of several runs one makes it.
 fn make_root() -> Result<()> {
     let root = root();
-    if root.join("usr/bin/swift").exists() {
+    if is_there(&root) {
+        return Ok(());
+    }
+    let folder = root.parent().context("a folder to keep it in")?;
+    std::fs::create_dir_all(folder)?;
+    let turn = std::fs::File::create(folder.join(format!("{SUITE}-swift.lock")))?;
+    turn.lock()?;
+    if is_there(&root) {
         return Ok(());
     }
     println!("making a Debian {SUITE} with Swift in {}", root.display());
-    let folder = root.parent().context("a folder to keep it in")?;
-    std::fs::create_dir_all(folder)?;
     let new = folder.join(format!("{SUITE}-swift.new"));
     if new.exists() {
         std::fs::remove_dir_all(&new)?;
@@ -153,18 +207,28 @@ fn make_root() -> Result<()> {
     if Path::new("/etc/resolv.conf").exists() {
         std::fs::copy("/etc/resolv.conf", new.join("etc/resolv.conf"))?;
     }
-    let apt = |arguments: &[&str]| {
-        let mut apt = Command::new("chroot");
-        apt.arg(&new).args(["apt-get", "-qq"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        quietly(&mut apt)
-    };
-    apt(&["update"])?;
-    apt(&[&["install", "--yes", "--no-install-recommends"], PACKAGES].concat())?;
-    apt(&["clean"])?;
+    install(&new, PACKAGES)?;
     if root.exists() {
         std::fs::remove_dir_all(&root)?;
     }
     Ok(std::fs::rename(&new, &root)?)
+}
+
+/// Whether there is such a Debian. What lies at `usr/bin/swift` in it is a link that leads nowhere from here.
+fn is_there(root: &Path) -> bool {
+    root.join("usr/libexec/swift/bin/swift").exists()
+}
+
+/// Installs packages in a Debian that lies there.
+fn install(root: &Path, packages: &[&str]) -> Result<()> {
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("chroot");
+        apt.arg(root).args(["apt-get", "-qq"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        quietly(&mut apt)
+    };
+    apt(&["update"])?;
+    apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())?;
+    apt(&["clean"])
 }
 
 /// Where this Debian gets its packages from, if it says so.
@@ -188,14 +252,26 @@ fn quietly(command: &mut Command) -> Result<()> {
 pub(crate) fn beside(packages: &[&str], probe: &str, command: &[String]) -> Result<Command> {
     make_root()?;
     if !root().join(probe).exists() {
-        let apt = |arguments: &[&str]| {
-            let mut apt = Command::new("chroot");
-            apt.arg(root()).args(["apt-get", "-qq"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-            quietly(&mut apt)
-        };
-        apt(&["update"])?;
-        apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())?;
-        apt(&["clean"])?;
+        install(&root(), packages)?;
     }
     inside(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_debian_is_made_once() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(!is_there(root.path()));
+        let tools = root.path().join("usr/libexec/swift/bin");
+        std::fs::create_dir_all(&tools).unwrap();
+        std::fs::create_dir_all(root.path().join("usr/bin")).unwrap();
+        std::fs::write(tools.join("swift"), "").unwrap();
+        // As Debian's alternatives make it.
+        std::os::unix::fs::symlink("/usr/libexec/swift/bin/swift", root.path().join("usr/bin/swift"))
+            .unwrap();
+        assert!(is_there(root.path()));
+    }
 }

@@ -100,6 +100,11 @@ impl LiteStash {
         Ok(self.inner.compact()?.into())
     }
 
+    /// Whether the stash is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.inner.is_encrypted()
+    }
+
     /// Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken
     /// up by the next.
     pub fn rotate_key(&self, stop: Stop) -> Result<RotateReport> {

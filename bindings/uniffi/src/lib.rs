@@ -19,6 +19,8 @@ mod report;
 mod scan;
 mod stash;
 mod testing;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use care::{Cancellation, repair};
@@ -37,6 +39,6 @@ pub use report::*;
 pub use scan::{ItemPage, KeyPage, ScanOptions};
 pub use stash::LiteStash;
 pub use testing::TestClock;
-pub use value::{Entry, Item, Key, Peek};
+pub use value::{Entry, Item, Key, Peek, TimeToLive};
 
 uniffi::setup_scaffolding!("litestash");

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::operation::{Operation, Outcome, TransactionResult};
 use crate::options::{BucketOptions, Condition, Deadline, Durability, OpenOptions, SetOptions};
 use crate::testing::TestClock;
-use crate::value::{Entry, Item, Key, Peek};
+use crate::value::{Entry, Item, Key, Peek, TimeToLive};
 use litestash_core as core;
 use std::sync::Arc;
 
@@ -172,6 +172,15 @@ impl LiteStash {
         computation: Arc<dyn Computation>,
     ) -> Result<Vec<u8>> {
         compute(&self.inner, key, options, computation.as_ref())
+    }
+
+    /// How long a key has, or nothing if it is not there.
+    pub fn ttl(&self, key: Key) -> Result<Option<TimeToLive>> {
+        let left = self.inner.ttl(&key.into_core()?)?;
+        Ok(left.map(|left| match left {
+            None => TimeToLive::Forever,
+            Some(left) => TimeToLive::Remaining { us: u64::try_from(left.as_micros()).unwrap_or(u64::MAX) },
+        }))
     }
 
     /// Gives a key a new deadline. Returns whether the key was there.

@@ -83,6 +83,18 @@ impl From<core::Entry> for Entry {
     }
 }
 
+/// How long a key has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum TimeToLive {
+    /// It has no deadline.
+    Forever,
+    /// So long.
+    Remaining {
+        /// Microseconds.
+        us: u64,
+    },
+}
+
 /// What is known of a key without reading a file.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
 pub enum Peek {

@@ -1295,6 +1295,11 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func importLines(file: String, keepVersions: Bool, stop: Cancellation?) throws  -> ImportReport
 
     /**
+     * Whether the stash is encrypted.
+     */
+    func isEncrypted()  -> Bool
+
+    /**
      * Gives an encrypted stash a new data key, and encrypts every row with it. One that was stopped is taken
      * up by the next.
      */
@@ -1516,6 +1521,11 @@ public protocol LiteStashProtocol: AnyObject, Sendable {
     func transaction(operations: [Operation]) throws  -> TransactionResult
 
     /**
+     * How long a key has, or nothing if it is not there.
+     */
+    func ttl(key: Key) throws  -> TimeToLive?
+
+    /**
      * A handle of the same stash whose writes are acknowledged at another level.
      */
     func withDurability(level: Durability)  -> LiteStash
@@ -1718,6 +1728,18 @@ open func importLines(file: String, keepVersions: Bool, stop: Cancellation?)thro
         FfiConverterString.lower(file),
         FfiConverterBool.lower(keepVersions),
         FfiConverterOptionTypeCancellation.lower(stop),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Whether the stash is encrypted.
+     */
+open func isEncrypted() -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_litestash_uniffi_fn_method_litestash_is_encrypted(
+            self.uniffiCloneHandle(),uniffiCallStatus
     )
 })
 }
@@ -2270,6 +2292,19 @@ open func transaction(operations: [Operation])throws  -> TransactionResult  {
     uniffi_litestash_uniffi_fn_method_litestash_transaction(
             self.uniffiCloneHandle(),
         FfiConverterSequenceTypeOperation.lower(operations),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * How long a key has, or nothing if it is not there.
+     */
+open func ttl(key: Key)throws  -> TimeToLive?  {
+    return try  FfiConverterOptionTypeTimeToLive.lift(try rustCallWithError(FfiConverterTypeStashError_lift) {
+        uniffiCallStatus in
+    uniffi_litestash_uniffi_fn_method_litestash_ttl(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeKey_lower(key),uniffiCallStatus
     )
 })
 }
@@ -8254,6 +8289,87 @@ public func FfiConverterTypeStashError_lower(_ value: StashError) -> RustBuffer 
 
 
 /**
+ * How long a key has.
+ */
+
+public enum TimeToLive: Equatable, Hashable {
+
+    /**
+     * It has no deadline.
+     */
+    case forever
+    /**
+     * So long.
+     */
+    case remaining(
+        /**
+         * Microseconds.
+         */us: UInt64
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TimeToLive: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTimeToLive: FfiConverterRustBuffer {
+    typealias SwiftType = TimeToLive
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TimeToLive {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .forever
+
+        case 2: return .remaining(us: try FfiConverterUInt64.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TimeToLive, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .forever:
+            writeInt(&buf, Int32(1))
+
+
+        case let .remaining(us):
+            writeInt(&buf, Int32(2))
+            FfiConverterUInt64.write(us, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimeToLive_lift(_ buf: RustBuffer) throws -> TimeToLive {
+    return try FfiConverterTypeTimeToLive.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimeToLive_lower(_ value: TimeToLive) -> RustBuffer {
+    return FfiConverterTypeTimeToLive.lower(value)
+}
+
+
+
+/**
  * What became of a transaction.
  */
 
@@ -8694,6 +8810,30 @@ fileprivate struct FfiConverterOptionTypeKey: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeKey.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeTimeToLive: FfiConverterRustBuffer {
+    typealias SwiftType = TimeToLive?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTimeToLive.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTimeToLive.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -9320,6 +9460,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_litestash_uniffi_checksum_method_litestash_import_lines() != 62385) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_litestash_uniffi_checksum_method_litestash_is_encrypted() != 14899) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_litestash_uniffi_checksum_method_litestash_rotate_key() != 25351) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -9441,6 +9584,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_transaction() != 55052) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_litestash_uniffi_checksum_method_litestash_ttl() != 7143) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_litestash_uniffi_checksum_method_litestash_with_durability() != 62559) {

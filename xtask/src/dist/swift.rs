@@ -63,12 +63,7 @@ impl std::str::FromStr for Library {
 pub(crate) fn package(folder: &Path, libraries: &[Library]) -> Result<()> {
     ensure!(!libraries.is_empty(), "no library was given");
     ensure!(!folder.exists(), "{} is there already", folder.display());
-    let sources = folder.join("Sources/LiteStash");
-    std::fs::create_dir_all(&sources)?;
-    for source in std::fs::read_dir(format!("{FOLDER}/Sources/LiteStash"))? {
-        let source = source?;
-        std::fs::copy(source.path(), sources.join(source.file_name()))?;
-    }
+    copy_folder(&Path::new(FOLDER).join("Sources/LiteStash"), &folder.join("Sources/LiteStash"))?;
     std::fs::copy(format!("{FOLDER}/README.md"), folder.join("README.md"))?;
     std::fs::write(folder.join("Package.swift"), manifest()?)?;
     let framework = folder.join(FRAMEWORK);
@@ -88,6 +83,20 @@ pub(crate) fn package(folder: &Path, libraries: &[Library]) -> Result<()> {
         list.push_str(&entry(system));
     }
     std::fs::write(framework.join("Info.plist"), information(&list))?;
+    Ok(())
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for source in std::fs::read_dir(from)? {
+        let source = source?;
+        let copy = to.join(source.file_name());
+        if source.file_type()?.is_dir() {
+            copy_folder(&source.path(), &copy)?;
+        } else {
+            std::fs::copy(source.path(), copy)?;
+        }
+    }
     Ok(())
 }
 
@@ -157,6 +166,7 @@ pub(crate) fn check() -> Result<()> {
     let read = |path: &str| std::fs::read_to_string(folder.join(path)).context(path.to_owned());
     let manifest = read("Package.swift")?;
     ensure!(manifest.contains(".binaryTarget(") && !manifest.contains("ConformanceRunner"), "{manifest}");
+    read("Sources/LiteStash/LiteStash.docc/LiteStash.md")?;
     let list = read(&format!("{FRAMEWORK}/Info.plist"))?;
     for system in SYSTEMS {
         let slice = format!("{FRAMEWORK}/{}", system.identifier);
@@ -172,6 +182,7 @@ pub(crate) fn check() -> Result<()> {
         crate::process::succeeds(crate::process::python().args(["-c", parse]).arg(plist)),
         "Info.plist is no property list of three libraries"
     );
+    crate::swift::check_manifest(&folder.join("Package.swift"))?;
     println!("Swift package for {} systems, library {}: complete", SYSTEMS.len(), abi());
     Ok(())
 }

@@ -6,17 +6,21 @@ import LiteStash
 struct User: Codable, Sendable {
     var name: String
     var email: String
+    var city: String
     var age: Int
     var score: Double
     var active: Bool
 }
 
+/// The keys that are read and written, one after another.
+let keys = (0..<1000).map { "user:\($0)" }
+
 /// Nanoseconds of a call: the best of some rounds.
-func nanoseconds(_ rounds: Int = 7, calls: Int = 200_000, _ body: () throws -> Void) rethrows -> Double {
+func nanoseconds(_ rounds: Int = 7, calls: Int = 200_000, _ body: (String) throws -> Void) rethrows -> Double {
     var best = Double.infinity
     for _ in 0..<rounds {
         let started = DispatchTime.now().uptimeNanoseconds
-        for _ in 0..<calls { try body() }
+        for call in 0..<calls { try body(keys[call % keys.count]) }
         best = min(best, Double(DispatchTime.now().uptimeNanoseconds - started) / Double(calls))
     }
     return best
@@ -32,47 +36,67 @@ func residentPages() -> Int {
     return text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
 }
 
+// Each line when it is there, also into a file.
+setvbuf(stdout, nil, _IOLBF, 0)
 let directory = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
 try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
 defer { try? FileManager.default.removeItem(at: directory) }
 
 let stash = try LiteStash(path: directory.appendingPathComponent("stash").path)
-let user = User(name: "Ada Lovelace", email: "ada@example.com", age: 36, score: 1.5, active: true)
-let bytes = Data((0..<100).map { UInt8($0) })
-try stash.set("user:1", user)
-try stash.set("bytes:1", bytes)
-_ = (try stash.get("user:1"), try stash.get("bytes:1"))
+let blobs = try stash.bucket("blobs")
+let user = User(
+    name: "Ada Lovelace", email: "ada@example.com", city: "12 Saint James's Square, London", age: 36, score: 1.5,
+    active: true)
+let bytes = Data((0..<120).map { UInt8($0) })
+for key in keys {
+    try stash.set(key, user)
+    try blobs.set(key, bytes)
+    _ = (try stash.get(key), try blobs.get(key))
+}
+print("a struct of \(try stash.entry(keys[0])?.size ?? 0) bytes, Data of \(bytes.count)")
 
-show("get a struct", try nanoseconds { _ = try stash.get("user:1", as: User.self) }, limit: 3000)
-show("get Data", try nanoseconds { _ = try stash.get("bytes:1", as: Data.self) }, limit: 1500)
-show("data", try nanoseconds { _ = try stash.data("bytes:1") }, limit: 1500)
-show("get a Value", try nanoseconds { _ = try stash.get("user:1") as Value? })
-show("exists", try nanoseconds { _ = try stash.exists("user:1") })
-show("set a struct", try nanoseconds(3, calls: 5_000) { try stash.set("user:1", user) })
+show("get a struct", try nanoseconds { _ = try stash.get($0, as: User.self) }, limit: 3000)
+show("get Data", try nanoseconds { _ = try blobs.get($0, as: Data.self) }, limit: 1500)
+show("data", try nanoseconds { _ = try blobs.data($0) }, limit: 1500)
+show("get a Value", try nanoseconds { _ = try stash.get($0) as Value? })
+show("exists", try nanoseconds { _ = try stash.exists($0) })
+show("set a struct", try nanoseconds(3, calls: 10_000) { try stash.set($0, user) })
+show("set Data", try nanoseconds(3, calls: 10_000) { try blobs.set($0, bytes) })
 
-// SQLite: one table, a prepared statement, the row in its page cache.
+// SQLite: one table, prepared statements, the rows in its page cache, the pragmas of a stash.
 var database: OpaquePointer?
 guard sqlite3_open(directory.appendingPathComponent("plain.db").path, &database) == SQLITE_OK else { fatalError("open") }
 let setup = """
-    PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+    PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA mmap_size = 0;
     CREATE TABLE rows (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-    INSERT INTO rows VALUES ('bytes:1', zeroblob(100));
     """
 guard sqlite3_exec(database, setup, nil, nil, nil) == SQLITE_OK else { fatalError("setup") }
-var statement: OpaquePointer?
-guard sqlite3_prepare_v2(database, "SELECT value FROM rows WHERE key = ?", -1, &statement, nil) == SQLITE_OK else {
-    fatalError("prepare")
+func prepared(_ text: String) -> OpaquePointer? {
+    var statement: OpaquePointer?
+    guard sqlite3_prepare_v2(database, text, -1, &statement, nil) == SQLITE_OK else { fatalError("prepare") }
+    return statement
 }
 let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
-show("SQLite, Data", nanoseconds {
-    sqlite3_bind_text(statement, 1, "bytes:1", -1, transient)
-    guard sqlite3_step(statement) == SQLITE_ROW else { fatalError("step") }
-    let count = Int(sqlite3_column_bytes(statement, 0))
-    let read = sqlite3_column_blob(statement, 0).map { Data(bytes: $0, count: count) }
-    precondition(read?.count == 100)
-    sqlite3_reset(statement)
+let writing = prepared("INSERT INTO rows VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+func write(_ key: String) {
+    sqlite3_bind_text(writing, 1, key, -1, transient)
+    _ = bytes.withUnsafeBytes { sqlite3_bind_blob(writing, 2, $0.baseAddress, Int32($0.count), transient) }
+    guard sqlite3_step(writing) == SQLITE_DONE else { fatalError("step") }
+    sqlite3_reset(writing)
+}
+keys.forEach(write)
+let reading = prepared("SELECT value FROM rows WHERE key = ?")
+show("SQLite, get Data", nanoseconds { key in
+    sqlite3_bind_text(reading, 1, key, -1, transient)
+    guard sqlite3_step(reading) == SQLITE_ROW else { fatalError("step") }
+    let count = Int(sqlite3_column_bytes(reading, 0))
+    let read = sqlite3_column_blob(reading, 0).map { Data(bytes: $0, count: count) }
+    precondition(read?.count == bytes.count)
+    sqlite3_reset(reading)
 })
-sqlite3_finalize(statement)
+show("SQLite, set Data", nanoseconds(3, calls: 10_000, write))
+sqlite3_finalize(reading)
+sqlite3_finalize(writing)
 sqlite3_close(database)
 
 /// Tasks do not run in a program's own code.
@@ -93,7 +117,7 @@ func churn(_ rounds: Int) throws {
         _ = try? stash.get("user:1", as: Int.self)
     }
 }
-try churn(100_000)
+try churn(200_000)
 let before = residentPages()
 try churn(1_000_000)
 print("memory after 10^6 more operations: \((residentPages() - before) * 4) KiB more")

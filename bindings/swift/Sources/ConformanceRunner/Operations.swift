@@ -208,7 +208,7 @@ private func run(_ stash: LiteStash, _ members: inout Members) throws -> String 
             return "{\"committed\":\(list(try zip(answers, operations).map { try text($0, $1.1) }))}"
         }
     case "keys": return list(try stash.keys(try scan(&members)).all().map { try $0.json() })
-    case "values": return list(try stash.items(try scan(&members)).all().map { try $0.value.json() })
+    case "values": return list(try stash.values(try scan(&members)).all().map { try $0.json() })
     case "items":
         return list(try stash.items(try scan(&members)).all().map { "[\(try $0.key.json()),\(try $0.value.json())]" })
     case "expire_older_than":
@@ -223,7 +223,7 @@ private func run(_ stash: LiteStash, _ members: inout Members) throws -> String 
         return "null"
     case "len":
         try end()
-        return "\(try stash.count)"
+        return "\(try stash.count())"
     case "clear":
         try end()
         try stash.removeAll()
@@ -234,7 +234,7 @@ private func run(_ stash: LiteStash, _ members: inout Members) throws -> String 
         return "{\"rows\":\(report.rows),\"hints\":\(report.hints)}"
     case "rotate_key":
         try end()
-        return "\(try stash.rotateKey()["resealed"]?.int ?? -1)"
+        return "\(try stash.rotateKey().resealed)"
     case "buckets":
         try end()
         return list(try stash.buckets().map { try Value.text($0).json() })

@@ -13,6 +13,7 @@ public struct ComputeOptions: Sendable {
     /// How long other processes wait for one that died while it computed: 10 ms to 10 minutes.
     public var lease = Duration.seconds(5)
 
+    /// Options; without arguments the defaults.
     public init(ttl: Duration? = nil, staleWhileRevalidate: Duration? = nil) {
         self.ttl = ttl
         self.staleWhileRevalidate = staleWhileRevalidate
@@ -28,24 +29,6 @@ public struct ComputeOptions: Sendable {
     }
 }
 
-/// A computation during a call, and the error that it threw.
-private final class Computation {
-    let compute: () throws -> [UInt8]
-    var failure: (any Error)?
-    init(_ compute: @escaping () throws -> [UInt8]) { self.compute = compute }
-
-    func run(_ builder: litestash_builder) -> Int32 {
-        do {
-            let bytes = try compute()
-            try check(litestash_build_encoded(builder, bytes, bytes.count))
-            return 0
-        } catch {
-            failure = error
-            return 1
-        }
-    }
-}
-
 extension LiteStash {
     /// The value of a key; if it is missing or expired, what `compute` returns, stored under the key.
     ///
@@ -55,22 +38,24 @@ extension LiteStash {
     public func get<K: StashKey, T: Codable>(
         _ key: K, options: ComputeOptions = ComputeOptions(), orSet compute: () throws -> T
     ) throws -> T {
-        try withoutActuallyEscaping(compute) { compute in
-            let computation = Computation { try encoded(try compute()) }
-            var given = options.given, value = litestash_buffer()
-            try withExtendedLifetime(computation) {
-                let context = Unmanaged.passUnretained(computation).toOpaque()
-                try key._withKey { key in
-                    let status = litestash_get_or_set_with(
-                        handle, key, &given,
-                        { Unmanaged<Computation>.fromOpaque($0!).takeUnretainedValue().run($1) },
-                        context, &value)
-                    if status != 0, let failure = computation.failure { throw failure }
-                    try check(status)
+        typealias Computation = () throws -> [UInt8]
+        return try withoutActuallyEscaping(compute) { compute in
+            let encode: Computation = { try encoded(try compute()) }
+            return try withCallback(encode) { context in
+                var given = options.given, value = litestash_buffer()
+                try key._withKey {
+                    try check(litestash_get_or_set_with(
+                        handle, $0, &given,
+                        { context, builder in
+                            Callback<Computation>.of(context).status {
+                                let bytes = try $0()
+                                try check(litestash_build_encoded(builder, bytes, bytes.count))
+                            }
+                        }, context, &value))
                 }
+                defer { litestash_buffer_free(&value) }
+                return try decoded(T.self, value.raw)
             }
-            defer { litestash_buffer_free(&value) }
-            return try decoded(T.self, value.raw)
         }
     }
 

@@ -3,12 +3,14 @@ import Foundation
 
 /// What happened to a key, after it was committed. It has no value: read the key.
 public struct Event: Sendable {
+    /// Kinds of events.
     public struct Kind: OptionSet, Sendable, Hashable {
         public let rawValue: UInt32
         public init(rawValue: UInt32) { self.rawValue = rawValue }
 
         /// A value was stored, or a row was given another deadline.
         public static let set = Kind(rawValue: 1)
+        /// A row was deleted.
         public static let delete = Kind(rawValue: 2)
         /// A row whose deadline had passed was removed.
         public static let expire = Kind(rawValue: 4)
@@ -22,7 +24,9 @@ public struct Event: Sendable {
         public static let changes: Kind = [.set, .delete, .expire, .evict, .clear]
     }
 
+    /// What happened.
     public let kind: Kind
+    /// The key; nil if it concerns all of them.
     public let key: Key?
     /// The name of the bucket.
     public let bucket: String?
@@ -50,6 +54,7 @@ public struct Event: Sendable {
 
 /// Which events are heard.
 public struct Filter: Sendable {
+    /// Only these kinds.
     public var kinds = Event.Kind.changes
     /// Only this key.
     public var key: Key?
@@ -60,6 +65,7 @@ public struct Filter: Sendable {
     /// How many events wait at most; more are dropped and counted.
     public var capacity = 8192
 
+    /// A filter that lets through what all its members do.
     public init(
         kinds: Event.Kind = .changes, key: Key? = nil, prefix: String? = nil, allProcesses: Bool = false,
         capacity: Int = 8192
@@ -107,6 +113,7 @@ public final class Subscription: @unchecked Sendable {
     private let lock = NSLock()
     private var handle: litestash_subscription?
     private let listener: Unmanaged<Listener>
+    private let family: LiteStash.Family
     private var ended: (@Sendable () -> Void)?
 
     fileprivate init(
@@ -114,6 +121,7 @@ public final class Subscription: @unchecked Sendable {
         _ hear: @escaping @Sendable (Event) -> Void
     ) throws {
         listener = .passRetained(Listener(hear))
+        family = stash.family
         self.ended = ended
         var handle = litestash_subscription()
         do {
@@ -128,7 +136,7 @@ public final class Subscription: @unchecked Sendable {
             throw error
         }
         self.handle = handle
-        stash.family.add(self)
+        family.add(self)
     }
 
     /// Ends it: the function is not called any more when this returns, unless it is the function that calls it.
@@ -143,6 +151,16 @@ public final class Subscription: @unchecked Sendable {
         ended?()
     }
 
+    /// The twin of the function that blocks.
+    public func cancel() async {
+        await withCheckedContinuation { done in
+            Workers.calls.run {
+                self.cancel()
+                done.resume()
+            }
+        }
+    }
+
     /// How many events were dropped so far.
     public var dropped: UInt64 {
         get throws {
@@ -153,7 +171,10 @@ public final class Subscription: @unchecked Sendable {
         }
     }
 
-    deinit { cancel() }
+    deinit {
+        cancel()
+        family.remove(self)
+    }
 }
 
 /// Events as they come; the sequence ends when the stash is closed.
@@ -181,10 +202,22 @@ extension LiteStash {
         try Subscription(self, filter, hear)
     }
 
-    /// What happens to keys from now on.
+    /// The twin of the function that blocks, as listening to all processes may.
+    public func subscribe(
+        _ filter: Filter = Filter(), _ hear: @escaping @Sendable (Event) -> Void
+    ) async throws -> Subscription {
+        try await offload { [self] in try subscribe(filter, hear) }
+    }
+
+    /// The twin of the function that blocks.
+    public func events(_ filter: Filter = Filter()) async throws -> Events {
+        try await offload { [self] in try events(filter) }
+    }
+
+    /// What happens to keys from now on, also before somebody iterates.
     ///
     /// ```swift
-    /// for await event in try stash.events(Filter(prefix: "user:")) { … }
+    /// for await event in try await stash.events(Filter(prefix: "user:")) { … }
     /// ```
     public func events(_ filter: Filter = Filter()) throws -> Events {
         let (stream, continuation) = AsyncStream.makeStream(

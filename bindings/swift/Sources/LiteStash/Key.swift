@@ -1,12 +1,47 @@
 import CLiteStash
 import Foundation
 
-/// A key in its normal form. An integral float is the integer key; text and bytes are at most 2048 bytes.
-public enum Key: Sendable, Hashable {
+/// A key. A float with an integral value is the integer key; text and bytes are at most 2048 bytes.
+///
+/// Keys are equal if they name the same row: texts by their bytes, so that an é of one code point and one of two are
+/// different, as they are in a stash and not in Swift.
+public enum Key: Sendable {
+    /// Text.
     case text(String)
+    /// Bytes.
     case bytes(Data)
+    /// An integer.
     case integer(Int64)
+    /// A float; NaN is refused where it is used.
     case float(Double)
+}
+
+extension Key: Hashable {
+    /// An integral float as the integer that it is.
+    private var normal: Key {
+        guard case .float(let number) = self, let integer = Int64(exactly: number) else { return self }
+        return .integer(integer)
+    }
+
+    public static func == (one: Key, other: Key) -> Bool {
+        switch (one.normal, other.normal) {
+        case (.text(let one), .text(let other)): return one.utf8.elementsEqual(other.utf8)
+        case (.bytes(let one), .bytes(let other)): return one == other
+        case (.integer(let one), .integer(let other)): return one == other
+        case (.float(let one), .float(let other)): return one == other
+        default: return false
+        }
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        switch normal {
+        // Equal bytes are equal texts, for which texts have one hash.
+        case .text(let text): hasher.combine(text)
+        case .bytes(let bytes): hasher.combine(bytes)
+        case .integer(let integer): hasher.combine(integer)
+        case .float(let number): hasher.combine(number)
+        }
+    }
 }
 
 /// What can be a key: `String`, `Data`, `Int`, `Int64`, `Double`, ``Key``, and your own types by `stashKey`.

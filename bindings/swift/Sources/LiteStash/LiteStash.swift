@@ -13,7 +13,7 @@ import Foundation
 /// Every operation is there twice under one name: a function that blocks until it is done, and one for `async` code,
 /// which Swift prefers there and which never blocks a thread of the cooperative pool.
 ///
-/// A stash is closed with its last reference, or by ``close()``, after which every operation fails with `closed`.
+/// A stash is closed with its last reference, or by `close()`, after which every operation fails with `closed`.
 public final class LiteStash: @unchecked Sendable {
     /// The handle, which suspending exchanges. The library checks it with every call, so one that was given back while a
     /// call began is an error.
@@ -21,7 +21,7 @@ public final class LiteStash: @unchecked Sendable {
     /// Opens the stash anew.
     private let open: @Sendable () throws -> litestash_stash
     private let foreign: Foreign?
-    /// The stash that this is a bucket of.
+    /// The stash that this is a bucket or another handle of.
     private let root: LiteStash?
     let family = Family()
 
@@ -112,15 +112,14 @@ public final class LiteStash: @unchecked Sendable {
     /// left for the next opening.
     public func close() throws {
         let status = litestash_close(handle)
-        for bucket in family.living { bucket.family.hearing.forEach { $0.cancel() } }
-        family.hearing.forEach { $0.cancel() }
+        endSubscriptions()
         if status != ErrorCode.closed.rawValue { try check(status) }
     }
 
     /// Whether the stash was closed, or is suspended.
     public var isClosed: Bool { litestash_check(handle) != 0 }
 
-    /// Gives back every file and lock until ``resume()``; operations fail with `closed` meanwhile.
+    /// Gives back every file and lock until `resume()`; operations fail with `closed` meanwhile.
     ///
     /// For an app whose stash is in the container of an app group: the system ends an app that holds a lock on a shared
     /// file while it is suspended. Call it when the app enters the background. What listens hears nothing until it is
@@ -130,9 +129,32 @@ public final class LiteStash: @unchecked Sendable {
     /// Opens the stash and its buckets again.
     public func resume() throws {
         guard isClosed else { return }
-        litestash_cell_store(cell, try open().id)
-        for bucket in family.living { litestash_cell_store(bucket.cell, try bucket.open().id) }
+        try reopen()
     }
+
+    private func reopen() throws {
+        litestash_cell_store(cell, try open().id)
+        for child in family.living { try child.reopen() }
+    }
+
+    private func endSubscriptions() {
+        for child in family.living { child.endSubscriptions() }
+        family.hearing.forEach { $0.cancel() }
+    }
+
+    /// A handle of the same stash whose writes are acknowledged at another level. Closing it closes the stash.
+    public func withDurability(_ level: Durability) throws -> LiteStash {
+        let other = try LiteStash(root: self) { [unowned self] in
+            var other = litestash_stash()
+            try check(litestash_with_durability(self.handle, level.rawValue, &other))
+            return other
+        }
+        family.add(other)
+        return other
+    }
+
+    /// The version of the library that runs, such as "0.1.0".
+    public static var version: String { String(cString: litestash_version()) }
 
     /// The directory; nil for a stash in memory.
     public var path: String? {

@@ -3,6 +3,7 @@ import Foundation
 
 /// A value with what belongs to it.
 public struct Entry: Sendable {
+    /// The value.
     public let value: Value
     /// The time of the row's last write in microseconds, or more if writes were faster.
     public let version: Int64
@@ -62,18 +63,20 @@ extension LiteStash {
     }
 
     /// The bytes of a key that holds bytes.
-    public func data<K: StashKey>(_ key: K) throws -> Data? {
-        try withEncoded(key) { bytes in
-            try Reader.whole(bytes) { reader in
-                guard case .bytes(let place) = try reader.token() else {
-                    throw LiteStashError(.typeMismatch, "no bytes are stored")
-                }
-                return reader.data(place)
+    public func data<K: StashKey>(_ key: K) throws -> Data? { try withEncoded(key, bytes) }
+
+    /// The bytes that an encoding stands for.
+    func bytes(_ encoding: UnsafeRawBufferPointer) throws -> Data {
+        try Reader.whole(encoding) { reader in
+            guard case .bytes(let place) = try reader.token() else {
+                throw LiteStashError(.typeMismatch, "no bytes are stored")
             }
+            return reader.data(place)
         }
     }
 
-    /// The value of a key.
+    /// The value of a key. It cannot be set so, because Swift's setters cannot throw: `update` has subscripts that
+    /// can.
     public subscript<K: StashKey>(key: K) -> Value? {
         get throws { try get(key) }
     }

@@ -22,15 +22,25 @@ public struct Operation: Sendable {
         self.action = action
     }
 
+    /// The value; answers ``Answer/value(_:)``.
     public static func get<K: StashKey>(_ key: K) -> Self { Self(key, .get) }
+    /// Whether the key is there.
     public static func exists<K: StashKey>(_ key: K) -> Self { Self(key, .exists) }
+    /// The value with its version and deadline; answers ``Answer/entry(_:)``.
     public static func entry<K: StashKey>(_ key: K) -> Self { Self(key, .entry) }
+    /// Deletes the key; answers whether it was there.
     public static func delete<K: StashKey>(_ key: K) -> Self { Self(key, .delete) }
+    /// Takes the value out; answers ``Answer/value(_:)``.
     public static func take<K: StashKey>(_ key: K) -> Self { Self(key, .take) }
+    /// Takes the deadline away; answers whether there was one.
     public static func persist<K: StashKey>(_ key: K) -> Self { Self(key, .persist) }
+    /// Begins a sliding deadline anew; answers whether the key was there.
     public static func touch<K: StashKey>(_ key: K) -> Self { Self(key, .touch) }
+    /// Adds to an integer; answers ``Answer/integer(_:)``.
     public static func increment<K: StashKey>(_ key: K, by: Int64 = 1) -> Self { Self(key, .increment(by)) }
+    /// Adds to a number; answers ``Answer/float(_:)``.
     public static func increment<K: StashKey>(_ key: K, byFloat by: Double) -> Self { Self(key, .incrementFloat(by)) }
+    /// Gives the key a new deadline; answers whether it was there.
     public static func expire<K: StashKey>(_ key: K, _ deadline: Deadline) -> Self { Self(key, .expire(deadline)) }
 
     /// Stores a value, as the stash's `set`.
@@ -67,7 +77,9 @@ public enum Answer: Sendable {
     case version(Int64?)
     /// Every yes or no.
     case flag(Bool)
+    /// `increment` by an integer: the sum.
     case integer(Int64)
+    /// `increment` by a float: the sum.
     case float(Double)
 }
 
@@ -200,10 +212,23 @@ extension LiteStash {
 
     /// The values of several keys, in their order. Keys of one shard are seen in one committed state.
     public func getMany<K: StashKey>(_ keys: [K]) throws -> [Value?] {
-        try apply(keys.map { .get($0) }).map { answer in
-            guard case .value(let value) = try answer.get() else { return nil }
-            return value
-        }
+        try encodings(keys) { try Reader.whole($0) { try $0.value() } }
+    }
+
+    /// The objects of several keys, in their order. `typeMismatch` if one of them is something else.
+    public func getMany<K: StashKey, T: Decodable>(_ keys: [K], as type: T.Type) throws -> [T?] {
+        try encodings(keys) { try decoded(type, $0) }
+    }
+
+    private func encodings<K: StashKey, T>(
+        _ keys: [K], _ decode: (UnsafeRawBufferPointer) throws -> T
+    ) throws -> [T?] {
+        let arena = Arena()
+        let given = keys.map { arena.key($0.stashKey) }
+        var values = [litestash_buffer](repeating: litestash_buffer(), count: keys.count)
+        try check(litestash_get_many(handle, given, given.count, &values))
+        defer { litestash_buffers_free(&values, values.count) }
+        return try values.map { $0.data == nil ? nil : try decode($0.raw) }
     }
 
     /// Stores several values; atomic per shard. Returns the versions.

@@ -15,9 +15,13 @@ public enum Durability: UInt32, Sendable {
 public enum Eviction: UInt32, Sendable {
     /// None: a write that would pass a limit fails with `limitReached`.
     case none = 0
+    /// Those that were stored longest ago.
     case leastRecentlyStored = 1
+    /// Those that were read or stored longest ago.
     case leastRecentlyUsed = 2
+    /// Those that are used least often.
     case leastFrequentlyUsed = 3
+    /// Any.
     case random = 4
 }
 
@@ -30,6 +34,7 @@ public struct Limits: Sendable, Hashable {
     /// What happens when a limit is reached.
     public var eviction: Eviction
 
+    /// Limits; without arguments none.
     public init(bytes: UInt64? = nil, rows: UInt64? = nil, eviction: Eviction = .none) {
         self.bytes = bytes
         self.rows = rows
@@ -76,6 +81,7 @@ public struct Options: Sendable {
     /// Random bytes of that number, called by any thread. Nil: the system's source. For tests only.
     public var random: (@Sendable (Int) -> [UInt8])?
 
+    /// The defaults.
     public init() {}
 }
 
@@ -86,6 +92,7 @@ public struct Compression: Sendable, Hashable {
     /// Shorter encodings are stored as they are.
     public var minBytes: Int
 
+    /// Compression at that level of values that are so long.
     public init(level: Int = 3, minBytes: Int = 1024) {
         self.level = level
         self.minBytes = minBytes
@@ -100,9 +107,11 @@ public struct BucketOptions: Sendable {
         case inherited
         /// None.
         case never
+        /// So long after the write.
         case after(Duration)
     }
 
+    /// The time to live of rows that are made without saying a deadline.
     public var defaultTTL = DefaultTTL.inherited
     /// The longest value in bytes of its encoding. Nil: the stash's.
     public var valueBytesMax: Int?
@@ -113,6 +122,7 @@ public struct BucketOptions: Sendable {
     /// Whether the bucket's rows take part in the stash's cache.
     public var cache = true
 
+    /// What the stash has.
     public init() {}
 }
 
@@ -132,6 +142,7 @@ public enum Deadline: Sendable, Hashable {
 
 /// What must hold for a value to be stored.
 public enum Condition: Sendable, Hashable {
+    /// Nothing.
     case always
     /// The key is missing or expired.
     case absent

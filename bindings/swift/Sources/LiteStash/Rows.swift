@@ -10,6 +10,7 @@ public struct Scan: Sendable {
     /// Begin behind this place.
     public var cursor: Cursor?
 
+    /// A scan; without arguments of every row.
     public init(prefix: String? = nil, limit: Int? = nil, cursor: Cursor? = nil) {
         self.prefix = prefix
         self.limit = limit
@@ -54,7 +55,9 @@ public struct Cursor: Sendable, Hashable, CustomStringConvertible {
 
 /// A key and its value.
 public struct Item: Sendable {
+    /// The key.
     public let key: Key
+    /// The value.
     public let value: Value
 }
 
@@ -83,6 +86,9 @@ public final class Rows<Element: Sendable>: @unchecked Sendable {
         while let row = try next() { rows.append(row) }
         return rows
     }
+
+    /// All rows that are left, without blocking a thread of the cooperative pool.
+    public func all() async throws -> [Element] { try await offload { try self.all() } }
 
     /// The place behind the last row.
     public var cursor: Cursor {
@@ -171,13 +177,23 @@ extension LiteStash {
         }
     }
 
-    /// How many rows there are, expired ones left out.
-    public var count: Int {
-        get throws {
-            var rows: UInt64 = 0
-            try check(litestash_length(handle, &rows))
-            return Int(clamping: rows)
+    /// The values.
+    public func values(_ scan: Scan = Scan()) throws -> Rows<Value> {
+        try scan.withGiven { options in
+            var iterator = litestash_iterator()
+            try check(litestash_items(handle, options, &iterator))
+            return Rows(iterator) { row in
+                let bytes = UnsafeRawBufferPointer(start: row.value, count: row.value_length)
+                return try Reader.whole(bytes) { try $0.value() }
+            }
         }
+    }
+
+    /// How many rows there are, expired ones left out. Costs a walk over the index of every table.
+    public func count() throws -> Int {
+        var rows: UInt64 = 0
+        try check(litestash_length(handle, &rows))
+        return Int(clamping: rows)
     }
 
     /// Deletes every row, one transaction per shard.

@@ -8,6 +8,7 @@ public struct Timestamp: Sendable, Hashable {
     /// Nanoseconds after them, 0 to 999 999 999.
     public var nanoseconds: UInt32
 
+    /// The moment so many seconds and nanoseconds after 1970 began.
     public init(seconds: Int64, nanoseconds: UInt32) {
         self.seconds = seconds
         self.nanoseconds = nanoseconds
@@ -29,17 +30,27 @@ public struct Timestamp: Sendable, Hashable {
 
 /// Whatever a stash can hold.
 public enum Value: Sendable, Hashable {
+    /// Nil, which is something else than a key that is not there.
     case null
+    /// A boolean.
     case bool(Bool)
+    /// An integer of 64 signed bits.
     case integer(Int64)
     /// An integer over `Int64.max`; others are ``integer(_:)``.
     case unsigned(UInt64)
+    /// A float.
     case float(Double)
+    /// Text.
     case text(String)
+    /// Bytes.
     case bytes(Data)
+    /// Values in their order.
     case array([Value])
+    /// Values under texts.
     case map(ValueMap)
+    /// A moment.
     case timestamp(Timestamp)
+    /// A vector of 32-bit floats.
     case vector([Float])
 }
 

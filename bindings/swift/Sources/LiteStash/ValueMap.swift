@@ -16,6 +16,7 @@ public struct ValueMap: Sendable, Hashable, RandomAccessCollection, ExpressibleB
 
     private var members: [Member] = []
 
+    /// A map without members.
     public init() {}
 
     /// Of a key that is there twice the last value counts.
@@ -23,6 +24,7 @@ public struct ValueMap: Sendable, Hashable, RandomAccessCollection, ExpressibleB
         for (key, value) in elements { self[key] = value }
     }
 
+    /// The members of a dictionary.
     public init(_ dictionary: [String: Value]) {
         members = dictionary.map { Member(key: $0.key, value: $0.value) }
         members.sort { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }

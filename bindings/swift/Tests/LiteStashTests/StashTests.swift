@@ -101,6 +101,9 @@ final class StashTests: StashCase {
         let stash = try opened()
         try stash.setMany([("a", 1), ("b", 2)])
         XCTAssertEqual(try stash.getMany(["a", "none", "b"]), [1, nil, 2])
+        XCTAssertEqual(try stash.getMany(["a", "none", "b"], as: Int.self), [1, nil, 2])
+        XCTAssertEqual(kind { _ = try stash.getMany(["a", "b"], as: String.self) }, .typeMismatch)
+        XCTAssertEqual(try stash.getMany([Key]()), [])
         XCTAssertEqual(try stash.deleteMany(["a", "none"]), [true, false])
         let answers = try stash.apply([
             .set("s", "text"), .increment("s"), .increment("n", by: 3), .get("s"), .entry("n"), .exists("none"),
@@ -124,26 +127,40 @@ final class StashTests: StashCase {
         try stash.close()
     }
 
-    func testIterating() async throws {
+    func testIterating() throws {
         let stash = try opened()
-        for index in 0..<600 { try await stash.set("\(index % 2 == 0 ? "even" : "odd"):\(index)", index) }
+        for index in 0..<600 { try stash.set("\(index % 2 == 0 ? "even" : "odd"):\(index)", index) }
         XCTAssertEqual(try stash.keys().all().count, 600)
         XCTAssertEqual(try stash.items(Scan(prefix: "even:", limit: 7)).all().count, 7)
         XCTAssertEqual(try stash.keys(Scan(prefix: "")).all().count, 600)
+        XCTAssertEqual(try stash.values(Scan(prefix: "odd:")).all().compactMap(\.int).reduce(0, +), 300 * 300)
         let rows = try stash.keys(Scan(limit: 100))
         let first = try rows.all()
         let rest = try stash.keys(Scan(cursor: rows.cursor)).all()
         XCTAssertEqual(Set(first + rest).count, 600)
-        var sum = 0
-        for try await item in try stash.items() { sum += item.value.int ?? 0 }
-        XCTAssertEqual(sum, 600 * 599 / 2)
-        XCTAssertEqual(try stash.count, 600)
+        XCTAssertEqual(try stash.count(), 600)
         // Closing during an iteration.
         let left = try stash.items()
         XCTAssertNotNil(try left.next())
-        try await stash.close()
-        var met: ErrorCode?
-        do { while try left.next() != nil {} } catch { met = (error as? LiteStashError)?.code }
+        try stash.close()
+        XCTAssertEqual(kind { while try left.next() != nil {} }, .closed)
+    }
+
+    func testIteratingInTasks() async throws {
+        let stash = try opened()
+        try await stash.setMany((0..<600).map { ($0, $0) })
+        var sum = 0
+        for try await item in try stash.items() { sum += item.value.int ?? 0 }
+        XCTAssertEqual(sum, 600 * 599 / 2)
+        let keys = try await stash.keys().all()
+        XCTAssertEqual(keys.count, 600)
+        var met: ErrorCode?, seen = 0
+        do {
+            for try await _ in try stash.keys() {
+                seen += 1
+                if seen == 1 { try await stash.close() }
+            }
+        } catch { met = (error as? LiteStashError)?.code }
         XCTAssertEqual(met, .closed)
     }
 
@@ -179,7 +196,7 @@ final class StashTests: StashCase {
         let stash = try opened()
         try stash.set("k", "v")
         XCTAssertEqual(try stash.stats().rows, 1)
-        XCTAssertEqual(try stash.verify()["problems"], [])
+        XCTAssertTrue(try stash.verify().isSound)
         try stash.compact()
         try stash.sync()
         let copy = directory + ".copy"
@@ -188,11 +205,6 @@ final class StashTests: StashCase {
         let other = try LiteStash(path: copy)
         XCTAssertEqual(try other.get("k"), "v")
         try other.close()
-        var lines = Data()
-        try stash.export { lines.append($0) }
-        XCTAssertTrue(String(decoding: lines, as: UTF8.self).contains("\"v\""))
-        struct Mine: Error {}
-        XCTAssertThrowsError(try stash.export { _ in throw Mine() }) { XCTAssertTrue($0 is Mine) }
         XCTAssertEqual(kind { _ = try LiteStash(path: directory + ".none", options: { var o = Options(); o.create = false; return o }()) }, .noStash)
         XCTAssertEqual(LiteStashError(.busy, "").retry, .later)
         try stash.close()
@@ -208,7 +220,10 @@ final class StashTests: StashCase {
         XCTAssertTrue(try stash.isEncrypted)
         try stash.set("secret", text)
         XCTAssertLessThan(try stash.stats().recordBytes, 10_000)
-        XCTAssertEqual(try stash.rotateKey()["resealed"], 1)
+        struct Mine: Error {}
+        XCTAssertThrowsError(try stash.rotateKey { _, _ in throw Mine() }) { XCTAssertTrue($0 is Mine) }
+        let rotated = try stash.rotateKey()
+        XCTAssertTrue(rotated.resumed && rotated.finished)
         try stash.changePassphrase("open sesame")
         try stash.close()
         XCTAssertEqual(kind { _ = try opened { $0.encryptionKey = key } }, .wrongKey)
@@ -223,4 +238,180 @@ final class StashTests: StashCase {
         XCTAssertEqual(kind { try stash.resume() }, .wrongKey)
         try stash.close()
     }
+
+    func testJSONLinesGoOutAndComeIn() throws {
+        struct Mine: Error {}
+        let stash = try opened(), other = try LiteStash.inMemory()
+        for index in 0..<1000 { try stash.set(index, "value \(index)") }
+        var lines = Data()
+        XCTAssertEqual(try stash.export { lines.append($0) }.rows, 1000)
+        XCTAssertThrowsError(try stash.export { _ in throw Mine() }) { XCTAssertTrue($0 is Mine) }
+
+        let file = URL(fileURLWithPath: directory + ".jsonl")
+        defer { try? FileManager.default.removeItem(at: file) }
+        XCTAssertEqual(try stash.export(to: file).bytes, UInt64(lines.count))
+        XCTAssertEqual(try Data(contentsOf: file), lines)
+        XCTAssertEqual(kind { try stash.export(to: file) }, .io)
+        XCTAssertEqual(kind { try other.importLines(from: URL(fileURLWithPath: directory + ".none")) }, .io)
+
+        let progress = Count()
+        let report = try other.importLines(from: file, progress: { XCTAssertGreaterThan($0.rows, 0); progress.add() })
+        XCTAssertEqual(report.rows, 1000)
+        XCTAssertGreaterThan(progress.value, 0)
+        XCTAssertEqual(try other.get(7), "value 7")
+        XCTAssertEqual(try stash.importLines(from: file, keepingVersions: true).older, 1000)
+
+        // Pieces of any size, some of them empty, and a line that is no row.
+        let bytes = lines + Data("no row\n".utf8)
+        let pieces = Pieces([Data()] + stride(from: 0, to: bytes.count, by: 333).map { bytes[$0..<min($0 + 333, bytes.count)] })
+        let again = try other.importLines { pieces.next() }
+        XCTAssertEqual([again.rows, again.rejectedLines], [1000, 1])
+        XCTAssertEqual(again.rejected.map(\.line), [1001])
+        XCTAssertThrowsError(try other.importLines { throw Mine() }) { XCTAssertTrue($0 is Mine) }
+        XCTAssertThrowsError(try other.importLines(from: file, progress: { _ in throw Mine() })) {
+            XCTAssertTrue($0 is Mine)
+        }
+        try stash.close()
+    }
+
+    func testSettingBySubscripts() throws {
+        struct Mine: Error {}
+        let stash = try opened()
+        try stash.set("old", 1)
+        let user = User(name: "Ada", age: 36, score: 1, active: true, tags: [])
+        let visits = try stash.update { rows in
+            rows["visits"] = (rows["visits"] ?? 0) + 1
+            rows["user"] = user
+            rows["old"] = nil
+            rows["list"] = [1, 2.5]
+            rows.set("brief", "text", ttl: .seconds(1))
+            // What was written is read, and nothing is stored yet.
+            XCTAssertEqual(rows["user"], user)
+            XCTAssertNil(rows["old"] as Value?)
+            XCTAssertFalse(try stash.exists("user"))
+            return rows["visits"] as Int?
+        }
+        XCTAssertEqual(visits, 1)
+        XCTAssertEqual(try stash.get("user", as: User.self), user)
+        XCTAssertEqual(try stash.get("list"), [1.0, 2.5])
+        XCTAssertFalse(try stash.exists("old"))
+        XCTAssertEqual(try stash.ttl("brief"), .remaining(.seconds(1)))
+
+        // The first error is thrown, and nothing is stored.
+        XCTAssertEqual(
+            kind {
+                try stash.update { rows in
+                    rows["visits"] = 100
+                    let age: Int? = rows["user"]
+                    XCTAssertNil(age)
+                    rows[Double.nan] = 1
+                }
+            }, .typeMismatch)
+        XCTAssertEqual(kind { try stash.update { $0[Double.nan] = 1 } }, .invalidKey)
+        XCTAssertThrowsError(
+            try stash.update { rows in
+                rows["visits"] = 100
+                throw Mine()
+            }
+        ) { XCTAssertTrue($0 is Mine) }
+        XCTAssertEqual(try stash.get("visits"), 1)
+
+        // What was read was changed meanwhile: once more.
+        var rounds = 0
+        try stash.update { rows in
+            rounds += 1
+            let before: Int = rows["visits"] ?? 0
+            if rounds == 1 { try stash.set("visits", 10) }
+            rows["visits"] = before + 1
+        }
+        XCTAssertEqual(rounds, 2)
+        XCTAssertEqual(try stash.get("visits"), 11)
+        try stash.close()
+    }
+
+    func testKeysAreEqualIfTheirBytesAre() throws {
+        XCTAssertNotEqual(Key.text("\u{e9}"), "e\u{301}")
+        XCTAssertEqual(Key.float(2), 2)
+        XCTAssertEqual(Key.float(-0.0), .integer(0))
+        XCTAssertNotEqual(Key.bytes(Data("a".utf8)), "a")
+        let stash = try opened()
+        try stash.setMany([("\u{e9}", 1), ("e\u{301}", 2)])
+        XCTAssertEqual(Set(try stash.keys().all()).count, 2)
+        XCTAssertEqual(Set([Key.float(2), 2, 2.5]).count, 2)
+        try stash.close()
+    }
+
+    func testAHandleOfAnotherDurability() throws {
+        let stash = try opened()
+        let relaxed = try stash.withDurability(.relaxed)
+        let bucket = try relaxed.bucket("b")
+        try relaxed.set("k", 1)
+        try bucket.set("k", 2)
+        XCTAssertEqual(try stash.get("k"), 1)
+        try stash.suspend()
+        XCTAssertEqual(kind { _ = try relaxed.get("k") }, .closed)
+        try stash.resume()
+        XCTAssertEqual(try relaxed.get("k"), 1)
+        XCTAssertEqual(try bucket.get("k"), 2)
+        try relaxed.close()
+        XCTAssertTrue(stash.isClosed)
+    }
+
+    func testEverythingThrowsAfterClosing() throws {
+        let stash = try opened()
+        let rows = try stash.keys(), bucket = try stash.bucket("b")
+        try stash.close()
+        let file = URL(fileURLWithPath: directory + ".jsonl")
+        let uses: [() throws -> Void] = [
+            { _ = try stash.get("k") }, { _ = try stash.data("k") }, { _ = try stash.exists("k") },
+            { _ = try stash.entry("k") }, { try stash.set("k", 1) }, { try stash.delete("k") },
+            { _ = try stash.take("k", as: Int.self) }, { try stash.increment("k") }, { _ = try stash.ttl("k") },
+            { try stash.expire("k", .never) }, { try stash.persist("k") }, { try stash.touch("k") },
+            { try stash.compareAndSet("k", expected: 1, 2) }, { _ = try stash.get("k") { 1 } },
+            { _ = try stash.getMany(["k"]) }, { try stash.setMany([("k", 1)]) }, { try stash.deleteMany(["k"]) },
+            { _ = try stash.apply([.get("k")]) }, { _ = try stash.transaction([.increment("k")]) },
+            { try stash.update { $0["k"] = 1 } }, { _ = try stash.items() }, { _ = try rows.next() },
+            { _ = try stash.count() }, { try stash.removeAll() }, { _ = try stash.stats() }, { _ = try stash.verify() },
+            { try stash.compact() }, { try stash.sync() }, { try stash.sweep() }, { try stash.export { _ in } },
+            { try stash.export(to: file) }, { try stash.importLines { nil } }, { _ = try stash.bucket("c") },
+            { _ = try stash.buckets() }, { try bucket.set("k", 1) }, { _ = try stash.subscribe { _ in } },
+            { _ = try stash.wait(for: "k", timeout: .seconds(1)) { $0 != nil } }, { _ = try stash.path },
+            { _ = try stash.withDurability(.full) }, { try stash.rotateKey() },
+            { try stash.expire(olderThan: .seconds(1)) },
+        ]
+        for (place, use) in uses.enumerated() { XCTAssertEqual(kind(use), .closed, "use \(place)") }
+        XCTAssertFalse(FileManager.default.fileExists(atPath: file.path))
+    }
+
+    /// A panic in the library is an error of the call, and everything goes on. Needs the library with its switch for
+    /// tests, which the tests of this repository have.
+    func testPanics() throws {
+        guard let symbol = dlsym(dlopen(nil, RTLD_NOW), "litestash_testing_panic") else {
+            try XCTSkipIf(ProcessInfo.processInfo.environment["LITESTASH_TESTING"] == nil, "not in this library")
+            return XCTFail("the library has no switch")
+        }
+        let panicNext = unsafeBitCast(symbol, to: (@convention(c) () -> Void).self)
+        let stash = try opened()
+        try stash.set("k", 1)
+        func panics(_ body: () throws -> Void) -> ErrorCode? {
+            panicNext()
+            return kind(body)
+        }
+        XCTAssertEqual(panics { _ = try stash.get("k") }, .internal)
+        XCTAssertEqual(panics { try stash.set("k", 2) }, .internal)
+        XCTAssertEqual(panics { _ = try stash.transaction([.increment("k")]) }, .internal)
+        XCTAssertEqual(panics { _ = try stash.keys() }, .internal)
+        XCTAssertEqual(panics { _ = try stash.stats() }, .internal)
+        XCTAssertEqual(try stash.increment("k"), 2)
+        XCTAssertTrue(try stash.verify().isSound)
+        try stash.close()
+    }
+}
+
+/// Gives pieces, from any thread.
+private final class Pieces: @unchecked Sendable {
+    private let lock = NSLock()
+    private var left: [Data]
+    init(_ pieces: [Data]) { left = pieces.reversed() }
+    func next() -> Data? { lock.withLock { left.popLast() } }
 }
