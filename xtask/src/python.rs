@@ -1,7 +1,7 @@
 //! The Python binding: building its native part, its tests, and its runner of the conformance suite.
 
 use crate::{process, setup};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -83,25 +83,55 @@ fn environment() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// The tests in Django's source distribution of the version that is installed.
+fn django_tests(python: &Path) -> Result<PathBuf> {
+    let requirements = std::fs::read_to_string(REQUIREMENTS)?;
+    let django = requirements.lines().find(|line| line.starts_with("Django=="));
+    let django = django.with_context(|| format!("{REQUIREMENTS} names no version of Django"))?;
+    let name = django.replace("==", "-").to_lowercase();
+    let sources = folder("venv")?.join(&name);
+    let tests = sources.join(&name).join("tests");
+    let marker = sources.join("complete");
+    if !marker.exists() {
+        println!("getting the tests of {django}");
+        let download = ["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"];
+        let download = [&download[..], &["--no-binary", "Django", django, "--dest"]].concat();
+        process::run(Command::new(python).args(download).arg(&sources))?;
+        let archive = sources.join(format!("{name}.tar.gz"));
+        process::run(Command::new(python).args(["-m", "tarfile", "--extract"]).arg(archive).arg(&sources))?;
+        ensure!(tests.exists(), "{django} has no tests");
+        std::fs::write(marker, "")?;
+    }
+    Ok(tests)
+}
+
 /// Runs the tests, the checks of types, and builds what is published.
 pub(crate) fn test(require_all: bool) -> Result<()> {
     if setup::is_skipped("the Python binding", setup::python_problem(), require_all)? {
         return Ok(());
     }
     build_for_tests()?;
+    process::run(process::cargo().args(["build", "--quiet", "--package", "litestash-cli"]))?;
     let python = environment()?;
-    let package = folder("testing")?;
+    let (package, django) = (folder("testing")?, django_tests(&python)?);
+    let program = std::path::absolute(process::target().join("debug/litestash"))?;
     let tool = |arguments: &[&str]| {
         let mut tool = Command::new(&python);
         tool.args(arguments).current_dir(FOLDER);
         tool.env("PYTHONPATH", &package).env("PYTHONDONTWRITEBYTECODE", "1");
+        // What the tests of the command line's import run.
+        tool.env("LITESTASH_PROGRAM", &program);
         tool
     };
     process::run(&mut tool(&["-m", "pytest", "-q", "-p", "no:cacheprovider"]))?;
+    process::run(tool(&["tests/django_suite.py"]).arg(django))?;
     // The package's own types, what users see of them, and that the stubs say what the native part has.
     let mypy = ["-m", "mypy", "--cache-dir", CACHE];
     process::run(tool(&mypy).args(["--package", "litestash"]))?;
-    process::run(tool(&mypy).arg("tests/types"))?;
+    process::run(tool(&mypy).arg("tests"))?;
+    let mut pyright = tool(&["-m", "pyright", "--pythonpath"]);
+    // It brings its own Node.js, and keeps its program beside the packages.
+    process::run(pyright.arg(&python).env("PYRIGHT_PYTHON_CACHE_DIR", folder("venv")?.join("pyright")))?;
     let stubs = ["-m", "mypy.stubtest", "litestash._litestash", "--allowlist", "tests/stubtest.txt"];
     process::run(&mut tool(&stubs))?;
     source_distribution(&python)

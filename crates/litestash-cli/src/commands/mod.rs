@@ -12,6 +12,7 @@ mod drop_bucket;
 mod exists;
 mod expire_older_than;
 mod export;
+mod foreign;
 mod get;
 mod import;
 mod key;
