@@ -137,18 +137,27 @@ pub(crate) fn test(require_all: bool) -> Result<()> {
     source_distribution(&python)
 }
 
-/// What is published from here builds: the source distribution has what a wheel is built from.
+/// What is published from here builds: the source distribution is made, and what it holds is enough to compile.
 fn source_distribution(python: &Path) -> Result<()> {
-    let out = folder("dist")?;
+    let (made, unpacked) = (folder("dist")?, folder("unpacked")?);
+    for place in [&made, &unpacked] {
+        if place.exists() {
+            std::fs::remove_dir_all(place)?;
+        }
+    }
     let mut sdist = Command::new(python);
-    sdist.args([
-        "-m",
-        "maturin",
-        "sdist",
-        "--quiet",
-        "--manifest-path",
-        "bindings/python/Cargo.toml",
-        "--out",
-    ]);
-    process::run(sdist.arg(&out))
+    sdist.args(["-m", "maturin", "sdist", "--manifest-path", "bindings/python/Cargo.toml", "--out"]);
+    process::run(sdist.arg(&made))?;
+    let archive = only_entry(&made)?;
+    process::run(Command::new(python).args(["-m", "tarfile", "--extract"]).arg(archive).arg(&unpacked))?;
+    let mut check = process::cargo();
+    check.args(["check", "--quiet", "--package", "litestash-python"]).current_dir(only_entry(&unpacked)?);
+    process::run(check.env("CARGO_TARGET_DIR", std::path::absolute(process::target())?))
+}
+
+fn only_entry(folder: &Path) -> Result<PathBuf> {
+    let mut entries = std::fs::read_dir(folder)?;
+    let entry = entries.next().with_context(|| format!("{} is empty", folder.display()))??;
+    ensure!(entries.next().is_none(), "{} has more than one entry", folder.display());
+    Ok(entry.path())
 }

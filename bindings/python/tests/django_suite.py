@@ -73,14 +73,14 @@ def classes() -> list[type[unittest.TestCase]]:
     # What Django runs with its cache in memory: pages, headers and templates.
     users = ["CacheUtils", "PrefixedCacheUtils", "CacheHEADTest", "CacheI18nTest", "PrefixedCacheI18nTest"]
     users += ["CacheMiddlewareTest", "TestWithTemplateResponse"]
-    found = {name: type(name, (getattr(cache_tests, name),), {}) for name in users}
+    found: dict[str, Any] = {name: type(name, (getattr(cache_tests, name),), {}) for name in users}
     found["CacheSessionTests"] = type("CacheSessionTests", (sessions_tests.CacheSessionTests,), {})
     backend = {"BACKEND": BACKEND, "LOCATION": LOCATION}
     other = backend | {"OPTIONS": {"bucket": "other"}, "TIMEOUT": "1"}
     for name in found:
         found[name] = override_settings(CACHES={"default": backend, "other": other})(found[name])
-    settings = cache_tests.caches_setting_for_tests(**backend)
-    return [override_settings(CACHES=settings)(Caches), Sessions, *found.values()]
+    caches: Any = override_settings(CACHES=cache_tests.caches_setting_for_tests(**backend))(Caches)
+    return [caches, Sessions, *found.values()]
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,7 @@ def test_deadlines(stash: LiteStash) -> None:
         with pytest.raises(KeyError):
             missing("nothing")
     assert not stash.expire("nothing", 5) and stash.entry("nothing") is None
+    wrong: dict[str, Any]
     for wrong in ({"ttl": 0}, {"ttl": -1}, {"ttl": "5"}, {"ttl": 1, "idle": 1}, {"ttl": math.nan}, {"idle": math.inf}):
         with pytest.raises(ValueError):
             stash.set("a", 1, **wrong)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django.http import HttpResponse
@@ -88,8 +88,7 @@ class LiteStashCache(BaseCache):
         return math.inf if timeout is None else max(float(timeout), 0)
 
     def _key(self, key: Any, version: Any) -> str:
-        made: str = self.make_and_validate_key(key, version=version)
-        return made
+        return cast(str, self.make_and_validate_key(key, version=version))
 
     def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
         return _read(self.stash.get(self._key(key, version), default))
