@@ -83,26 +83,31 @@ fn environment() -> Result<PathBuf> {
     Ok(python)
 }
 
-/// The tests in Django's source distribution of the version that is installed.
-fn django_tests(python: &Path) -> Result<PathBuf> {
+/// Packages whose own tests of their caches run with this package's plugs.
+const TESTED_BY: &[&str] = &["Django", "cachelib", "aiocache"];
+
+/// The folder of the source distributions of these packages, which hold their tests.
+fn sources(python: &Path) -> Result<PathBuf> {
+    let folder = folder("venv")?.join("sources");
     let requirements = std::fs::read_to_string(REQUIREMENTS)?;
-    let django = requirements.lines().find(|line| line.starts_with("Django=="));
-    let django = django.with_context(|| format!("{REQUIREMENTS} names no version of Django"))?;
-    let name = django.replace("==", "-").to_lowercase();
-    let sources = folder("venv")?.join(&name);
-    let tests = sources.join(&name).join("tests");
-    let marker = sources.join("complete");
-    if !marker.exists() {
-        println!("getting the tests of {django}");
-        let download = ["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"];
-        let download = [&download[..], &["--no-binary", "Django", django, "--dest"]].concat();
-        process::run(Command::new(python).args(download).arg(&sources))?;
-        let archive = sources.join(format!("{name}.tar.gz"));
-        process::run(Command::new(python).args(["-m", "tarfile", "--extract"]).arg(archive).arg(&sources))?;
-        ensure!(tests.exists(), "{django} has no tests");
-        std::fs::write(marker, "")?;
+    for package in TESTED_BY {
+        let pinned = |line: &&str| line.strip_prefix(package).is_some_and(|rest| rest.starts_with("=="));
+        let pinned = requirements.lines().find(pinned);
+        let pinned = pinned.with_context(|| format!("{REQUIREMENTS} names no version of {package}"))?;
+        let name = pinned.replace("==", "-").to_lowercase();
+        if folder.join(format!("{name}.complete")).exists() {
+            continue;
+        }
+        println!("getting the tests of {pinned}");
+        let mut download = Command::new(python);
+        download.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+        process::run(download.args(["--no-binary", package, pinned, "--dest"]).arg(&folder))?;
+        let archive = folder.join(format!("{name}.tar.gz"));
+        process::run(Command::new(python).args(["-m", "tarfile", "--extract"]).arg(archive).arg(&folder))?;
+        ensure!(folder.join(&name).join("tests").exists(), "{pinned} has no tests");
+        std::fs::write(folder.join(format!("{name}.complete")), "")?;
     }
-    Ok(tests)
+    Ok(folder)
 }
 
 /// Runs the tests, the checks of types, and builds what is published.
@@ -113,7 +118,7 @@ pub(crate) fn test(require_all: bool) -> Result<()> {
     build_for_tests()?;
     process::run(process::cargo().args(["build", "--quiet", "--package", "litestash-cli"]))?;
     let python = environment()?;
-    let (package, django) = (folder("testing")?, django_tests(&python)?);
+    let (package, sources) = (folder("testing")?, sources(&python)?);
     let program = std::path::absolute(process::target().join("debug/litestash"))?;
     let tool = |arguments: &[&str]| {
         let mut tool = Command::new(&python);
@@ -124,7 +129,7 @@ pub(crate) fn test(require_all: bool) -> Result<()> {
         tool
     };
     process::run(&mut tool(&["-m", "pytest", "-q", "-p", "no:cacheprovider"]))?;
-    process::run(tool(&["tests/django_suite.py"]).arg(django))?;
+    process::run(tool(&["tests/suites"]).arg(sources))?;
     // The package's own types, what users see of them, and that the stubs say what the native part has.
     let mypy = ["-m", "mypy", "--cache-dir", CACHE];
     process::run(tool(&mypy).args(["--package", "litestash"]))?;

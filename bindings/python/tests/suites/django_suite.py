@@ -1,6 +1,6 @@
 """Django's own tests of caches and sessions, with this package's backends.
 
-    python tests/django_suite.py DIRECTORY
+    python tests/suites/django_suite.py DIRECTORY
 
 The directory is `tests` of Django's source distribution. What does not apply is listed here with its reason, and must
 fail: if it passes one day, that is a failure too."""
