@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use clap::{Args, ValueEnum};
 use litestash_core::{Error, ErrorKind};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
@@ -103,7 +103,7 @@ fn name(value: &impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-fn ended(status: ExitStatus, python: &OsString) -> Done {
+fn ended(status: ExitStatus, python: &OsStr) -> Done {
     match status.code() {
         Some(0) => Ok(Exit::Success),
         Some(2) => Ok(Exit::Usage),

@@ -3,16 +3,9 @@
 
 use crate::support::{Place, finish};
 
-/// A Python that writes down what it is called with, and exits as told.
+/// Writes down what it is called with, and exits as told.
 #[cfg(unix)]
-fn stand_in(place: &Place, exit: i32) -> std::path::PathBuf {
-    use std::os::unix::fs::PermissionsExt;
-    let text =
-        format!("#!/bin/sh\nshift 2\nfor word in \"$@\"; do echo \"$word\"; done > called\nexit {exit}\n");
-    let program = place.file(&format!("python-{exit}"), text);
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    program
-}
+const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/python.sh");
 
 #[test]
 #[cfg(unix)]
@@ -21,7 +14,8 @@ fn the_package_is_called_and_its_exit_code_is_ours() {
     for (code, expected) in [(0, 0), (1, 5), (2, 2), (3, 3)] {
         let mut command =
             place.command(&["import", "--from", "kv-cache", "old.db", "--pickled=plain", "--table=t"]);
-        command.args(["--store-key-env", "KEY", "--json"]).env("LITESTASH_PYTHON", stand_in(&place, code));
+        command.args(["--store-key-env", "KEY", "--json"]);
+        command.env("LITESTASH_PYTHON", STAND_IN).env("STAND_IN_EXIT", code.to_string());
         finish(command, expected);
         let stash = place.stash().display().to_string();
         let words = [
@@ -46,9 +40,9 @@ fn the_package_is_called_and_its_exit_code_is_ours() {
 #[cfg(unix)]
 fn a_python_without_the_package_and_none_at_all_are_told() {
     let place = Place::new();
-    for python in [stand_in(&place, 97), place.path("no-python")] {
+    for python in [STAND_IN.into(), place.path("no-python")] {
         let mut command = place.command(&["import", "--from", "diskcache", "old"]);
-        command.env("LITESTASH_PYTHON", python);
+        command.env("LITESTASH_PYTHON", python).env("STAND_IN_EXIT", "97");
         let (_, err) = finish(command, 5);
         assert!(err.starts_with("error[") && err.contains("hint: `pip install litestash`"), "{err}");
     }
