@@ -7,12 +7,16 @@ fail: if it passes one day, that is a failure too."""
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import sys
 import tempfile
 import unittest
 from typing import Any
 
 LOCATION = tempfile.mkdtemp(prefix="litestash-django-")
+# Stashes are closed before: what is registered last runs first.
+atexit.register(shutil.rmtree, LOCATION, ignore_errors=True)
 BACKEND = "litestash.plugs.django_cache.LiteStashCache"
 
 #: Tests of caches that cannot pass, and why.
