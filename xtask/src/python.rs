@@ -1,7 +1,7 @@
 //! The Python binding: building its native part, its tests, and its runner of the conformance suite.
 
 use crate::{process, setup};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -83,42 +83,86 @@ fn environment() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// Packages whose own tests of their caches run with this package's plugs.
+const TESTED_BY: &[&str] = &["Django", "cachelib", "aiocache"];
+
+/// The folder of the source distributions of these packages, which hold their tests.
+fn sources(python: &Path) -> Result<PathBuf> {
+    let folder = folder("venv")?.join("sources");
+    let requirements = std::fs::read_to_string(REQUIREMENTS)?;
+    for package in TESTED_BY {
+        let pinned = |line: &&str| line.strip_prefix(package).is_some_and(|rest| rest.starts_with("=="));
+        let pinned = requirements.lines().find(pinned);
+        let pinned = pinned.with_context(|| format!("{REQUIREMENTS} names no version of {package}"))?;
+        let name = pinned.replace("==", "-").to_lowercase();
+        if folder.join(format!("{name}.complete")).exists() {
+            continue;
+        }
+        println!("getting the tests of {pinned}");
+        let mut download = Command::new(python);
+        download.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+        process::run(download.args(["--no-binary", package, pinned, "--dest"]).arg(&folder))?;
+        let archive = folder.join(format!("{name}.tar.gz"));
+        process::run(Command::new(python).args(["-m", "tarfile", "--extract"]).arg(archive).arg(&folder))?;
+        ensure!(folder.join(&name).join("tests").exists(), "{pinned} has no tests");
+        std::fs::write(folder.join(format!("{name}.complete")), "")?;
+    }
+    Ok(folder)
+}
+
 /// Runs the tests, the checks of types, and builds what is published.
 pub(crate) fn test(require_all: bool) -> Result<()> {
     if setup::is_skipped("the Python binding", setup::python_problem(), require_all)? {
         return Ok(());
     }
     build_for_tests()?;
+    process::run(process::cargo().args(["build", "--quiet", "--package", "litestash-cli"]))?;
     let python = environment()?;
-    let package = folder("testing")?;
+    let (package, sources) = (folder("testing")?, sources(&python)?);
+    let program = std::path::absolute(process::target().join("debug/litestash"))?;
     let tool = |arguments: &[&str]| {
         let mut tool = Command::new(&python);
         tool.args(arguments).current_dir(FOLDER);
         tool.env("PYTHONPATH", &package).env("PYTHONDONTWRITEBYTECODE", "1");
+        // What the tests of the command line's import run.
+        tool.env("LITESTASH_PROGRAM", &program);
         tool
     };
     process::run(&mut tool(&["-m", "pytest", "-q", "-p", "no:cacheprovider"]))?;
+    process::run(tool(&["tests/suites"]).arg(sources))?;
     // The package's own types, what users see of them, and that the stubs say what the native part has.
     let mypy = ["-m", "mypy", "--cache-dir", CACHE];
     process::run(tool(&mypy).args(["--package", "litestash"]))?;
-    process::run(tool(&mypy).arg("tests/types"))?;
+    process::run(tool(&mypy).arg("tests"))?;
+    let mut pyright = tool(&["-m", "pyright", "--pythonpath"]);
+    // It brings its own Node.js, and keeps its program beside the packages.
+    process::run(pyright.arg(&python).env("PYRIGHT_PYTHON_CACHE_DIR", folder("venv")?.join("pyright")))?;
     let stubs = ["-m", "mypy.stubtest", "litestash._litestash", "--allowlist", "tests/stubtest.txt"];
     process::run(&mut tool(&stubs))?;
     source_distribution(&python)
 }
 
-/// What is published from here builds: the source distribution has what a wheel is built from.
+/// What is published from here builds: the source distribution is made, and what it holds is enough to compile.
 fn source_distribution(python: &Path) -> Result<()> {
-    let out = folder("dist")?;
+    let (made, unpacked) = (folder("dist")?, folder("unpacked")?);
+    for place in [&made, &unpacked] {
+        if place.exists() {
+            std::fs::remove_dir_all(place)?;
+        }
+    }
     let mut sdist = Command::new(python);
-    sdist.args([
-        "-m",
-        "maturin",
-        "sdist",
-        "--quiet",
-        "--manifest-path",
-        "bindings/python/Cargo.toml",
-        "--out",
-    ]);
-    process::run(sdist.arg(&out))
+    sdist.args(["-m", "maturin", "sdist", "--manifest-path", "bindings/python/Cargo.toml", "--out"]);
+    process::run(sdist.arg(&made))?;
+    let archive = only_entry(&made)?;
+    process::run(Command::new(python).args(["-m", "tarfile", "--extract"]).arg(archive).arg(&unpacked))?;
+    let mut check = process::cargo();
+    check.args(["check", "--quiet", "--package", "litestash-python"]).current_dir(only_entry(&unpacked)?);
+    process::run(check.env("CARGO_TARGET_DIR", std::path::absolute(process::target())?))
+}
+
+fn only_entry(folder: &Path) -> Result<PathBuf> {
+    let mut entries = std::fs::read_dir(folder)?;
+    let entry = entries.next().with_context(|| format!("{} is empty", folder.display()))??;
+    ensure!(entries.next().is_none(), "{} has more than one entry", folder.display());
+    Ok(entry.path())
 }

@@ -6,9 +6,11 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from helpers import some
 
 from litestash import MISSING, AsyncLiteStash, LiteStash, LiteStashError, Op, RefusedError
 
@@ -23,7 +25,7 @@ async def test_operations(front: AsyncLiteStash) -> None:
     assert await front.set("a", 1) and await front.get("a") == 1 and await front.get("b", 5) == 5
     assert await front.add("a", 2) is False and await front.replace("a", {"x": 1}, ttl=60)
     assert await front.exists("a") and not await front.exists("b")
-    assert (await front.entry("a")).value == {"x": 1} and await front.entry("b") is None
+    assert some(await front.entry("a")).value == {"x": 1} and await front.entry("b") is None
     assert await front.incr("n", 2) == 2 and await front.decr("n") == 1 and await front.incr("f", 0.5) == 0.5
     assert await front.compare_and_set("n", 1, 5) and not await front.compare_and_set("n", 1, 6)
     assert await front.compare_and_set("new", MISSING, None) and await front.get("new", 7) is None
@@ -71,6 +73,8 @@ async def test_hot_gets_need_no_thread(front: AsyncLiteStash) -> None:
 
 async def test_failures_reach_their_own_caller(front: AsyncLiteStash) -> None:
     await front.set("text", "x")
+    failed: Any
+    fine: Any
     failed, fine = await asyncio.gather(front.incr("text"), front.incr("n"), return_exceptions=True)
     assert isinstance(failed, TypeError) and fine == 1
     with pytest.raises(ValueError):
@@ -110,7 +114,7 @@ def test_several_loops_use_one_stash(folder: Path) -> None:
         await asyncio.gather(*(front.incr("n") for _ in range(100)))
         await front.set(name, 1)
 
-    threads = [threading.Thread(target=lambda n=n: asyncio.run(work(str(n)))) for n in range(4)]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda n=n: asyncio.run(work(str(n)))) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

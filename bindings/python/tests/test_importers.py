@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import diskcache
-import diskstore
 import diskstore.config
+import diskstore.diskstore
 import kv_cache
 import livedict
 import pytest
 import sqlitedict
+from helpers import some
 
 from litestash import LiteStash, LiteStashError
 from litestash.importers import SOURCES, import_store
@@ -70,8 +71,8 @@ def test_diskcache(stash: LiteStash, tmp_path: Path) -> None:
     assert "pickled" in report.refusals[0].reason
     assert stash["int"] == 1 and stash["text"] == "x" and stash[b"bytes"] == b"\0x" and stash[5] == 2.5
     assert stash["long text"] == "ä" * 50_000 and stash["long bytes"] == b"y" * 100_000
-    assert 990 < stash.ttl("text") <= 1000 and stash.ttl("int") is None
-    assert abs(stash.entry("int").version / 1e6 - time.time()) < 600
+    assert 990 < some(stash.ttl("text")) <= 1000 and stash.ttl("int") is None
+    assert abs(some(stash.entry("int")).version / 1e6 - time.time()) < 600
     again = import_store("diskcache", tmp_path / "cache", stash)
     assert (again.rows, again.older) == (0, 6)
 
@@ -126,7 +127,7 @@ def test_kv_cache(stash: LiteStash, tmp_path: Path) -> None:
     store.close()
     report = import_store("kv-cache", tmp_path / "kv.db", stash)
     assert (report.rows, report.expired) == (2, 1)
-    assert stash == {"a": {"x": [1, None, True]}, "b": "s"} and 990 < stash.ttl("b") <= 1000
+    assert stash == {"a": {"x": [1, None, True]}, "b": "s"} and 990 < some(stash.ttl("b")) <= 1000
 
 
 def test_diskstore(stash: LiteStash, tmp_path: Path) -> None:
@@ -137,11 +138,11 @@ def test_diskstore(stash: LiteStash, tmp_path: Path) -> None:
         x: int
         name: str
 
-    with diskstore.DiskStore(str(tmp_path / "plain.db")) as store:
+    with diskstore.diskstore.DiskStore(str(tmp_path / "plain.db")) as store:
         store["a"], store[1], store[1.5], store[b"k"] = "s", b"b", 5, 2.5
-    with diskstore.DiskStore(str(tmp_path / "json.db"), diskstore.config.JsonConfig()) as store:
+    with diskstore.diskstore.DiskStore(str(tmp_path / "json.db"), diskstore.config.JsonConfig()) as store:
         store["j"] = {"x": [1, "2"]}
-    with diskstore.DiskStore(str(tmp_path / "points.db"), diskstore.config.DataclassConfig(Point)) as store:
+    with diskstore.diskstore.DiskStore(str(tmp_path / "points.db"), diskstore.config.DataclassConfig(Point)) as store:
         store["p"] = Point(1, "one")
     for name in ("plain", "json", "points"):
         assert import_store("diskstore", tmp_path / f"{name}.db", stash).refused == 0
@@ -164,7 +165,7 @@ def test_livedict(stash: LiteStash, tmp_path: Path) -> None:
             assert import_store("livedict", tmp_path / place, other).refused == 2 and not other
             assert import_store("livedict", tmp_path / place, other, keys=[bytes(32)]).refused == 2
             assert import_store("livedict", tmp_path / place, other, keys=[bytes(32), key]).rows == 2
-            assert other["a"] == {"x": 1} and 990 < other.ttl("a") <= 1000
+            assert other["a"] == {"x": 1} and 990 < some(other.ttl("a")) <= 1000
             assert other.bucket("other")["b"] == [1]
 
 
@@ -178,7 +179,7 @@ def test_the_beta(stash: LiteStash, tmp_path: Path) -> None:
         connection.close()
     assert import_store("litestash-beta", tmp_path / "data", stash).rows == 4
     assert stash == {"alpha": {"a": 1}, "beta": [1, 2], "gamma": None, "zeta": {"b": "x"}}
-    written = datetime.datetime.fromtimestamp(stash.entry("alpha").version / 1e6, datetime.timezone.utc)
+    written = datetime.datetime.fromtimestamp(some(stash.entry("alpha")).version / 1e6, datetime.timezone.utc)
     assert written.year == 2026
 
 
@@ -219,6 +220,33 @@ def test_the_command(folder: Path, tmp_path: Path) -> None:
         assert stash == {"a": 1, "p": [1]}
     command[6] = str(tmp_path / "nowhere")
     assert subprocess.run(command, capture_output=True, timeout=50, check=False).returncode == 1
+
+
+@pytest.mark.skipif("LITESTASH_PROGRAM" not in os.environ, reason="cargo xtask python builds the command line")
+def test_the_command_line_hands_over(folder: Path, tmp_path: Path) -> None:
+    key = bytes(range(32))
+    with diskcache.Cache(str(tmp_path / "cache")) as cache:
+        cache["a"], cache["p"] = 1, [1]
+    store = livedict.LiveDict(
+        cipher=livedict.CipherAdapter(keys=[key]), backends={"one": livedict.SQLiteBackend(f"sqlite:///{tmp_path / 'live.db'}")}
+    )
+    store.set("live", {"x": 1}, backend="one", persist=True)
+    store.stop()
+
+    def litestash(*words: Any) -> Any:
+        command = [os.environ["LITESTASH_PROGRAM"], "--dir", str(folder), *map(str, words)]
+        surroundings = os.environ | {"LITESTASH_PYTHON": sys.executable, "LIVE_KEY": key.hex()}
+        return subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=surroundings)
+
+    done = litestash("import", "--from", "diskcache", tmp_path / "cache")
+    assert done.returncode == 3 and "1 rows" in done.stdout and "pickled" in done.stderr
+    done = litestash("--json", "import", "--from", "diskcache", tmp_path / "cache", "--pickled", "plain")
+    assert done.returncode == 0 and json.loads(done.stdout)["rows"] == 1, done.stderr
+    done = litestash("import", "--from", "livedict", tmp_path / "live.db", "--store-key-env", "LIVE_KEY")
+    assert done.returncode == 0, done.stderr
+    done = litestash("--json", "import", "--from", "sqlitedict", tmp_path / "nowhere")
+    assert done.returncode == 5 and json.loads(done.stderr)["error"] == "NoStash"
+    assert litestash("get", "a").stdout == "1\n" and litestash("get", "live").stdout == '{"x":1}\n'
 
 
 def test_what_is_no_store_is_an_error(stash: LiteStash, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest_asyncio
 from dogpile.testing.fixtures import _GenericBackendTestSuite, _GenericMutexTestSuite
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
+from helpers import some
 from langchain_tests.integration_tests import BaseStoreAsyncTests, BaseStoreSyncTests
 
 from litestar import Litestar, get
@@ -39,12 +40,12 @@ def test_cachelib(folder: Path) -> None:
     assert cache.set("a", 1) and cache.get("a") == 1 and cache.get("b") is None
     assert not cache.add("a", 2) and cache.add("b", {"x": [1]}) and cache.get_many("a", "no", "b") == [1, None, {"x": [1]}]
     assert cache.get_dict("a", "no") == {"a": 1, "no": None}
-    assert cache.set_many({"c": 3, "d": 4}) == ["c", "d"] and cache.delete_many("c", "no") == ["c"]
+    assert cache.set_many({"c": 3, "d": 4}) == ["c", "d"] and cache.delete_many("c", "no") == ["c", "no"]
     assert cache.has("d") and not cache.has("c") and cache.delete("d") and not cache.delete("d")
     assert cache.inc("n", 2) == 2 and cache.dec("n") == 1
     cache.set("t", 1, timeout=datetime.timedelta(seconds=5))
     cache.set("ever", 1, timeout=0)
-    assert cache.stash.ttl("t") <= 5 and cache.stash.ttl("ever") is None and cache.stash.ttl("a") <= 60
+    assert some(cache.stash.ttl("t")) <= 5 and cache.stash.ttl("ever") is None and some(cache.stash.ttl("a")) <= 60
     cache.set("short", 1, timeout=0.02)
     time.sleep(0.05)
     assert cache.get("short") is None and cache.clear() and not cache.has("a")
@@ -92,7 +93,8 @@ def test_flask_caching_and_flask_session(folder: Path) -> None:
     client = app.test_client()
     assert client.get("/1").text == client.get("/1").text == "1" and calls == [7, 7, 1]
     assert [client.get("/count").text for _ in range(3)] == ["1", "2", "3"]
-    cache.cache.stash.close()
+    made: Any = cache.cache
+    made.stash.close()
     app.config["SESSION_CACHELIB"].stash.close()
 
 
@@ -283,7 +285,7 @@ def test_sessions_of_starlette_and_fastapi(stash: LiteStash) -> None:
         assert "set-cookie" not in client.get("/nothing").headers and not stash
         assert [client.get("/count").json() for _ in range(3)] == [1, 2, 3]
         (key,) = stash
-        assert stash[key] == {"n": 3} and 50 < stash.ttl(key) <= 60 and key == "session:" + client.cookies["session"]
+        assert stash[key] == {"n": 3} and 50 < some(stash.ttl(key)) <= 60 and key == "session:" + client.cookies["session"]
         client.get("/end")
         assert not stash and client.get("/count").json() == 1
     with TestClient(app, cookies={"session": "made-up"}) as client:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import some
 
 from litestash import LiteStash, LiteStashError
 
@@ -114,7 +115,7 @@ def test_threads_and_forks_together(stash: LiteStash) -> None:
         thread.start()
     try:
         for n in range(20):
-            assert forked(lambda n=n: stash.__setitem__(f"fork:{n}", n)) == 0  # type: ignore[misc]
+            assert forked(lambda n=n: stash.__setitem__(f"fork:{n}", n)) == 0
     finally:
         stop.set()
         for thread in threads:
@@ -131,7 +132,7 @@ def _count(stash: LiteStash, times: int) -> None:
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_multiprocessing_passes_a_stash_on(stash: LiteStash, method: str) -> None:
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     processes = [context.Process(target=_count, args=(stash, 100)) for _ in range(3)]
     for process in processes:
         process.start()
@@ -343,9 +344,10 @@ def test_events(stash: LiteStash) -> None:
         stash["a"]
         del stash["a"]
         stash.clear()
-        kinds = [events.get(timeout=10).kind for _ in range(3)]
+        kinds = [some(events.get(timeout=10)).kind for _ in range(3)]
         assert kinds == ["set", "access", "delete"] and events.get(timeout=0) is None
     assert events.get() is None and list(events) == [] and events.closed
+    wrong: dict[str, Any]
     for wrong in ({"kinds": ["no"]}, {"kinds": []}, {"kinds": ["access"], "all_processes": True}, {"capacity": 0}):
         with pytest.raises(ValueError):
             stash.subscribe(**wrong)
@@ -354,7 +356,7 @@ def test_events(stash: LiteStash) -> None:
 def test_events_of_other_processes(stash: LiteStash, folder: Path) -> None:
     with stash.subscribe(all_processes=True, prefix="other:") as events:
         run("import sys, litestash\nlitestash.LiteStash(sys.argv[1])['other:1'] = 5", folder)
-        event = events.get(timeout=20)
+        event = some(events.get(timeout=20))
         assert event.key == "other:1" and not event.is_local and event.missed == 0
 
 

@@ -113,6 +113,17 @@ impl App {
             None => Ok(()),
         }
     }
+
+    /// Refuses every option that says how a stash is opened, for a command that another program performs.
+    pub(crate) fn refuse_all_but_directory(&self, with: &str) -> Result<(), Failure> {
+        if self.global.is_only_directory()? {
+            return Ok(());
+        }
+        Err(Failure::Usage(format!(
+            "of the options that say how the stash is opened only --dir goes with {with}; \
+             litestash.importers in Python takes all"
+        )))
+    }
 }
 
 /// The time that stands still, in microseconds, if the environment gives one.

@@ -3,6 +3,7 @@
 use crate::commands::Command;
 use crate::duration;
 use crate::exit;
+use crate::failure::Failure;
 use crate::style::ColorChoice;
 use crate::units;
 use crate::unlock::Unlock;
@@ -121,6 +122,18 @@ impl Global {
     /// The limits given.
     pub(crate) fn limits(&self) -> litestash_core::Limits {
         litestash_core::Limits { bytes: self.max_bytes, rows: self.max_rows, eviction: self.eviction.into() }
+    }
+
+    /// Whether nothing is said of how the stash is opened but its directory.
+    pub(crate) fn is_only_directory(&self) -> Result<bool, Failure> {
+        let Self { bucket, read_only, durability, default_ttl, compress, .. } = self;
+        Ok(bucket.is_none()
+            && !read_only
+            && matches!(durability, Durability::Normal)
+            && default_ttl.is_none()
+            && !compress
+            && self.limits() == litestash_core::Limits::default()
+            && !self.unlock.is_given()?)
     }
 
     /// Sends the engine's log to standard error.

@@ -39,6 +39,11 @@ impl Unlock {
         })
     }
 
+    /// Whether a key or passphrase is given.
+    pub(crate) fn is_given(&self) -> Result<bool, Failure> {
+        Ok(self.secret()?.is_some())
+    }
+
     fn secret(&self) -> Result<Option<Secret>, Failure> {
         let key = |name: &String| Ok(Secret::Key(parse_key(&variable(name)?)?));
         let passphrase = |name: &String| Ok(Secret::Passphrase(variable(name)?));

@@ -329,7 +329,7 @@ class AsyncLiteStash:
         """The values of the keys that are there."""
         return await self._call(self._stash.get_many, list(keys))
 
-    async def set_many(self, items: Mapping[Key, Any] | Iterable[tuple[Key, Any]], **options: Any) -> list[int]:
+    async def set_many(self, items: Mapping[Any, Any] | Iterable[tuple[Key, Any]], **options: Any) -> list[int]:
         """Stores many values. Returns their versions."""
         pairs = items.items() if isinstance(items, Mapping) else items
         return await self._call(self._stash.set_many, list(pairs), **options)

@@ -26,6 +26,8 @@ class Memoized(Protocol[_P, _R]):
     """A decorated function."""
 
     __wrapped__: Callable[..., Any]
+    __name__: str
+    __qualname__: str
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
 

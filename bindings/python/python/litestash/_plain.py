@@ -39,7 +39,7 @@ def plain(value: Any) -> tuple[bool, Any]:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return False, {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if hasattr(type(value), "__pydantic_serializer__") and hasattr(value, "model_dump"):
-        return False, value.model_dump(mode="python", by_alias=False)
+        return False, value.model_dump(mode="python", by_alias=False)  # pyright: ignore[reportAttributeAccessIssue]
     fields = getattr(type(value), "__struct_fields__", None)
     if fields is not None:
         return False, {name: getattr(value, name) for name in fields}

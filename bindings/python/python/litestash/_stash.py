@@ -29,7 +29,8 @@ _UPDATE_ROWS = 1000
 _SECRETS = frozenset({"encryption_key", "passphrase"})
 
 
-class LiteStash(Stash, MutableMapping[Key, Any]):
+# `get` of the first base comes first, and can do more.
+class LiteStash(Stash, MutableMapping[Key, Any]):  # pyright: ignore[reportIncompatibleMethodOverride]
     """A key-value store in a directory, used like a dict, and by any number of threads and processes at once.
 
     >>> import tempfile, litestash

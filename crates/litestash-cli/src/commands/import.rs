@@ -1,5 +1,6 @@
 //! `litestash import`
 
+use super::foreign::Foreign;
 use crate::app::App;
 use crate::csv_rows::{Cells, Columns, Rows};
 use crate::duration;
@@ -18,7 +19,7 @@ use std::time::Duration;
 /// Refused lines that a summary for people names.
 const REJECTED_SHOWN: usize = 20;
 
-/// Load rows from JSON Lines or CSV
+/// Load rows from JSON Lines, CSV or another package's store
 ///
 /// JSON Lines: {"key": KEY, "value": VALUE} with "expires_at" and "version" where there are any, as `export`
 /// writes them. CSV: a header, one row for each record. Lines that are no row are named and left out, the
@@ -30,16 +31,17 @@ Examples:
   litestash import people.csv --key-column id --infer
   litestash import prices.csv --key-column sku --value-column price --json-cells
   zcat rows.jsonl.gz | litestash import -
-  litestash import backup.jsonl --keep-versions")]
+  litestash import backup.jsonl --keep-versions
+  litestash import --from diskcache /var/cache/old")]
 pub(crate) struct Import {
-    /// The file, or - for stdin
+    /// The file, or - for stdin; with --from the file or directory of the store
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The file's format [default: by its name; JSON Lines unless it ends in .csv]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with = "from")]
     format: Option<Format>,
     /// Keep the versions of the lines; a row that the stash has in the same or a newer version is left alone
-    #[arg(long)]
+    #[arg(long, conflicts_with = "from")]
     keep_versions: bool,
     /// The column that holds the key
     #[arg(long, value_name = "NAME", default_value = "key", help_heading = "CSV")]
@@ -56,6 +58,8 @@ pub(crate) struct Import {
     /// Cells that look like an integer, a float, true or false become one; empty ones become nil
     #[arg(long, help_heading = "CSV")]
     infer: bool,
+    #[command(flatten)]
+    foreign: Foreign,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -66,6 +70,9 @@ enum Format {
 
 impl Import {
     pub(crate) fn run(&self, app: &mut App) -> Done {
+        if let Some(kind) = self.foreign.kind() {
+            return self.foreign.import(app, kind, &self.file);
+        }
         let (input, size) = open(&self.file)?;
         // A header that does not fit makes no stash.
         let source = match self.format() {

@@ -13,6 +13,7 @@ mod exists;
 mod expire;
 mod expire_older_than;
 mod export;
+mod foreign;
 mod get;
 mod import;
 mod key;

@@ -11,6 +11,7 @@ mod csv;
 mod deadlines;
 mod demo;
 mod encryption;
+mod foreign;
 mod jsonl;
 mod keys;
 mod list;

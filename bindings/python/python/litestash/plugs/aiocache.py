@@ -20,8 +20,20 @@ class LiteStashCache(BaseCache):
         self, stash: LiteStash | str | os.PathLike[str], serializer: Any = None, *, options: Any = None, **kwargs: Any
     ) -> None:
         super().__init__(serializer=serializer or NullSerializer(), **kwargs)
-        opened = stash if isinstance(stash, LiteStash) else LiteStash(stash, **(options or {}))
-        self.stash = AsyncLiteStash.over(opened)
+        self._opened_with = None if isinstance(stash, LiteStash) else (stash, dict(options or {}))
+        self._front = AsyncLiteStash.over(stash) if isinstance(stash, LiteStash) else self._open()
+
+    def _open(self) -> AsyncLiteStash:
+        assert self._opened_with is not None
+        path, options = self._opened_with
+        return AsyncLiteStash.over(LiteStash(path, **options))
+
+    @property
+    def stash(self) -> AsyncLiteStash:
+        """The stash under it. `close` gives up what it holds, and a later operation opens it anew."""
+        if self._opened_with is not None and self._front.sync.closed:
+            self._front = self._open()
+        return self._front
 
     async def _get(self, key: Any, encoding: Any = "utf-8", _conn: Any = None) -> Any:
         return await self.stash.get(key)
@@ -85,4 +97,6 @@ class LiteStashCache(BaseCache):
         return True
 
     async def _close(self, *args: Any, _conn: Any = None, **kwargs: Any) -> None:
-        await self.stash.close()
+        # A stash that was handed in is its owner's to close.
+        if self._opened_with is not None:
+            await self._front.close()

@@ -16,9 +16,15 @@ class LiteStashCache(BaseCache):
     """A cache over a stash, or over the one in a directory. A time-out of 0 is for ever."""
 
     def __init__(
-        self, stash: LiteStash | str | os.PathLike[str], default_timeout: int = 300, **options: Any
+        self,
+        stash: LiteStash | str | os.PathLike[str],
+        default_timeout: int = 300,
+        ignore_delete_many_errors: bool = True,
+        **options: Any,
     ) -> None:
         super().__init__(default_timeout)
+        # Some versions have it: here deleting fails as a whole, or not at all.
+        self.ignore_delete_many_errors = ignore_delete_many_errors
         self.stash = stash if isinstance(stash, LiteStash) else LiteStash(stash, **options)
 
     def _ttl(self, timeout: Any) -> float:
@@ -58,7 +64,9 @@ class LiteStashCache(BaseCache):
         return self.stash.delete(key)
 
     def delete_many(self, *keys: str) -> list[Any]:
-        return [key for key, was_there in zip(keys, self.stash.delete_many(keys), strict=True) if was_there]
+        # One that was not there counts as deleted.
+        self.stash.delete_many(keys)
+        return list(keys)
 
     def has(self, key: str) -> bool:
         return self.stash.get(key, MISSING) is not MISSING

@@ -9,22 +9,64 @@
         }
     }
 
-OPTIONS are those of `LiteStash`, and `bucket`. Values are what a stash holds: nothing is pickled, so model instances and
-other objects are refused. Tuples come back as lists.
+OPTIONS are those of `LiteStash`, and `bucket`; limits are `max_rows` and `max_bytes`, and MAX_ENTRIES and CULL_FREQUENCY
+have no effect. Values are what a stash holds, and responses (which is what Django's cache of pages stores; they come back
+as `HttpResponse`). Nothing is pickled, so model instances and other objects are refused. Tuples come back as lists.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
+from django.http import HttpResponse
 
 from .. import MISSING, AsyncLiteStash, Op, RefusedError
 from ._shared import shared
 
 _DJANGOS_OWN = ("MAX_ENTRIES", "CULL_FREQUENCY")
+
+#: The one key of the map that a response is stored as.
+_RESPONSE = "django.http.HttpResponse"
+
+
+def _stored(value: Any) -> Any:
+    """What is stored for a value."""
+    if not isinstance(value, HttpResponse):
+        return value
+    cookies = [
+        {"name": name, "value": one.value, "coded": one.coded_value, "with": {key: it for key, it in one.items() if it}}
+        for name, one in value.cookies.items()
+    ]
+    parts = {
+        "status": value.status_code,
+        "reason": value._reason_phrase,
+        "charset": value._charset,
+        "headers": [[name, text] for name, text in value.headers.items()],
+        "cookies": cookies,
+        "content": value.content,
+    }
+    return {_RESPONSE: parts}
+
+
+def _read(value: Any) -> Any:
+    """The value of what is stored."""
+    if type(value) is not dict or len(value) != 1 or _RESPONSE not in value:
+        return value
+    parts = value[_RESPONSE]
+    response = HttpResponse(
+        parts["content"], status=parts["status"], reason=parts["reason"], charset=parts["charset"], headers=dict(parts["headers"])
+    )
+    if not any(name.lower() == "content-type" for name, _ in parts["headers"]):
+        del response["Content-Type"]
+    for cookie in parts["cookies"]:
+        response.cookies[cookie["name"]] = cookie["value"]
+        morsel = response.cookies[cookie["name"]]
+        morsel.set(cookie["name"], cookie["value"], cookie["coded"])
+        morsel.update(cookie["with"])
+    return response
 
 
 class LiteStashCache(BaseCache):
@@ -46,14 +88,13 @@ class LiteStashCache(BaseCache):
         return math.inf if timeout is None else max(float(timeout), 0)
 
     def _key(self, key: Any, version: Any) -> str:
-        made: str = self.make_and_validate_key(key, version=version)
-        return made
+        return cast(str, self.make_and_validate_key(key, version=version))
 
     def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
-        return self.stash.get(self._key(key, version), default)
+        return _read(self.stash.get(self._key(key, version), default))
 
     def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> None:
-        made, ttl = self._key(key, version), self._ttl(timeout)
+        made, ttl, value = self._key(key, version), self._ttl(timeout), _stored(value)
         if ttl == 0:
             # Refused here too where it could not be stored.
             Op.set(made, value)
@@ -62,7 +103,7 @@ class LiteStashCache(BaseCache):
             self.stash.set(made, value, ttl=ttl)
 
     def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
-        made, ttl = self._key(key, version), self._ttl(timeout)
+        made, ttl, value = self._key(key, version), self._ttl(timeout), _stored(value)
         if ttl == 0:
             Op.set(made, value)
             return made not in self.stash
@@ -91,10 +132,10 @@ class LiteStashCache(BaseCache):
 
     def get_many(self, keys: Iterable[Any], version: Any = None) -> dict[Any, Any]:
         made = {self._key(key, version): key for key in keys}
-        return {made[key]: value for key, value in self.stash.get_many(made).items()}  # type: ignore[index]
+        return {made[key]: _read(value) for key, value in self.stash.get_many(made).items()}  # type: ignore[index]
 
     def set_many(self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> list[Any]:
-        made, ttl = {self._key(key, version): value for key, value in data.items()}, self._ttl(timeout)
+        made, ttl = {self._key(key, version): _stored(value) for key, value in data.items()}, self._ttl(timeout)
         if ttl == 0:
             self.stash.delete_many(made)
         else:
@@ -113,10 +154,10 @@ class LiteStashCache(BaseCache):
     # Those that a view awaits most; the others go through Django's threads.
 
     async def aget(self, key: Any, default: Any = None, version: Any = None) -> Any:
-        return await self._async.get(self._key(key, version), default)
+        return _read(await self._async.get(self._key(key, version), default))
 
     async def aset(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> None:
-        made, ttl = self._key(key, version), self._ttl(timeout)
+        made, ttl, value = self._key(key, version), self._ttl(timeout), _stored(value)
         if ttl == 0:
             Op.set(made, value)
             await self._async.delete(made)
@@ -124,8 +165,9 @@ class LiteStashCache(BaseCache):
             await self._async.set(made, value, ttl=ttl)
 
     async def aadd(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
-        made, ttl = self._key(key, version), self._ttl(timeout)
+        made, ttl, value = self._key(key, version), self._ttl(timeout), _stored(value)
         if ttl == 0:
+            Op.set(made, value)
             return not await self._async.exists(made)
         return await self._async.add(made, value, ttl=ttl)
 
@@ -138,4 +180,4 @@ class LiteStashCache(BaseCache):
     async def aget_many(self, keys: Iterable[Any], version: Any = None) -> dict[Any, Any]:
         made = {self._key(key, version): key for key in keys}
         found = await self._async.get_many(made)
-        return {made[key]: value for key, value in found.items()}  # type: ignore[index]
+        return {made[key]: _read(value) for key, value in found.items()}  # type: ignore[index]

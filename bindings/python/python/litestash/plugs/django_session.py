@@ -46,11 +46,12 @@ class SessionStore(SessionBase):
             self.create()
             return
         key, data = _PREFIX + self.session_key, self.encode(self._get_session(no_load=must_create))
-        ttl = max(self.get_expiry_age(), 1)
+        ttl = self.get_expiry_age()
+        # One that has ended already is stored nowhere.
         if must_create:
-            if not self.stash().add(key, data, ttl=ttl):
+            if not (self.stash().add(key, data, ttl=ttl) if ttl > 0 else key not in self.stash()):
                 raise CreateError
-        elif not self.stash().replace(key, data, ttl=ttl):
+        elif not (self.stash().replace(key, data, ttl=ttl) if ttl > 0 else self.stash().delete(key)):
             raise UpdateError
 
     def load(self) -> dict[str, Any]:

@@ -49,7 +49,10 @@ class _Store(BaseStore[str, _V], Generic[_V]):
         for key in self.stash.keys(prefix=self._key(prefix or "")):
             yield str(key)[len(self._namespace) :]
 
-    async def ayield_keys(self, *, prefix: str | None = None) -> AsyncIterator[str]:
+    # The original is an asynchronous generator too, of which only mypy knows.
+    async def ayield_keys(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *, prefix: str | None = None
+    ) -> AsyncIterator[str]:
         async for key in self._async.keys(prefix=self._key(prefix or "")):
             yield str(key)[len(self._namespace) :]
 
