@@ -360,6 +360,34 @@ test('waiting for a value', async (t) => {
   await assert.rejects(stash.waitFor('job', 5), { code: 'InvalidArgument' });
 });
 
+test('waiting for a value here and now', async (t) => {
+  const stash = await opened(t);
+  const writer = child((require, place) => {
+    const { LiteStash } = require('litestash');
+    const stash = LiteStash.openSync(place);
+    stash.setSync('job', 'begun');
+    stash.setSync('job', 'done');
+    stash.closeSync();
+  }, stash.path);
+  const done = ended(writer);
+  const seen = [];
+  const isDone = (value) => {
+    seen.push(value);
+    return value === 'done';
+  };
+  assert.equal(stash.waitForSync('job', isDone, { timeout: 60_000 }), true);
+  assert.deepEqual([seen[0], seen.indexOf('done')], [undefined, seen.length - 1]);
+  await done;
+  assert.equal(stash.waitForSync('job', (value) => value === undefined, { timeout: 20 }), false);
+  assert.equal(stash.waitForSync('job', (value) => value === 'done', { timeout: 0 }), true);
+  assert.throws(() => stash.waitForSync('job', () => { throw new Error('mine'); }), { message: 'mine' });
+  const wrong = [[5], [async () => false], [() => false, 5], [() => false, { timeout: -1 }], [() => false, { signal: AbortSignal.timeout(5) }]];
+  for (const given of wrong) assert.throws(() => stash.waitForSync('job', ...given), { code: 'InvalidArgument' });
+  assert.throws(() => stash.waitForSync(NaN, () => true), { code: 'InvalidKey' });
+  await stash.close();
+  assert.throws(() => stash.waitForSync('job', () => true), { code: 'Closed' });
+});
+
 /** Asks for a value that takes long to compute, and says what came and whether it computed. */
 function computes(require, place, name) {
   const { LiteStash } = require('litestash');
