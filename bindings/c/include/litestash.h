@@ -1381,8 +1381,8 @@ litestash_status litestash_key_to_json(struct litestash_key key, struct litestas
 litestash_status litestash_key_place(struct litestash_key key, struct litestash_place *place);
 
 // Takes the column `value` of a row apart after checking it against the row's other columns: key_hash (64 bytes),
-// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged or encrypted (litestash_sealed_read takes those apart),
-// LITESTASH_UNSUPPORTED_FORMAT if it needs what this version lacks.
+// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged, or encrypted (litestash_sealed_read takes those
+// apart), LITESTASH_UNSUPPORTED_FORMAT if it needs what this version lacks.
 litestash_status litestash_record_read(const uint8_t *key_hash,
                                        int64_t timestamp,
                                        int64_t microsecond,
@@ -1393,10 +1393,11 @@ litestash_status litestash_record_read(const uint8_t *key_hash,
 // The checksum of records: CRC-32/ISO-HDLC, that of zlib.
 litestash_status litestash_crc32(const uint8_t *data, size_t length, uint32_t *crc);
 
-// Decrypts a row of a closed stash after checking that it is whole, at its place and of its time. `keyring` is what the
-// file of that name holds; of the options only the key or passphrase is looked at. What the key points at is in
-// `memory`, and what `parts` points at in `parts->memory`: give both back with litestash_buffer_free.
-// LITESTASH_WRONG_KEY if the keyring is another key's, LITESTASH_CORRUPT if the row is damaged or not encrypted.
+// Decrypts a row of a closed stash after checking that it is whole, at its place and of its time. `keyring` is what
+// the file of that name holds; of the options only the key or passphrase and `value_bytes_max` are looked at. What the
+// key points at is in `memory`, and what `parts` points at in `parts->memory`: give both back with
+// litestash_buffer_free. LITESTASH_WRONG_KEY if the keyring is another key's, LITESTASH_CORRUPT if the row is damaged
+// or not encrypted.
 litestash_status litestash_sealed_read(const struct litestash_sealed_row *row,
                                        const uint8_t *keyring,
                                        size_t keyring_length,
@@ -1424,8 +1425,8 @@ litestash_status litestash_repair(const char *source,
                                   const char *destination,
                                   struct litestash_buffer *report);
 
-// litestash_repair with options (NULL: none), which say the key of an encrypted stash and how the new one is opened. The
-// new one has the same key. LITESTASH_WRONG_KEY if nothing of an encrypted stash can be read.
+// litestash_repair with options (NULL: none), which say the key of an encrypted stash and how the new one is opened.
+// The new one has the same key. LITESTASH_WRONG_KEY if nothing of an encrypted stash can be read.
 litestash_status litestash_repair_with(const char *source,
                                        const char *destination,
                                        const struct litestash_options *options,

@@ -97,8 +97,8 @@ pub unsafe extern "C" fn litestash_repair(
     })
 }
 
-/// litestash_repair with options (NULL: none), which say the key of an encrypted stash and how the new one is opened. The
-/// new one has the same key. LITESTASH_WRONG_KEY if nothing of an encrypted stash can be read.
+/// litestash_repair with options (NULL: none), which say the key of an encrypted stash and how the new one is opened.
+/// The new one has the same key. LITESTASH_WRONG_KEY if nothing of an encrypted stash can be read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn litestash_repair_with(
     source: *const c_char,

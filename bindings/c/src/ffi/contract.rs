@@ -188,8 +188,8 @@ impl litestash_record {
 pub(super) const RECORD_HEAD_MAX: usize = 128;
 
 /// Takes the column `value` of a row apart after checking it against the row's other columns: key_hash (64 bytes),
-/// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged or encrypted (litestash_sealed_read takes those apart),
-/// LITESTASH_UNSUPPORTED_FORMAT if it needs what this version lacks.
+/// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged, or encrypted (litestash_sealed_read takes those
+/// apart), LITESTASH_UNSUPPORTED_FORMAT if it needs what this version lacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn litestash_record_read(
     key_hash: *const u8,

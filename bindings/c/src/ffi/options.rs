@@ -272,9 +272,7 @@ impl litestash_options {
             Some(_) if has_key => Err(invalid("a key and a passphrase were given")),
             Some(passphrase) => Unlock::passphrase(passphrase),
             // SAFETY: as above.
-            None if has_key => {
-                Unlock::key(unsafe { key(self.encryption_key, self.encryption_key_length) }?)
-            }
+            None if has_key => Unlock::key(unsafe { key(self.encryption_key, self.encryption_key_length) }?),
             None => Err(Error::new(ErrorKind::WrongKey, "no key was given")),
         }
     }

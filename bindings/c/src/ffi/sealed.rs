@@ -1,7 +1,7 @@
 //! Rows of encrypted stashes, without a stash.
 
 use super::contract::{RECORD_HEAD_MAX, kept, litestash_record};
-use super::options::litestash_options;
+use super::options::{litestash_options, size};
 use super::pointer::{Out, array, optional_text, required};
 use super::status::litestash_buffer_free;
 use super::types::{litestash_buffer, litestash_bytes, litestash_key, litestash_status};
@@ -44,10 +44,11 @@ pub struct litestash_sealed_row {
     pub reserved: [u8; 6],
 }
 
-/// Decrypts a row of a closed stash after checking that it is whole, at its place and of its time. `keyring` is what the
-/// file of that name holds; of the options only the key or passphrase is looked at. What the key points at is in
-/// `memory`, and what `parts` points at in `parts->memory`: give both back with litestash_buffer_free.
-/// LITESTASH_WRONG_KEY if the keyring is another key's, LITESTASH_CORRUPT if the row is damaged or not encrypted.
+/// Decrypts a row of a closed stash after checking that it is whole, at its place and of its time. `keyring` is what
+/// the file of that name holds; of the options only the key or passphrase and `value_bytes_max` are looked at. What the
+/// key points at is in `memory`, and what `parts` points at in `parts->memory`: give both back with
+/// litestash_buffer_free. LITESTASH_WRONG_KEY if the keyring is another key's, LITESTASH_CORRUPT if the row is damaged
+/// or not encrypted.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn litestash_sealed_read(
     row: *const litestash_sealed_row,
@@ -69,20 +70,22 @@ pub unsafe extern "C" fn litestash_sealed_read(
         let stored = array(row.record.data, row.record.length, VALUE_BYTES_MAX + RECORD_HEAD_MAX)?;
         let bucket = optional_text(row.bucket, row.bucket_length, KEYRING_BYTES_MAX)?.unwrap_or("");
         let keyring = array(keyring, keyring_length, KEYRING_BYTES_MAX)?;
-        let unlock = litestash_options::given(options)?.unlock()?;
+        let options = litestash_options::given(options)?;
+        let unlock = options.unlock()?;
         let (out, memory, parts) = (Out::new(key)?, Out::new(memory)?, Out::new(parts)?);
 
         let envelope = Envelope::from_bytes(keyring)?;
         let secret = unlock.secret(envelope.kdf())?;
         let cipher = Cipher::new(&envelope.open(&secret)?, bucket, Arc::new(Still));
-        let format = Format::new(VALUE_BYTES_MAX, None, Some(cipher));
+        let format = Format::new(size(options.value_bytes_max), None, Some(cipher));
         let shard = ShardId::new(row.shard).ok_or_else(|| invalid("a shard is 0 to 15"))?;
         let slot = Slot::new(row.slot).ok_or_else(|| invalid("a slot is 0 to 3"))?;
         let place = Place { hash, route: Route { shard, slot } };
         let record = format.decode(&place, Version::from_columns(row.timestamp, row.microsecond)?, stored)?;
         let plain = format.decode_key(&place, StoredKey::Blob(column))?;
         let mut record = litestash_record::of(&record)?;
-        let (key, text) = kept(plain.as_ref()).inspect_err(|_| litestash_buffer_free(&raw mut record.memory))?;
+        let (key, text) =
+            kept(plain.as_ref()).inspect_err(|_| litestash_buffer_free(&raw mut record.memory))?;
         parts.set(record)?;
         memory.set(text)?;
         out.set(key)
