@@ -466,6 +466,24 @@ test('handles of one thread share a computation, and none waits for itself', asy
   await other.close();
 });
 
+test('waiting here and now for a turn that this thread was given and has not heard of', async (t) => {
+  const stash = await opened(t);
+  const other = await LiteStash.open(stash.path);
+  const native = require('../lib/native.js');
+  const { startGetOrSet } = native;
+  let fast;
+  native.startGetOrSet = (...given) => {
+    native.startGetOrSet = startGetOrSet;
+    startGetOrSet(...given);
+    // By then the turn is taken, and its answer lies in the mailbox of this thread.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    fast = other.getOrSetSync('k', () => 'fast');
+  };
+  assert.equal(await stash.getOrSet('k', () => 'slow'), 'fast');
+  assert.equal(fast, 'fast');
+  await other.close();
+});
+
 test('stale values while the next is computed', async (t) => {
   const stash = await opened(t);
   const options = { ttl: 20, staleWhileRevalidate: 60_000 };
