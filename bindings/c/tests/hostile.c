@@ -176,6 +176,8 @@ static void null_everywhere(litestash_stash stash)
   GIVES(BAD, litestash_verify(stash, NULL));
   GIVES(BAD, litestash_repair(NULL, "x", NULL));
   GIVES(BAD, litestash_repair("x", NULL, NULL));
+  GIVES(BAD, litestash_repair_with(NULL, "x", NULL, NULL));
+  GIVES(BAD, litestash_repair_with("x", NULL, NULL, NULL));
   GIVES(BAD, litestash_backup(stash, NULL, NULL));
   GIVES(BAD, litestash_export(stash, NULL, NULL, NULL, NULL));
   GIVES(BAD, litestash_import(stash, NULL, NULL, NULL, NULL));
@@ -233,6 +235,59 @@ static void null_everywhere(litestash_stash stash)
   GIVES(BAD, litestash_record_read(NULL, 0, 0, &byte, 1, NULL));
   GIVES(BAD, litestash_crc32(NULL, 1, &natural));
   GIVES(BAD, litestash_crc32(&byte, 1, NULL));
+}
+
+/* No case is a row that can be read: the conformance suite has those. */
+static void sealed_rows(void)
+{
+  uint8_t bytes[64] = {0};
+  litestash_options options = litestash_options_default();
+  litestash_sealed_row row;
+  litestash_key key;
+  litestash_buffer memory;
+  litestash_record record;
+  size_t index;
+
+  memset(&row, 0, sizeof row);
+  options.encryption_key = bytes;
+  options.encryption_key_length = LITESTASH_ENCRYPTION_KEY_BYTES;
+#define READ(status, length) \
+  GIVES(status, litestash_sealed_read(&row, bytes, (length), &options, &key, &memory, &record))
+  GIVES(BAD, litestash_sealed_read(NULL, bytes, 1, &options, &key, &memory, &record));
+  READ(BAD, 1);
+  row.key_hash = bytes;
+  GIVES(LITESTASH_WRONG_KEY, litestash_sealed_read(&row, bytes, 1, NULL, &key, &memory, &record));
+  GIVES(BAD, litestash_sealed_read(&row, NULL, 1, &options, &key, &memory, &record));
+  GIVES(BAD, litestash_sealed_read(&row, bytes, 1, &options, NULL, &memory, &record));
+  GIVES(BAD, litestash_sealed_read(&row, bytes, 1, &options, &key, NULL, &record));
+  GIVES(BAD, litestash_sealed_read(&row, bytes, 1, &options, &key, &memory, NULL));
+  READ(LITESTASH_CORRUPT, 0);
+  READ(LITESTASH_CORRUPT, sizeof bytes);
+  for (index = 0; index < sizeof lengths / sizeof lengths[0]; index++) {
+    READ(LITESTASH_TOO_LARGE, lengths[index]);
+    row.key.data = row.record.data = bytes;
+    row.key.length = lengths[index];
+    READ(LITESTASH_TOO_LARGE, 1);
+    row.key.length = 1;
+    row.record.length = lengths[index];
+    READ(LITESTASH_TOO_LARGE, 1);
+    row.record.length = 1;
+    row.bucket = "b";
+    row.bucket_length = lengths[index];
+    READ(LITESTASH_TOO_LARGE, 1);
+    row.bucket = NULL;
+    row.bucket_length = 0;
+  }
+  row.bucket_length = 1;
+  READ(BAD, 1);
+  row.bucket_length = 0;
+  row.reserved[5] = 1;
+  READ(BAD, 1);
+  row.reserved[5] = 0;
+  options.passphrase = "open sesame";
+  options.passphrase_length = 11;
+  READ(BAD, 1);
+#undef READ
 }
 
 static void impossible_lengths(litestash_stash stash)
@@ -496,6 +551,7 @@ int main(int argc, char **argv)
   none.id = stash.id + ((uint64_t)1 << 24);
   handles_that_are_none(BAD, none);
   null_everywhere(stash);
+  sealed_rows();
   impossible_lengths(stash);
   what_means_nothing(stash);
   readers_never_leave_their_bytes();

@@ -48,6 +48,7 @@ int main(int argc, char **argv)
   litestash_lifetime lifetime;
   litestash_place place;
   litestash_record record;
+  litestash_sealed_row row;
   litestash_bytes value = {(const uint8_t *)"\1", 1};
   litestash_reader reader = litestash_reader_of(value.data, value.length), found;
   const char *text;
@@ -64,6 +65,7 @@ int main(int argc, char **argv)
 
   CHECK(argc == 2);
   memset(&operation, 0, sizeof operation);
+  memset(&row, 0, sizeof row);
   operation.key = key;
   operation.kind = LITESTASH_OP_GET;
   PANICS(litestash_options_init(&options, sizeof options));
@@ -131,6 +133,7 @@ int main(int argc, char **argv)
   PANICS(litestash_stats(stash, &buffer));
   PANICS(litestash_verify(stash, &buffer));
   PANICS(litestash_repair("none", "nowhere", &buffer));
+  PANICS(litestash_repair_with("none", "nowhere", NULL, &buffer));
   PANICS(litestash_compact(stash, NULL));
   PANICS(litestash_backup(stash, "nowhere", NULL));
   PANICS(litestash_sync(stash));
@@ -175,6 +178,7 @@ int main(int argc, char **argv)
   PANICS(litestash_key_to_json(key, &buffer));
   PANICS(litestash_key_place(key, &place));
   PANICS(litestash_record_read(place.hash, 0, 0, &byte, 1, &record));
+  PANICS(litestash_sealed_read(&row, &byte, 1, NULL, &key, &buffer, &record));
   PANICS(litestash_crc32(&byte, 1, &number));
   PANICS(litestash_close(stash));
 

@@ -76,8 +76,15 @@ class Flights {
     const found = await this.#stash.get(key);
     if (found !== undefined && options?.staleWhileRevalidate === undefined) return found;
     for (let pause = SHORTEST; ; pause = Math.min(pause * 1.5, LONGEST)) {
-      const begun = await this.#begin(key, options);
-      if (begun.turn !== undefined) return this.#compute(begun.turn, name, compute);
+      // From the request on, for its answer may be the turn, and lie in the mailbox while this thread waits here and now.
+      const done = this.#enter(name);
+      let begun;
+      try {
+        begun = await this.#begin(key, options);
+        if (begun.turn !== undefined) return await this.#compute(begun.turn, name, compute);
+      } finally {
+        done();
+      }
       if (begun.value !== undefined) return begun.value;
       const shared = this.#shared.get(name);
       if (!isFirst && shared !== undefined) return shared;
@@ -99,7 +106,6 @@ class Flights {
   }
 
   async #compute(turn, name, compute) {
-    const done = this.#enter(name);
     let isHandedOver = false;
     const finish = (value) => (id) =>
       written(
@@ -116,8 +122,6 @@ class Flights {
       // Before anybody hears of it, so that who asks again then has a turn.
       if (!isHandedOver) await ask((id) => native.failTurn(turn, mailbox(), id));
       throw error;
-    } finally {
-      done();
     }
   }
 

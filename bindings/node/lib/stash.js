@@ -12,7 +12,7 @@ const { Ledger, Outbox } = require('./outbox.js');
 const request = require('./request.js');
 const { AsyncScan, SyncScan } = require('./scan.js');
 const { keyBytes, passphraseText, pathOf, runTask, startTask } = require('./task.js');
-const { Watch, waitFor } = require('./watch.js');
+const { Watch, waitFor, waitForSync } = require('./watch.js');
 const { acquire, release } = require('./writer.js');
 
 const PRIVATE = Symbol('private');
@@ -131,7 +131,7 @@ class LiteStash {
   }
 
   static async repair(source, destination, options) {
-    return startTask(undefined, repairTask(source, destination, options));
+    return startTask(undefined, repairTask(source, destination, options), options?.signal);
   }
 
   static repairSync(source, destination, options) {
@@ -184,6 +184,10 @@ class LiteStash {
 
   waitFor(key, holds, options) {
     return waitFor(this, key, holds, options);
+  }
+
+  waitForSync(key, holds, options) {
+    return waitForSync(this, key, holds, options);
   }
 
   get path() {

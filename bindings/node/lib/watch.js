@@ -2,6 +2,7 @@
 
 const { EventEmitter } = require('node:events');
 const timers = require('node:timers');
+const { types } = require('node:util');
 const native = require('./native.js');
 const { EVENT, readKey } = require('./answer.js');
 const { fail, invalid, translated } = require('./errors.js');
@@ -219,13 +220,18 @@ function readEvent(bytes, start, end) {
   };
 }
 
-/** Whether the value of a key came to be as `holds` wants it, within `timeout` milliseconds. */
-async function waitFor(stash, key, holds, options = {}) {
+/** What both forms of waiting check; answers with the options and the moment at which the wait ends. */
+function waitOptions(holds, options) {
   if (typeof holds !== 'function') throw invalid('what is waited for is a function');
   if (typeof options !== 'object' || options === null) throw invalid('the options are an object');
   const { timeout = Infinity, signal } = options;
   if (!(timeout >= 0)) throw invalid('timeout is a number of milliseconds');
-  const deadline = performance.now() + timeout;
+  return { signal, deadline: performance.now() + timeout };
+}
+
+/** Whether the value of a key came to be as `holds` wants it, within `timeout` milliseconds. */
+async function waitFor(stash, key, holds, options = {}) {
+  const { signal, deadline } = waitOptions(holds, options);
   const watch = await stash.watch({ key, signal, capacity: 1 });
   try {
     let wake = () => {};
@@ -248,4 +254,21 @@ async function waitFor(stash, key, holds, options = {}) {
   }
 }
 
-module.exports = { Watch, waitFor };
+/** What nobody ever wakes. */
+const asleep = new Int32Array(new SharedArrayBuffer(4));
+
+/** The same here and now: nothing else of this thread goes on meanwhile. */
+function waitForSync(stash, key, holds, options = {}) {
+  const { signal, deadline } = waitOptions(holds, options);
+  if (signal !== undefined) throw invalid('nobody can stop a wait that stops the event loop: give it a timeout');
+  for (;;) {
+    const answer = holds(stash.getSync(key));
+    if (types.isPromise(answer)) throw invalid('what is waited for here and now answers here and now');
+    if (answer) return true;
+    const left = deadline - performance.now();
+    if (left <= 0) return false;
+    Atomics.wait(asleep, 0, 0, Math.min(left, WAIT_PAUSE));
+  }
+}
+
+module.exports = { Watch, waitFor, waitForSync };

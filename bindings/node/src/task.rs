@@ -146,13 +146,15 @@ impl Work {
             let destination = self.destination.as_deref().ok_or_else(missing_path)?;
             let key = self.key.as_ref().map(|key| key.as_slice());
             let options = unlock(Options::new(), key, self.passphrase.as_deref());
-            report(typed::to_bytes(&litestash_core::repair_with(self.path()?, destination, options)?))?;
+            let goes_on = || stop.goes_on();
+            let done = litestash_core::repair_while(self.path()?, destination, options, goes_on)?;
+            report(typed::to_bytes(&done))?;
             return Ok(out);
         };
         match self.name.as_str() {
             "stats" => report(typed::to_bytes(&stash.stats()?))?,
             "verify" => report(typed::to_bytes(&stash.verify_while(|| stop.goes_on())?))?,
-            "compact" => report(typed::to_bytes(&stash.compact()?))?,
+            "compact" => report(typed::to_bytes(&stash.compact_while(|| stop.goes_on())?))?,
             "backup" => report(typed::to_bytes(&stash.backup_while(self.path()?, || stop.goes_on())?))?,
             "export" => {
                 let file = File::create(self.path()?)?;

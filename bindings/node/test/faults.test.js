@@ -6,6 +6,7 @@ const { test } = require('node:test');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { Worker } = require('node:worker_threads');
 const { child, ended, firstLine, folder, opened } = require('./help.js');
+const sqlite = require('./sqlite.js');
 const { LiteStash, LiteStashError } = require('..');
 const request = require('../lib/request.js');
 
@@ -45,10 +46,10 @@ test('inputs as large as they come are refused', async (t) => {
 
 /** Holds the write lock of every shard of a stash until it is told to let go, with another SQLite in another process. */
 function holdLocks(require, directory) {
-  const Database = require('better-sqlite3');
+  const { open } = require('./test/sqlite.js');
   const { readdirSync } = require('node:fs');
   const files = readdirSync(directory).filter((name) => name.endsWith('.db'));
-  const databases = files.map((name) => new Database(`${directory}/${name}`));
+  const databases = files.map((name) => open(`${directory}/${name}`));
   for (const database of databases) database.exec('BEGIN IMMEDIATE');
   console.log('held');
   process.stdin.once('data', () => {
@@ -87,9 +88,9 @@ function writeForEver(require, directory, meddles) {
   const stash = LiteStash.openSync(directory);
   const acknowledge = (i) => writeSync(1, `${i}\n`);
   const meddle = () => {
-    const Database = require('better-sqlite3');
+    const { open } = require('./test/sqlite.js');
     for (const name of readdirSync(directory).filter((file) => file.endsWith('.db'))) {
-      const database = new Database(`${directory}/${name}`);
+      const database = open(`${directory}/${name}`);
       database.prepare('SELECT count(*) FROM slot_0').get();
       database.close();
     }
@@ -103,7 +104,7 @@ function writeForEver(require, directory, meddles) {
 }
 
 for (const meddles of [false, true]) {
-  test(`nothing acknowledged is lost by kill -9${meddles ? ', beside a second SQLite in the process' : ''}`, async (t) => {
+  test(`nothing acknowledged is lost by kill -9${meddles ? `, beside ${sqlite.name} in the process` : ''}`, async (t) => {
     const directory = join(folder(t), 'stash');
     for (let round = 0; round < 3; round++) {
       const writer = child(writeForEver, directory, meddles);

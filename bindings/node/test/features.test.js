@@ -360,6 +360,34 @@ test('waiting for a value', async (t) => {
   await assert.rejects(stash.waitFor('job', 5), { code: 'InvalidArgument' });
 });
 
+test('waiting for a value here and now', async (t) => {
+  const stash = await opened(t);
+  const writer = child((require, place) => {
+    const { LiteStash } = require('litestash');
+    const stash = LiteStash.openSync(place);
+    stash.setSync('job', 'begun');
+    stash.setSync('job', 'done');
+    stash.closeSync();
+  }, stash.path);
+  const done = ended(writer);
+  const seen = [];
+  const isDone = (value) => {
+    seen.push(value);
+    return value === 'done';
+  };
+  assert.equal(stash.waitForSync('job', isDone, { timeout: 60_000 }), true);
+  assert.deepEqual([seen[0], seen.indexOf('done')], [undefined, seen.length - 1]);
+  await done;
+  assert.equal(stash.waitForSync('job', (value) => value === undefined, { timeout: 20 }), false);
+  assert.equal(stash.waitForSync('job', (value) => value === 'done', { timeout: 0 }), true);
+  assert.throws(() => stash.waitForSync('job', () => { throw new Error('mine'); }), { message: 'mine' });
+  const wrong = [[5], [async () => false], [() => false, 5], [() => false, { timeout: -1 }], [() => false, { signal: AbortSignal.timeout(5) }]];
+  for (const given of wrong) assert.throws(() => stash.waitForSync('job', ...given), { code: 'InvalidArgument' });
+  assert.throws(() => stash.waitForSync(NaN, () => true), { code: 'InvalidKey' });
+  await stash.close();
+  assert.throws(() => stash.waitForSync('job', () => true), { code: 'Closed' });
+});
+
 /** Asks for a value that takes long to compute, and says what came and whether it computed. */
 function computes(require, place, name) {
   const { LiteStash } = require('litestash');
@@ -435,6 +463,24 @@ test('handles of one thread share a computation, and none waits for itself', asy
   assert.deepEqual(await Promise.all(many), Array.from({ length: 500 }, (_, i) => i));
   const nested = Array.from({ length: 100 }, (_, i) => stash.getOrSet(`outer:${i}`, () => stash.getOrSet(`inner:${i}`, () => i)));
   assert.deepEqual(await Promise.all(nested), Array.from({ length: 100 }, (_, i) => i));
+  await other.close();
+});
+
+test('waiting here and now for a turn that this thread was given and has not heard of', async (t) => {
+  const stash = await opened(t);
+  const other = await LiteStash.open(stash.path);
+  const native = require('../lib/native.js');
+  const { startGetOrSet } = native;
+  let fast;
+  native.startGetOrSet = (...given) => {
+    native.startGetOrSet = startGetOrSet;
+    startGetOrSet(...given);
+    // By then the turn is taken, and its answer lies in the mailbox of this thread.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    fast = other.getOrSetSync('k', () => 'fast');
+  };
+  assert.equal(await stash.getOrSet('k', () => 'slow'), 'fast');
+  assert.equal(fast, 'fast');
   await other.close();
 });
 

@@ -26,10 +26,15 @@ async function counted(body, expect) {
   if (wanted !== undefined) assert.equal(called, wanted);
 }
 
+/** What the suite, which is of Keyv 5, asks of that alone: with a Map too Keyv 6 fails in these. Its own answers are tested below. */
+const OF_FIVE_ALONE = new Map([
+  ['.deleteMany([keys]) with nonexistent keys resolves to false', 'Keyv 6 answers with a list'],
+  ['value can be BigInt using other serializer/deserializer', 'Keyv 6 has no opts'],
+]);
+
 /** `@keyv/test-suite` as a suite of node's runner: it asks for `it`, hooks, and an `expect` in each test. */
-async function keyvSuite(name, make) {
+async function keyvSuite(name, version, Keyv, make) {
   const { default: suite, keyvIteratorTests } = await import('@keyv/test-suite');
-  const { default: Keyv } = await import('keyv');
   const { JestChaiExpect } = await import('@vitest/expect');
   const chai = await import('chai');
   chai.use(JestChaiExpect);
@@ -37,17 +42,19 @@ async function keyvSuite(name, make) {
   await describe(name, () => {
     for (const part of [suite, keyvIteratorTests]) {
       const hooks = { beforeEach, afterEach };
-      describe(part.name, () => part({ ...hooks, it: (title, body) => it(title, () => counted(body, chai.expect)) }, Keyv, make));
+      const one = (title, body) => it(title, { skip: version > 5 && OF_FIVE_ALONE.get(title) }, () => counted(body, chai.expect));
+      describe(part.name, () => part({ ...hooks, it: one }, Keyv, make));
     }
   });
 }
 
-test('Keyv 5 passes its own suite', async () => {
-  const stash = LiteStash.memory();
-  await keyvSuite('on the adapter of Keyv 5', () => new KeyvLiteStash5(stash));
-});
-
 for (const [version, module, Adapter] of [[5, 'keyv', KeyvLiteStash5], [6, 'keyv6', KeyvLiteStash]]) {
+  test(`Keyv ${version} passes the suite of Keyv`, async () => {
+    const stash = LiteStash.memory();
+    const { Keyv } = await import(module);
+    await keyvSuite(`on the adapter of Keyv ${version}`, version, Keyv, () => new Adapter(stash));
+  });
+
   test(`Keyv ${version}`, async (t) => {
     const stash = await opened(t);
     const { Keyv } = await import(module);
@@ -69,6 +76,7 @@ for (const [version, module, Adapter] of [[5, 'keyv', KeyvLiteStash5], [6, 'keyv
     for await (const [key, value] of one.iterator()) seen.push([key, value]);
     assert.deepEqual(seen.sort(), [['k', { a: 1 }], ['m1', 1], ['m2', 2]]);
     assert.deepEqual([].concat(await one.deleteMany(['m1', 'm2'])).every(Boolean), true);
+    assert.deepEqual(await one.deleteMany(['m1', 'm2']), version === 5 ? false : [false, false]);
     await one.clear();
     assert.deepEqual([await one.get('k'), await two.get('k'), await stash.get('mine')], [undefined, 2, 1]);
     await one.disconnect();

@@ -1,7 +1,9 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { readFileSync, writeFileSync } = require('node:fs');
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const { mkdtempSync, readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { pathToFileURL } = require('node:url');
@@ -167,9 +169,12 @@ test('long work can be stopped', async (t) => {
     (signal) => stash.backup(join(place, 'copy'), { signal }),
     (signal) => stash.export(join(place, 'rows'), { signal }),
     (signal) => stash.import(join(place, 'lines'), { signal }),
+    (signal) => stash.compact({ signal }),
+    (signal) => LiteStash.repair(join(place, 'whole'), mkdtempSync(join(place, 'repaired-')), { signal }),
   ];
   for (const work of works) await assert.rejects(work(aborted), { code: 'Cancelled', retry: 'later' });
   await stash.export(join(place, 'lines'));
+  await stash.backup(join(place, 'whole'));
   const outcomes = [];
   for (const work of works) {
     const controller = new AbortController();
@@ -233,6 +238,66 @@ test('opening', async (t) => {
   stash[Symbol.dispose]();
   assert.ok(stash.closed && other.closed);
   assert.equal(LiteStash.memory().path, undefined);
+});
+
+/** A program with `using`, where this Node knows it. */
+function withUsing(body) {
+  try {
+    return new Function('given', `return (async () => { ${body} })();`);
+  } catch {
+    return undefined;
+  }
+}
+
+const using = withUsing(`
+  const { LiteStash, directory } = given;
+  {
+    await using stash = await LiteStash.open(directory);
+    stash.set('a', 1);
+    given.first = stash;
+    await using watch = await stash.watch();
+    given.watch = watch;
+  }
+  {
+    using stash = LiteStash.openSync(directory);
+    given.second = stash;
+    given.value = stash.getSync('a');
+  }`);
+
+test('using and await using close what they hold', { skip: using === undefined && 'this Node has no using' }, async (t) => {
+  const given = { LiteStash, directory: join(folder(t), 'stash') };
+  await using(given);
+  assert.deepEqual([given.first.closed, given.watch.ended, given.second.closed, given.value], [true, true, true, 1]);
+});
+
+test('the REPL', async (t) => {
+  const directory = join(folder(t), 'stash');
+  const env = { ...process.env, NODE_REPL_HISTORY: '', NO_COLOR: '1' };
+  const repl = spawn(process.execPath, ['--interactive'], { cwd: join(__dirname, '..'), env, stdio: ['pipe', 'pipe', 'inherit'] });
+  const done = once(repl, 'exit');
+  /** What a line makes the REPL say before it asks for the next, as at a terminal. */
+  const said = async (line) => {
+    let text = '';
+    if (line !== undefined) repl.stdin.write(`${line}\n`);
+    for (;;) {
+      text += (repl.stdout.read() ?? '').toString();
+      if (text.endsWith('> ')) return text.slice(0, -2).trim();
+      await once(repl.stdout, 'readable');
+    }
+  };
+  await said();
+  await said("const { LiteStash } = require('litestash')");
+  await said(`const stash = await LiteStash.open(${JSON.stringify(directory)})`);
+  assert.equal(await said('stash'), `LiteStash { path: '${directory}' }`);
+  assert.equal(await said("typeof (await stash.set('a', { b: [1n, new Date(0)] }))"), "'bigint'");
+  assert.equal(await said("await stash.get('a')"), '{ b: [ 1, 1970-01-01T00:00:00.000Z ] }');
+  assert.match(await said('await stash.get(NaN)'), /^Uncaught:?\s+LiteStashError[^]*code: 'InvalidKey'/);
+  assert.equal(await said("(await stash.set('last', 1)) > 0n"), 'true');
+  repl.stdin.end('.exit\n');
+  assert.deepEqual(await done, [0, null]);
+  const stash = await LiteStash.open(directory);
+  assert.equal(await stash.get('last'), 1);
+  await stash.close();
 });
 
 test('what is called first is done first, for each key', async (t) => {

@@ -155,37 +155,99 @@ static litestash_status crc_case(void)
   return status;
 }
 
+/* Prints what a record holds, the rest of an object, and gives it back. */
+static void print_record(litestash_record *record)
+{
+  printf("\"flags\":%" PRIu32 ",\"expires_at\":", record->flags);
+  if (record->has_deadline) {
+    printf("%" PRId64, record->expires_at);
+  } else {
+    printf("null");
+  }
+  if (record->idle_us != 0) {
+    printf(",\"idle_us\":%" PRIu64, record->idle_us);
+  } else {
+    printf(",\"idle_us\":null");
+  }
+  printf(",\"body\":");
+  print_hex(record->body, record->body_length);
+  putchar('}');
+  litestash_buffer_free(&record->memory);
+}
+
+static int64_t integer_member(const char *name)
+{
+  int64_t integer;
+  if (!json_integer(member(name), &integer)) {
+    stop(2, "a member is no integer");
+  }
+  return integer;
+}
+
+/* The column key_hash of the row in the case, in memory to be freed. */
+static uint8_t *hash_member(void)
+{
+  size_t length;
+  uint8_t *hash = bytes_member("key_hash", &length);
+  if (length != 64) {
+    stop(2, "a key_hash has 64 bytes");
+  }
+  return hash;
+}
+
 static litestash_status record_case(void)
 {
-  size_t hash_length, length;
-  uint8_t *hash = bytes_member("key_hash", &hash_length), *stored = bytes_member("record", &length);
-  int64_t timestamp, microsecond;
+  size_t length;
+  uint8_t *hash = hash_member(), *stored = bytes_member("record", &length);
   litestash_record record;
-  litestash_status status;
-  if (hash_length != 64 || !json_integer(member("timestamp"), &timestamp) ||
-      !json_integer(member("microsecond"), &microsecond)) {
-    stop(2, "a case of a record lacks something");
-  }
-  status = litestash_record_read(hash, timestamp, microsecond, stored, length, &record);
+  litestash_status status = litestash_record_read(hash, integer_member("timestamp"), integer_member("microsecond"),
+                                                  stored, length, &record);
   if (status == LITESTASH_OK) {
-    printf("{\"flags\":%" PRIu32 ",\"expires_at\":", record.flags);
-    if (record.has_deadline) {
-      printf("%" PRId64, record.expires_at);
-    } else {
-      printf("null");
-    }
-    if (record.idle_us != 0) {
-      printf(",\"idle_us\":%" PRIu64, record.idle_us);
-    } else {
-      printf(",\"idle_us\":null");
-    }
-    printf(",\"body\":");
-    print_hex(record.body, record.body_length);
-    putchar('}');
-    litestash_buffer_free(&record.decompressed);
+    putchar('{');
+    print_record(&record);
   }
   free(hash);
   free(stored);
+  return status;
+}
+
+static litestash_status sealed_case(void)
+{
+  uint8_t *hash = hash_member(), *keyring, *encryption_key, *column, *stored;
+  size_t keyring_length;
+  char *bucket;
+  litestash_options options = litestash_options_default();
+  litestash_sealed_row row;
+  litestash_key key;
+  litestash_buffer memory;
+  litestash_record record;
+  litestash_status status;
+
+  memset(&row, 0, sizeof row);
+  keyring = bytes_member("keyring", &keyring_length);
+  options.encryption_key = encryption_key = bytes_member("encryption_key", &options.encryption_key_length);
+  row.key_hash = hash;
+  row.key.data = column = bytes_member("key_column", &row.key.length);
+  row.record.data = stored = bytes_member("record", &row.record.length);
+  row.timestamp = integer_member("timestamp");
+  row.microsecond = integer_member("microsecond");
+  row.bucket = bucket = text_member("bucket", &row.bucket_length);
+  row.shard = (uint8_t)integer_member("shard");
+  row.slot = (uint8_t)integer_member("slot");
+  status = litestash_sealed_read(&row, keyring, keyring_length, &options, &key, &memory, &record);
+  if (status == LITESTASH_OK) {
+    printf("{\"key\":");
+    print_key(key);
+    putchar(',');
+    print_record(&record);
+    litestash_buffer_free(&memory);
+  }
+  free(hash);
+  free(keyring);
+  free(encryption_key);
+  free(column);
+  free(stored);
+  free(bucket);
   return status;
 }
 
@@ -209,8 +271,9 @@ static const struct {
   const char *kind;
   litestash_status (*answer)(void);
 } kinds[] = {
-  {"keys", key_case},           {"values_valid", valid_value_case}, {"values_invalid", invalid_value_case},
-  {"crc", crc_case},            {"records", record_case},           {"interchange", interchange_case},
+  {"keys", key_case},       {"values_valid", valid_value_case}, {"values_invalid", invalid_value_case},
+  {"crc", crc_case},        {"records", record_case},           {"interchange", interchange_case},
+  {"sealed", sealed_case},
 };
 
 bool vectors(json file)

@@ -35,7 +35,7 @@ mod sync;
 pub use care::{
     BackupReport, BucketStats, CompactReport, ExportReport, ImportOptions, ImportReport, Lost, Problem,
     ProblemKind, Rejected, RepairReport, RotateReport, ShardStats, SlotStats, Stats, VerifyReport, repair,
-    repair_with,
+    repair_while, repair_with,
 };
 pub use contract::format::Compression;
 pub use contract::interchange::Line;

@@ -45,7 +45,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "c",
         identity: Identity::Files,
-        lacks: SEALED,
+        lacks: &[],
         vectors: true,
         is_measure: false,
         unavailable: || (!setup::on_path("cc")).then_some("needs a C compiler"),

@@ -1,5 +1,6 @@
 //! Looking after a stash.
 
+use super::options::litestash_options;
 use super::pointer::{Out, optional, path};
 use super::scan::litestash_scan_options;
 use super::types::{litestash_buffer, litestash_stash, litestash_status};
@@ -93,6 +94,23 @@ pub unsafe extern "C" fn litestash_repair(
         let (source, destination) = (path(source)?, path(destination)?);
         let out = Out::optional(report)?;
         give(&litestash_core::repair(source, destination)?, out)
+    })
+}
+
+/// litestash_repair with options (NULL: none), which say the key of an encrypted stash and how the new one is opened.
+/// The new one has the same key. LITESTASH_WRONG_KEY if nothing of an encrypted stash can be read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn litestash_repair_with(
+    source: *const c_char,
+    destination: *const c_char,
+    options: *const litestash_options,
+    report: *mut litestash_buffer,
+) -> litestash_status {
+    entry!({
+        let (source, destination) = (path(source)?, path(destination)?);
+        let options = litestash_options::given(options)?.checked()?;
+        let out = Out::optional(report)?;
+        give(&litestash_core::repair_with(source, destination, options)?, out)
     })
 }
 

@@ -3,17 +3,15 @@
 use super::build::JSON_BYTES_MAX;
 use super::entry;
 use super::pointer::{Out, array, required, text};
-use super::types::{
-    LITESTASH_KEY_BYTES, LITESTASH_KEY_TEXT, litestash_buffer, litestash_key, litestash_key_content,
-    litestash_status,
-};
+use super::types::{litestash_buffer, litestash_key, litestash_key_content, litestash_status};
 use litestash_core::contract::format::Format;
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::interchange::{key_from_json, key_to_json, value_from_json, value_to_json};
 use litestash_core::contract::msgpack;
+use litestash_core::contract::record::Record;
 use litestash_core::contract::route::{Place, Route};
 use litestash_core::limits::VALUE_BYTES_MAX;
-use litestash_core::{Error, ErrorKind, KeyRef, Version};
+use litestash_core::{Error, ErrorKind, KeyRef, Result, Version};
 use std::borrow::Cow;
 use std::ffi::c_char;
 
@@ -70,20 +68,25 @@ pub unsafe extern "C" fn litestash_key_from_json(
     entry!({
         let json = text(json, length, JSON_BYTES_MAX, ErrorKind::InvalidKey)?;
         let (out, memory) = (Out::new(key)?, Out::new(memory)?);
-        let key = key_from_json(json)?;
-        let mut given = litestash_key::of(key.as_ref());
-        let bytes = match key.as_ref() {
-            KeyRef::Text(text) => Some(text.as_bytes()),
-            KeyRef::Bytes(bytes) => Some(bytes),
-            _ => None,
-        };
-        let kept = litestash_buffer::copy(bytes)?;
-        if matches!(given.kind, LITESTASH_KEY_TEXT | LITESTASH_KEY_BYTES) {
-            given.content = litestash_key_content { data: kept.data.cast_const().cast() };
-        }
+        let (key, kept) = kept(key_from_json(json)?.as_ref())?;
         memory.set(kept)?;
-        out.set(given)
+        out.set(key)
     })
+}
+
+/// A key with the memory that it points at.
+pub(super) fn kept(key: KeyRef<'_>) -> Result<(litestash_key, litestash_buffer)> {
+    let mut given = litestash_key::of(key);
+    let bytes = match key {
+        KeyRef::Text(text) => Some(text.as_bytes()),
+        KeyRef::Bytes(bytes) => Some(bytes),
+        _ => None,
+    };
+    let memory = litestash_buffer::copy(bytes)?;
+    if bytes.is_some() {
+        given.content = litestash_key_content { data: memory.data.cast_const().cast() };
+    }
+    Ok((given, memory))
 }
 
 /// A key in its normal form as JSON text. Give it back with litestash_buffer_free.
@@ -136,7 +139,7 @@ pub unsafe extern "C" fn litestash_key_place(
     })
 }
 
-/// A record taken apart. `body` leads into the record that was given, or into `decompressed`.
+/// A record taken apart. `body` leads into the record that was given, or into `memory`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct litestash_record {
@@ -152,13 +155,41 @@ pub struct litestash_record {
     pub flags: u32,
     /// Whether there is a deadline.
     pub has_deadline: bool,
-    /// What a compressed body became; give it back with litestash_buffer_free. NULL of any other record.
-    pub decompressed: litestash_buffer,
+    /// What a compressed or encrypted body became; give it back with litestash_buffer_free. NULL of any other record.
+    pub memory: litestash_buffer,
 }
 
+impl litestash_record {
+    pub(super) fn of(record: &Record<'_>) -> Result<Self> {
+        // A body that the codec refuses was not written by any engine: the row is damaged.
+        let damaged =
+            |error: Error| Error::new(ErrorKind::Corrupt, "the body is not canonical").with_source(error);
+        msgpack::validate(&record.body).map_err(damaged)?;
+        let (body, memory) = match &record.body {
+            Cow::Borrowed(body) => (body.as_ptr(), litestash_buffer::NONE),
+            Cow::Owned(body) => {
+                let copy = litestash_buffer::copy(Some(body))?;
+                (copy.data.cast_const(), copy)
+            }
+        };
+        Ok(Self {
+            body,
+            body_length: record.body.len(),
+            expires_at: record.expiry.expires_at.unwrap_or(0),
+            idle_us: record.expiry.idle_us.unwrap_or(0),
+            flags: record.flags.into(),
+            has_deadline: record.expiry.expires_at.is_some(),
+            memory,
+        })
+    }
+}
+
+/// Bytes of a record before its body, at most: checksum, flags, deadline, window, codec, and what encryption adds.
+pub(super) const RECORD_HEAD_MAX: usize = 128;
+
 /// Takes the column `value` of a row apart after checking it against the row's other columns: key_hash (64 bytes),
-/// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged or encrypted, LITESTASH_UNSUPPORTED_FORMAT if it needs
-/// what this version lacks.
+/// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged, or encrypted (litestash_sealed_read takes those
+/// apart), LITESTASH_UNSUPPORTED_FORMAT if it needs what this version lacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn litestash_record_read(
     key_hash: *const u8,
@@ -170,31 +201,11 @@ pub unsafe extern "C" fn litestash_record_read(
 ) -> litestash_status {
     entry!({
         let hash = KeyHash(required(key_hash.cast::<[u8; KeyHash::LEN]>())?);
-        // A record is a body with at most 64 bytes before it.
-        let stored = array(record, record_length, VALUE_BYTES_MAX + 64)?;
+        let stored = array(record, record_length, VALUE_BYTES_MAX + RECORD_HEAD_MAX)?;
         let out = Out::new(parts)?;
         let version = Version::from_columns(timestamp, microsecond)?;
         let record = Format::plain().decode(&Place::of(hash), version, stored)?;
-        // A body that the codec refuses was not written by any engine: the row is damaged.
-        let damaged =
-            |error: Error| Error::new(ErrorKind::Corrupt, "the body is not canonical").with_source(error);
-        msgpack::validate(&record.body).map_err(damaged)?;
-        let (body, decompressed) = match &record.body {
-            Cow::Borrowed(body) => (body.as_ptr(), litestash_buffer::NONE),
-            Cow::Owned(body) => {
-                let copy = litestash_buffer::copy(Some(body))?;
-                (copy.data.cast_const(), copy)
-            }
-        };
-        out.set(litestash_record {
-            body,
-            body_length: record.body.len(),
-            expires_at: record.expiry.expires_at.unwrap_or(0),
-            idle_us: record.expiry.idle_us.unwrap_or(0),
-            flags: record.flags.into(),
-            has_deadline: record.expiry.expires_at.is_some(),
-            decompressed,
-        })
+        out.set(litestash_record::of(&record)?)
     })
 }
 

@@ -39,6 +39,8 @@ pub mod read;
 
 pub mod contract;
 
+pub mod sealed;
+
 pub mod care;
 
 pub mod secrets;

@@ -3,6 +3,7 @@
 use super::pointer::{array, optional_text};
 use super::types::litestash_status;
 use super::{entry, invalid};
+use litestash_core::contract::format::Unlock;
 use litestash_core::{
     Clock, Compression, Durability, Error, ErrorKind, Eviction, Limits, Options, Random, Result,
 };
@@ -255,6 +256,25 @@ impl litestash_options {
         // that is not null is a function by the caller's promise.
         unsafe { std::ptr::copy_nonoverlapping(options.cast::<u8>(), (&raw mut given).cast::<u8>(), size) };
         Ok(given)
+    }
+
+    /// The key or the passphrase alone; `WrongKey` if there is none.
+    ///
+    /// # Safety
+    ///
+    /// As every exported function.
+    pub(super) unsafe fn unlock(&self) -> Result<Unlock> {
+        let has_key = !self.encryption_key.is_null() || self.encryption_key_length != 0;
+        // SAFETY: the caller promises it, here and below.
+        let passphrase =
+            unsafe { optional_text(self.passphrase, self.passphrase_length, PASSPHRASE_BYTES_MAX) }?;
+        match passphrase {
+            Some(_) if has_key => Err(invalid("a key and a passphrase were given")),
+            Some(passphrase) => Unlock::passphrase(passphrase),
+            // SAFETY: as above.
+            None if has_key => Unlock::key(unsafe { key(self.encryption_key, self.encryption_key_length) }?),
+            None => Err(Error::new(ErrorKind::WrongKey, "no key was given")),
+        }
     }
 
     /// # Safety

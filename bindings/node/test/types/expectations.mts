@@ -5,6 +5,13 @@ import { litestashDriver } from 'litestash/unstorage';
 import { LiteStashStore } from 'litestash/session';
 import { LiteStashStore as FastifyStore } from 'litestash/fastify-session';
 import { litestashStore } from 'litestash/cache-manager';
+import fastifySession from '@fastify/session';
+import { createCache } from 'cache-manager';
+import session from 'express-session';
+import { fastify } from 'fastify';
+import { Keyv } from 'keyv';
+import { Keyv as Keyv6 } from 'keyv6';
+import { createStorage } from 'unstorage';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(_: Same<A, B>): void => undefined;
@@ -62,6 +69,10 @@ for await (const event of watch) same<typeof event, StashEvent>(true);
 const moved = await stash.transaction([{ op: 'check', key: 'a', ifPresent: true }, { op: 'touch', key: 'a' }]);
 if (moved.committed) same<typeof moved.results, unknown[]>(true);
 else same<typeof moved.index, number>(true);
+same<Awaited<ReturnType<typeof stash.waitFor>>, ReturnType<typeof stash.waitForSync>>(true);
+stash.waitForSync('a', (user) => user?.age === 36, { timeout: 5 }) satisfies boolean;
+// @ts-expect-error: here and now
+stash.waitForSync('a', async () => true);
 await stash.check('a', { expected: { name: 'Ada', age: 36 } });
 // @ts-expect-error: no condition
 await stash.check('a', {});
@@ -102,4 +113,12 @@ litestashDriver({ stash: any, ttl: 5 });
 new LiteStashStore({ stash: any }).get('id', () => undefined);
 new FastifyStore({ directory: 'data' });
 litestashStore(Map, any);
+
+// Each where it is plugged in.
+new Keyv({ store: new KeyvLiteStash5(any) });
+new Keyv6({ store: new KeyvLiteStash(any) });
+createStorage({ driver: litestashDriver({ directory: 'data' }) });
+session({ secret: 'a', store: new LiteStashStore({ stash: any }) });
+await fastify().register(fastifySession, { secret: 'a', store: new FastifyStore({ directory: 'data' }) });
+createCache({ stores: [litestashStore(Keyv, any, { namespace: 'pages', ttl: 5 })] });
 export { code, litestash };

@@ -744,7 +744,7 @@ typedef struct litestash_place {
   uint8_t slot;
 } litestash_place;
 
-// A record taken apart. `body` leads into the record that was given, or into `decompressed`.
+// A record taken apart. `body` leads into the record that was given, or into `memory`.
 typedef struct litestash_record {
   // The value's encoding.
   const uint8_t *body;
@@ -758,9 +758,33 @@ typedef struct litestash_record {
   uint32_t flags;
   // Whether there is a deadline.
   bool has_deadline;
-  // What a compressed body became; give it back with litestash_buffer_free. NULL of any other record.
-  struct litestash_buffer decompressed;
+  // What a compressed or encrypted body became; give it back with litestash_buffer_free. NULL of any other record.
+  struct litestash_buffer memory;
 } litestash_record;
+
+// A row of an encrypted stash as it lies in its file: table slot_`slot` of shard-`shard`.db.
+typedef struct litestash_sealed_row {
+  // The column key_hash: 64 bytes.
+  const uint8_t *key_hash;
+  // The column key.
+  struct litestash_bytes key;
+  // The column value.
+  struct litestash_bytes record;
+  // The column timestamp.
+  int64_t timestamp;
+  // The column microsecond.
+  int64_t microsecond;
+  // The bucket's name, UTF-8; NULL for the stash itself.
+  const char *bucket;
+  // Bytes of the name.
+  size_t bucket_length;
+  // The shard that it was found in, 0 to 15.
+  uint8_t shard;
+  // The table that it was found in, 0 to 3.
+  uint8_t slot;
+  // Zero.
+  uint8_t reserved[6];
+} litestash_sealed_row;
 
 // Takes bytes of an export: all of them, or it returns something else than 0, which ends the export with
 // LITESTASH_CANCELLED. It must not leave but by returning.
@@ -1357,8 +1381,8 @@ litestash_status litestash_key_to_json(struct litestash_key key, struct litestas
 litestash_status litestash_key_place(struct litestash_key key, struct litestash_place *place);
 
 // Takes the column `value` of a row apart after checking it against the row's other columns: key_hash (64 bytes),
-// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged or encrypted, LITESTASH_UNSUPPORTED_FORMAT if it needs
-// what this version lacks.
+// timestamp and microsecond. LITESTASH_CORRUPT if it is damaged, or encrypted (litestash_sealed_read takes those
+// apart), LITESTASH_UNSUPPORTED_FORMAT if it needs what this version lacks.
 litestash_status litestash_record_read(const uint8_t *key_hash,
                                        int64_t timestamp,
                                        int64_t microsecond,
@@ -1368,6 +1392,19 @@ litestash_status litestash_record_read(const uint8_t *key_hash,
 
 // The checksum of records: CRC-32/ISO-HDLC, that of zlib.
 litestash_status litestash_crc32(const uint8_t *data, size_t length, uint32_t *crc);
+
+// Decrypts a row of a closed stash after checking that it is whole, at its place and of its time. `keyring` is what
+// the file of that name holds; of the options only the key or passphrase and `value_bytes_max` are looked at. What the
+// key points at is in `memory`, and what `parts` points at in `parts->memory`: give both back with
+// litestash_buffer_free. LITESTASH_WRONG_KEY if the keyring is another key's, LITESTASH_CORRUPT if the row is damaged
+// or not encrypted.
+litestash_status litestash_sealed_read(const struct litestash_sealed_row *row,
+                                       const uint8_t *keyring,
+                                       size_t keyring_length,
+                                       const struct litestash_options *options,
+                                       struct litestash_key *key,
+                                       struct litestash_buffer *memory,
+                                       struct litestash_record *parts);
 
 // Figures of the stash: rows, bytes, files, cache, each shard. Costs a walk over every table.
 //
@@ -1387,6 +1424,13 @@ litestash_status litestash_verify(struct litestash_stash stash,
 litestash_status litestash_repair(const char *source,
                                   const char *destination,
                                   struct litestash_buffer *report);
+
+// litestash_repair with options (NULL: none), which say the key of an encrypted stash and how the new one is opened.
+// The new one has the same key. LITESTASH_WRONG_KEY if nothing of an encrypted stash can be read.
+litestash_status litestash_repair_with(const char *source,
+                                       const char *destination,
+                                       const struct litestash_options *options,
+                                       struct litestash_buffer *report);
 
 // Gives the space of deleted rows back to the file system, in small steps beside other work, and empties the logs.
 litestash_status litestash_compact(struct litestash_stash stash,

@@ -1,5 +1,6 @@
 //! Giving free space back to the file system.
 
+use super::verify::asked;
 use crate::error::{ErrorKind, Result};
 use crate::stash::LiteStash;
 use crate::storage::shard::checkpoint;
@@ -31,9 +32,15 @@ impl LiteStash {
     ///
     /// Other work goes on between the steps. Buckets are included, one after another.
     pub fn compact(&self) -> Result<CompactReport> {
-        let mut report = self.compact_shards()?;
+        self.compact_while(|| true)
+    }
+
+    /// [`LiteStash::compact`] for as long as `goes_on` says so, which is asked before each step; then it is
+    /// `Cancelled`, and what was given back stays so.
+    pub fn compact_while(&self, goes_on: impl Fn() -> bool) -> Result<CompactReport> {
+        let mut report = self.compact_shards(&goes_on)?;
         self.for_each_bucket(|_, bucket| {
-            let of_bucket = bucket.compact_shards()?;
+            let of_bucket = bucket.compact_shards(&goes_on)?;
             report.pages_freed += of_bucket.pages_freed;
             report.bytes_freed += of_bucket.bytes_freed;
             report.shards_busy += of_bucket.shards_busy;
@@ -42,11 +49,12 @@ impl LiteStash {
         Ok(report)
     }
 
-    fn compact_shards(&self) -> Result<CompactReport> {
+    fn compact_shards(&self, goes_on: &dyn Fn() -> bool) -> Result<CompactReport> {
         self.inner.usable()?;
         let mut report = CompactReport::default();
         for shard in self.inner.shards() {
             loop {
+                asked(goes_on)?;
                 let freed = shard.with_writer(|connection| {
                     let free =
                         || connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));

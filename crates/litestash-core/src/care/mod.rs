@@ -12,7 +12,7 @@ mod verify;
 
 pub use backup::BackupReport;
 pub use compact::CompactReport;
-pub use repair::{Lost, RepairReport, repair, repair_with};
+pub use repair::{Lost, RepairReport, repair, repair_while, repair_with};
 pub use rotate::RotateReport;
 pub use stats::{BucketStats, ShardStats, SlotStats, Stats};
 pub use transfer::{ExportReport, ImportOptions, ImportReport, Rejected};

@@ -3,6 +3,7 @@
 use super::backup::refuse_occupied;
 use super::transfer::Parsed;
 use super::unfinished;
+use super::verify::asked;
 use crate::contract::format::Format;
 use crate::contract::hash::KeyHash;
 use crate::contract::interchange::{EncodedLine, key_to_json};
@@ -81,6 +82,17 @@ pub fn repair_with(
     destination: impl AsRef<Path>,
     options: Options,
 ) -> Result<RepairReport> {
+    repair_while(source, destination, options, || true)
+}
+
+/// [`repair_with`] for as long as `goes_on` says so, which is asked for each table and batch of rows; then it is
+/// `Cancelled`, and what was written so far is left in `destination`.
+pub fn repair_while(
+    source: impl AsRef<Path>,
+    destination: impl AsRef<Path>,
+    options: Options,
+    goes_on: impl Fn() -> bool,
+) -> Result<RepairReport> {
     let source = Directory::open(source.as_ref(), false, true)?;
     let destination = destination.as_ref();
     refuse_occupied(destination)?;
@@ -92,10 +104,11 @@ pub fn repair_with(
     }
     let target = options.open(destination)?;
     let mut report = RepairReport::default();
-    salvage(&source, &format, &target, None, &mut report)?;
+    salvage(&source, &format, &target, None, &mut report, &goes_on)?;
     for name in source.bucket_names()? {
         let format = bucket_format(&format, keyring.as_ref(), &name, VALUE_BYTES_MAX)?;
-        salvage(&source.bucket(&name)?, &format, &target.bucket(&name)?, Some(&name), &mut report)?;
+        let (source, target) = (source.bucket(&name)?, target.bucket(&name)?);
+        salvage(&source, &format, &target, Some(&name), &mut report, &goes_on)?;
     }
     target.close()?;
     Ok(report)
@@ -108,18 +121,20 @@ fn salvage(
     target: &LiteStash,
     bucket: Option<&str>,
     report: &mut RepairReport,
+    goes_on: &dyn Fn() -> bool,
 ) -> Result<()> {
     for shard in source.existing()? {
         let path = source.shard_path(shard);
         report.shards += 1;
-        let mut salvage = Salvage { bucket, shard, format, target, batch: Vec::new(), report: &mut *report };
+        let (batch, report) = (Vec::new(), &mut *report);
+        let mut salvage = Salvage { bucket, shard, format, target, batch, report, goes_on };
         if let Err(error) = salvage.shard(&path) {
             // What goes wrong on the target's side ends the repair; the rest is damage of the source.
             if !error.damage {
                 return Err(error.error);
             }
             let reason = format!("the shard cannot be read: {}", error.error.message());
-            report.lost.push(Lost {
+            salvage.report.lost.push(Lost {
                 bucket: bucket.map(str::to_owned),
                 shard: shard.number(),
                 slot: None,
@@ -152,6 +167,7 @@ struct Salvage<'a> {
     target: &'a LiteStash,
     batch: Vec<Parsed>,
     report: &'a mut RepairReport,
+    goes_on: &'a dyn Fn() -> bool,
 }
 
 /// What is known of a row number: the hash that the index gives it, and whether the table has it for certain.
@@ -201,6 +217,7 @@ impl Salvage<'_> {
         slot: Slot,
         rows_max: u64,
     ) -> std::result::Result<(), Failure> {
+        asked(self.goes_on).map_err(target_failed)?;
         let table = slot_table(slot);
         // Row numbers, with the hash where the index gives it. The table and its index
         // are walked from both ends.
@@ -281,6 +298,7 @@ impl Salvage<'_> {
     }
 
     fn flush(&mut self) -> std::result::Result<(), Failure> {
+        asked(self.goes_on).map_err(target_failed)?;
         let rows = std::mem::take(&mut self.batch);
         let (written, _) = self.target.inner.store(Durability::Normal, rows, true).map_err(target_failed)?;
         self.report.rows += written;

@@ -103,6 +103,34 @@ fn verify_and_backup_end_when_they_are_told_to() {
 }
 
 #[test]
+fn compact_and_repair_end_when_they_are_told_to() {
+    let (dir, stash) = stash();
+    stash.set_many((0..2000).map(|i| (i, "x".repeat(1000)))).unwrap();
+    stash.delete_many(0..2000).unwrap();
+    stash.set_many((0..200).map(|i| (i, i))).unwrap();
+    let asked = Cell::new(0);
+    for allowed in [0, 1, 3] {
+        asked.set(0);
+        let goes_on = || asked.replace(asked.get() + 1) < allowed;
+        assert_eq!(stash.compact_while(goes_on).unwrap_err().kind(), ErrorKind::Cancelled);
+        assert_eq!(asked.get(), allowed + 1);
+    }
+    assert!(stash.compact_while(|| true).unwrap().pages_freed > 0);
+    stash.close().unwrap();
+    for allowed in [0, 1, 5] {
+        asked.set(0);
+        let goes_on = || asked.replace(asked.get() + 1) < allowed;
+        let place = dir.path().join(format!("stopped-{allowed}"));
+        let stopped = litestash_core::repair_while(dir.path(), &place, Options::new(), goes_on);
+        assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Cancelled);
+        assert_eq!(asked.get(), allowed + 1);
+    }
+    let place = dir.path().join("repaired");
+    let report = litestash_core::repair_while(dir.path(), &place, Options::new(), || true).unwrap();
+    assert_eq!((report.rows, report.lost.len()), (200, 0));
+}
+
+#[test]
 fn the_shard_of_a_key_is_the_file_that_it_is_in() {
     let (dir, stash) = stash();
     stash.set("key", &1).unwrap();

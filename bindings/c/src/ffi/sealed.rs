@@ -1,0 +1,106 @@
+//! Rows of encrypted stashes, without a stash.
+
+use super::contract::{RECORD_HEAD_MAX, kept, litestash_record};
+use super::options::{litestash_options, size};
+use super::pointer::{Out, array, optional_text, required};
+use super::status::litestash_buffer_free;
+use super::types::{litestash_buffer, litestash_bytes, litestash_key, litestash_status};
+use super::{entry, invalid};
+use litestash_core::contract::format::{Cipher, Envelope, Format, Keeper, Keyring};
+use litestash_core::contract::hash::KeyHash;
+use litestash_core::contract::key::StoredKey;
+use litestash_core::contract::route::{Place, Route, ShardId, Slot};
+use litestash_core::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use litestash_core::{Error, ErrorKind, Result, Version};
+use std::ffi::c_char;
+use std::sync::Arc;
+
+/// The longest keyring, and the longest name of a bucket, that is looked at. What they may be is for the engine to say.
+const KEYRING_BYTES_MAX: usize = 1 << 20;
+
+/// A row of an encrypted stash as it lies in its file: table slot_`slot` of shard-`shard`.db.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct litestash_sealed_row {
+    /// The column key_hash: 64 bytes.
+    pub key_hash: *const u8,
+    /// The column key.
+    pub key: litestash_bytes,
+    /// The column value.
+    pub record: litestash_bytes,
+    /// The column timestamp.
+    pub timestamp: i64,
+    /// The column microsecond.
+    pub microsecond: i64,
+    /// The bucket's name, UTF-8; NULL for the stash itself.
+    pub bucket: *const c_char,
+    /// Bytes of the name.
+    pub bucket_length: usize,
+    /// The shard that it was found in, 0 to 15.
+    pub shard: u8,
+    /// The table that it was found in, 0 to 3.
+    pub slot: u8,
+    /// Zero.
+    pub reserved: [u8; 6],
+}
+
+/// Decrypts a row of a closed stash after checking that it is whole, at its place and of its time. `keyring` is what
+/// the file of that name holds; of the options only the key or passphrase and `value_bytes_max` are looked at. What the
+/// key points at is in `memory`, and what `parts` points at in `parts->memory`: give both back with
+/// litestash_buffer_free. LITESTASH_WRONG_KEY if the keyring is another key's, LITESTASH_CORRUPT if the row is damaged
+/// or not encrypted.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn litestash_sealed_read(
+    row: *const litestash_sealed_row,
+    keyring: *const u8,
+    keyring_length: usize,
+    options: *const litestash_options,
+    key: *mut litestash_key,
+    memory: *mut litestash_buffer,
+    parts: *mut litestash_record,
+) -> litestash_status {
+    entry!({
+        let row = required(row)?;
+        if row.reserved != [0; 6] {
+            return Err(invalid("a reserved field is not zero"));
+        }
+        let hash = KeyHash(required(row.key_hash.cast::<[u8; KeyHash::LEN]>())?);
+        // Encryption adds less to a key than to a record.
+        let column = array(row.key.data, row.key.length, KEY_BYTES_MAX + RECORD_HEAD_MAX)?;
+        let stored = array(row.record.data, row.record.length, VALUE_BYTES_MAX + RECORD_HEAD_MAX)?;
+        let bucket = optional_text(row.bucket, row.bucket_length, KEYRING_BYTES_MAX)?.unwrap_or("");
+        let keyring = array(keyring, keyring_length, KEYRING_BYTES_MAX)?;
+        let options = litestash_options::given(options)?;
+        let unlock = options.unlock()?;
+        let (out, memory, parts) = (Out::new(key)?, Out::new(memory)?, Out::new(parts)?);
+
+        let envelope = Envelope::from_bytes(keyring)?;
+        let secret = unlock.secret(envelope.kdf())?;
+        let cipher = Cipher::new(&envelope.open(&secret)?, bucket, Arc::new(Still));
+        let format = Format::new(size(options.value_bytes_max), None, Some(cipher));
+        let shard = ShardId::new(row.shard).ok_or_else(|| invalid("a shard is 0 to 15"))?;
+        let slot = Slot::new(row.slot).ok_or_else(|| invalid("a slot is 0 to 3"))?;
+        let place = Place { hash, route: Route { shard, slot } };
+        let record = format.decode(&place, Version::from_columns(row.timestamp, row.microsecond)?, stored)?;
+        let plain = format.decode_key(&place, StoredKey::Blob(column))?;
+        let mut record = litestash_record::of(&record)?;
+        let (key, text) =
+            kept(plain.as_ref()).inspect_err(|_| litestash_buffer_free(&raw mut record.memory))?;
+        parts.set(record)?;
+        memory.set(text)?;
+        out.set(key)
+    })
+}
+
+/// A keyring that nobody changes, and no random bytes: nothing is written.
+struct Still;
+
+impl Keeper for Still {
+    fn random(&self, _: &mut [u8]) -> Result<()> {
+        Err(Error::new(ErrorKind::Internal, "nothing is written"))
+    }
+
+    fn changed(&self, _seen: u64) -> Result<Option<(u64, Keyring)>> {
+        Ok(None)
+    }
+}
