@@ -36,7 +36,12 @@ const QUEUE_BUGS: &[Bug] = &[
         )],
     },
     // Owners that wait for room are not told when there is some.
-    Bug { name: "queue_no_room_told", seeds: &[("self.0.changed.notify_all();", "")] },
+    Bug { name: "queue_no_room_told", seeds: &[("self.0.tell_change(&state);", "")] },
+    // Who waits for room is not known to wait.
+    Bug {
+        name: "queue_not_listening",
+        seeds: &[("state.listening += 1;", ""), ("state.listening -= 1;", "")],
+    },
 ];
 
 const PUBLICATION_BUGS: &[Bug] = &[

@@ -23,6 +23,7 @@ macro_rules! copies {
 
 copies! {
     queue queue_lost_wake_up queue_left_to_nobody queue_acknowledged_undone queue_no_room_told
+    queue_not_listening
     publication publication_stale_fill publication_fill_while_publishing
     publication_carried_over_a_foreign_commit publication_epoch_kept
 }

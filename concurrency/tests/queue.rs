@@ -92,5 +92,6 @@ fn seeded_bugs_are_found() {
     assert!(is_found(scenario!(queue_left_to_nobody, Order::CommitFirst)), "a job left to nobody");
     assert!(is_found(scenario!(queue_acknowledged_undone, Order::CommitFirst)), "a job not done");
     assert!(is_found(scenario!(queue_no_room_told, Order::CommitFirst)), "a wait for room without an end");
+    assert!(is_found(scenario!(queue_not_listening, Order::CommitFirst)), "a wait that nobody knows of");
     assert!(is_found(scenario!(queue, Order::TellFirst)), "an acknowledgement before the commit");
 }

@@ -5,7 +5,7 @@
 //! it: a job left is done by somebody (no lost wake-up); its owner returns only after the leader said that it
 //! is done (no acknowledgement before the commit); a leader that ends hands over to one who waits.
 
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ struct State<J> {
     waiting: VecDeque<Left<J>>,
     /// Bytes of the jobs that wait.
     bytes: usize,
+    /// How many threads wait for a change. Telling nobody is a system call all the same.
+    listening: usize,
 }
 
 /// A job that was left, with its owner's seat.
@@ -65,7 +67,7 @@ pub(crate) struct Leader<'q, J>(&'q CommitQueue<J>);
 impl<J> CommitQueue<J> {
     /// A queue that holds jobs of that many bytes; beyond, owners wait to leave theirs.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        let state = State { led: false, closed: false, waiting: VecDeque::new(), bytes: 0 };
+        let state = State { led: false, closed: false, waiting: VecDeque::new(), bytes: 0, listening: 0 };
         Self { state: Mutex::new(state), changed: Condvar::new(), bytes_max }
     }
 
@@ -95,7 +97,7 @@ impl<J> CommitQueue<J> {
                 if state.waiting.is_empty() || state.bytes + bytes <= self.bytes_max {
                     break;
                 }
-                self.changed.wait(&mut state);
+                self.wait_for_change(&mut state);
             }
             let seat = Arc::new(Seat { call: Mutex::new(Call::Wait), signal: Condvar::new() });
             state.bytes += bytes;
@@ -117,9 +119,21 @@ impl<J> CommitQueue<J> {
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
-        self.changed.notify_all();
+        self.tell_change(&state);
         while state.led {
-            self.changed.wait(&mut state);
+            self.wait_for_change(&mut state);
+        }
+    }
+
+    fn wait_for_change(&self, state: &mut MutexGuard<'_, State<J>>) {
+        state.listening += 1;
+        self.changed.wait(state);
+        state.listening -= 1;
+    }
+
+    fn tell_change(&self, state: &State<J>) {
+        if state.listening > 0 {
+            self.changed.notify_all();
         }
     }
 }
@@ -133,7 +147,7 @@ impl<J> Leader<'_, J> {
         }
         state.bytes = 0;
         let taken = state.waiting.drain(..).collect();
-        self.0.changed.notify_all();
+        self.0.tell_change(&state);
         taken
     }
 }
@@ -147,13 +161,10 @@ impl<J> Drop for Leader<'_, J> {
                 if let Some(job) = next.job.take() {
                     next.call(Call::Lead(job));
                 }
-                self.0.changed.notify_all();
             }
-            None => {
-                state.led = false;
-                self.0.changed.notify_all();
-            }
+            None => state.led = false,
         }
+        self.0.tell_change(&state);
     }
 }
 

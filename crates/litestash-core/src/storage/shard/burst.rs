@@ -4,7 +4,7 @@ use crate::storage::database::Database;
 use std::time::{Duration, Instant};
 
 /// Commits in a row after which locks are kept between them.
-const COMMITS_BEFORE: u32 = 16;
+const COMMITS_BEFORE: u32 = 4;
 
 /// A longer pause ends a row.
 const PAUSE_MAX: Duration = Duration::from_millis(2);
