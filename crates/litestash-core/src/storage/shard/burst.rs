@@ -19,7 +19,8 @@ const COMMITS_AFTER: u32 = 1000;
 #[derive(Default)]
 pub(super) struct Burst {
     commits: u32,
-    last: Option<Instant>,
+    /// When the row ends unless another commit comes.
+    until: Option<Instant>,
     /// Commits to go before locks may be kept again.
     undisturbed_in: u32,
     /// Whether locks are kept, unless the worker gave them back.
@@ -38,7 +39,7 @@ impl Burst {
             return false;
         }
         let now = Instant::now();
-        let paused = self.last.replace(now).is_none_or(|last| now - last > PAUSE_MAX);
+        let paused = self.until.replace(now + PAUSE_MAX).is_none_or(|until| now > until);
         self.commits = if paused { 0 } else { self.commits.saturating_add(1) };
         if self.commits < COMMITS_BEFORE {
             return false;
