@@ -20,7 +20,9 @@ def cache_factory(request: pytest.FixtureRequest, tmp_path: Any) -> None:
     def factory(self: Any, **options: Any) -> LiteStashCache:
         return LiteStashCache(tmp_path / str(next(_number)), **options)
 
-    request.cls.cache_factory = factory
+    tests = request.cls
+    assert tests is not None, "every test is a method"
+    tests.cache_factory = factory
 
 
 class TestLiteStash(CommonTests, HasTests, ClearTests):  # type: ignore[misc]
