@@ -8,20 +8,35 @@ use crate::{Failure, Plan, acknowledge, compare, write};
 use litestash_core::{Durability, ErrorKind, LiteStash};
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the child goes on after its parent is gone.
-const LATER: Duration = Duration::from_millis(300);
+const LATER: Duration = Duration::from_millis(200);
+
+/// A file that says that there is a child, and how long it may take to come.
+const FORKED: &str = "forked";
+const FORKED_WITHIN: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(plan: &Plan, mode: &str, dir: &Path) -> Result<u64, Failure> {
     let mut role = plan.spawn(&["--forks", mode], dir)?;
     if mode == "reopen" {
         return compare(dir, &role.end()?);
     }
+    let forked = dir.join(FORKED);
+    let since = Instant::now();
+    while !forked.exists() {
+        if since.elapsed() > FORKED_WITHIN {
+            return Err("the process did not fork".into());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
     std::thread::sleep(LATER);
     // The forked child lives on until the pipe of its standard input is closed.
     let lifeline = role.child.stdin.take();
     let reports = {
+        if let Some(status) = role.child.try_wait()? {
+            return Err(format!("a process that writes ended by itself: {status}").into());
+        }
         role.child.kill()?;
         role.child.wait()?;
         // The locks are what is asked about here, and `compare` does not write.
@@ -41,7 +56,7 @@ pub(crate) fn child(mode: &str, dir: &Path) -> Result<(), Failure> {
     let durability = if mode == "orphan" { Durability::Full } else { Durability::Normal };
     let stash = LiteStash::options().durability(durability).open(dir)?;
     stash.set("before", &1)?;
-    if mode == "reopen" { reopen(stash, dir) } else { orphan(&stash) }
+    if mode == "reopen" { reopen(stash, dir) } else { orphan(&stash, dir) }
 }
 
 fn reopen(stash: LiteStash, dir: &Path) -> Result<(), Failure> {
@@ -83,10 +98,10 @@ fn reopen(stash: LiteStash, dir: &Path) -> Result<(), Failure> {
     wait(child)
 }
 
-fn orphan(stash: &LiteStash) -> Result<(), Failure> {
+fn orphan(stash: &LiteStash, dir: &Path) -> Result<(), Failure> {
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..2).map(|writer| scope.spawn(move || write(stash, writer))).collect();
-        std::thread::sleep(LATER / 3);
+        std::thread::sleep(LATER / 2);
         if fork()? == 0 {
             // Nothing but this until the pipe is closed: the other threads' locks are whatever they were.
             let mut byte = 0u8;
@@ -97,6 +112,7 @@ fn orphan(stash: &LiteStash) -> Result<(), Failure> {
             }
             leave(true);
         }
+        std::fs::write(dir.join(FORKED), "")?;
         writers.into_iter().try_for_each(|writer| writer.join().unwrap_or_else(|_| Err("a panic".into())))
     })
 }

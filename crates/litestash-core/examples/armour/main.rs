@@ -162,7 +162,10 @@ impl Role {
         self.child.wait()?;
         let reports = self.reader.join().map_err(|_| "the reader panicked")?;
         match ended {
-            Some(status) => Err(format!("a process that writes ended by itself: {status}").into()),
+            Some(status) => {
+                let count: u64 = reports.values().map(|(_, count)| count).sum();
+                Err(format!("a process that writes ended by itself, after {count} writes: {status}").into())
+            }
             None => Ok(reports),
         }
     }

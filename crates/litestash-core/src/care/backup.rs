@@ -199,7 +199,7 @@ fn pin_all(inner: &Inner) -> Result<Vec<(ShardId, Database)>> {
 fn open(settings: &Settings, shard: ShardId, access: Access) -> Result<Option<Database>> {
     let Some(directory) = &settings.directory else { return Ok(None) };
     let stash = settings.format.stash_id();
-    connect(directory, Wanted::existing(shard, stash, access, settings.busy_timeout), |_| Ok(()))
+    connect(directory, Wanted::existing(shard, stash, access, settings.busy_timeout), |_, _| Ok(()))
 }
 
 fn existing(settings: &Settings) -> Result<Vec<ShardId>> {

@@ -1,5 +1,6 @@
 //! Connections to the shards of a directory: which files there are, and what a bucket's need besides.
 
+use super::armour::{Begun, Guard};
 use super::birth;
 use super::connection::{self, Access};
 use super::database::Database;
@@ -25,6 +26,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) counted: bool,
     /// How long to wait for the names of the buckets, and to finish what a drop of the bucket has left.
     pub(crate) timeout: Duration,
+    /// Whether a guard of the shard is begun before the connection is opened.
+    pub(crate) guarded: bool,
 }
 
 impl<'a> Wanted<'a> {
@@ -35,21 +38,21 @@ impl<'a> Wanted<'a> {
         access: Access,
         timeout: Duration,
     ) -> Self {
-        Self { shard, stash, access, creates: false, counted: false, timeout }
+        Self { shard, stash, access, creates: false, counted: false, timeout, guarded: false }
     }
 }
 
-/// Opens a connection and calls `opened` with it while the file is sure to have its name. `None` if there is
-/// no such shard.
+/// Opens a connection and calls `opened` with it, and with the guard that was begun before, while the file is sure to
+/// have its name. `None` if there is no such shard.
 pub(crate) fn connect(
     directory: &Directory,
     wanted: Wanted<'_>,
-    opened: impl Fn(&Database) -> Result<()>,
+    opened: impl Fn(&Database, Option<Begun>) -> Result<()>,
 ) -> Result<Option<Database>> {
     let Some(buckets) = directory.buckets() else {
-        let database = open(directory, wanted)?;
-        database.as_ref().map_or(Ok(()), opened)?;
-        return Ok(database);
+        let Some((database, begun)) = open(directory, wanted)? else { return Ok(None) };
+        opened(&database, begun)?;
+        return Ok(Some(database));
     };
     if wanted.creates {
         directory::make(buckets)?;
@@ -59,14 +62,14 @@ pub(crate) fn connect(
         if wanted.creates {
             directory::make(directory.path())?;
         }
-        let Some(mut database) = open(directory, wanted)? else { return Ok(None) };
+        let Some((mut database, begun)) = open(directory, wanted)? else { return Ok(None) };
         database.set_bucket(buckets);
         if !database.is_dropped()? {
-            opened(&database)?;
+            opened(&database, begun)?;
             return Ok(Some(database));
         }
         // Whoever dropped the bucket has died before its directory was renamed: names are held until it is.
-        drop(database);
+        drop((database, begun));
         drop(names);
         if !matches!(wanted.access, Access::Write | Access::Read) {
             return Ok(None);
@@ -75,7 +78,7 @@ pub(crate) fn connect(
     }
 }
 
-fn open(directory: &Directory, wanted: Wanted<'_>) -> Result<Option<Database>> {
+fn open(directory: &Directory, wanted: Wanted<'_>) -> Result<Option<(Database, Option<Begun>)>> {
     let path = directory.shard_path(wanted.shard);
     if !exists(&path)? {
         if !wanted.creates {
@@ -88,5 +91,7 @@ fn open(directory: &Directory, wanted: Wanted<'_>) -> Result<Option<Database>> {
         }
         birth::create(&path, wanted.shard, wanted.stash, wanted.counted)?;
     }
-    connection::open(&path, wanted.shard, wanted.stash, wanted.access)
+    let mut begun = if wanted.guarded { Guard::begin(&path)? } else { None };
+    let database = connection::open_guarded(&path, wanted.shard, wanted.stash, wanted.access, &mut begun)?;
+    Ok(database.map(|database| (database, begun)))
 }

@@ -1,5 +1,6 @@
 //! Opening one SQLite connection to a shard: flags, pragmas, creation, and the checks that it is ours.
 
+use super::armour::Begun;
 use super::bounds::Budget;
 use super::database::Database;
 use super::sql;
@@ -139,16 +140,36 @@ pub(crate) fn open(
     stash: Option<&StashId>,
     access: Access,
 ) -> Result<Option<Database>> {
+    open_guarded(path, content, stash, access, &mut None)
+}
+
+/// [`open`] a file that was begun to be guarded. Where it is not to be used, that ends before the connection does, so
+/// that no log stays beside it.
+pub(crate) fn open_guarded(
+    path: &Path,
+    content: impl Into<Content>,
+    stash: Option<&StashId>,
+    access: Access,
+    begun: &mut Option<Begun>,
+) -> Result<Option<Database>> {
     let connection = Connection::open_with_flags(open_path(path, access), flags(access))
         .map_err(|error| explain_open(error.into(), path, access))?;
-    finish(connection, content.into(), stash, access).map_err(|error| explain_open(error, path, access))
+    let usable = prepare(&connection, content.into(), stash, access);
+    if !matches!(usable, Ok(true)) {
+        *begun = None;
+    }
+    usable
+        .and_then(|usable| usable.then(|| finish(connection, access)).transpose())
+        .map_err(|error| explain_open(error, path, access))
 }
 
 /// Opens a new shard, or another file, in memory.
 pub(crate) fn open_in_memory(content: impl Into<Content>, stash: Option<&StashId>) -> Result<Database> {
     let connection = Connection::open_in_memory()?;
-    finish(connection, content.into(), stash, Access::Write)?
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "a shard in memory was not created"))
+    if !prepare(&connection, content.into(), stash, Access::Write)? {
+        return Err(Error::new(ErrorKind::Internal, "a shard in memory was not created"));
+    }
+    finish(connection, Access::Write)
 }
 
 fn flags(access: Access) -> OpenFlags {
@@ -208,37 +229,44 @@ fn explain_open(error: Error, path: &Path, access: Access) -> Error {
     error
 }
 
-fn finish(
-    connection: Connection,
+/// Makes a connection what it is for, and the tables if they are missing. False if the creation of the file was cut
+/// short and `access` is not for writing.
+fn prepare(
+    connection: &Connection,
     content: Content,
     stash: Option<&StashId>,
     access: Access,
-) -> Result<Option<Database>> {
+) -> Result<bool> {
     // Waiting is done in `retry`, where it is fair and bounded.
     connection.busy_timeout(std::time::Duration::ZERO)?;
-    harden(&connection)?;
-    if is_unborn(&connection)? {
+    harden(connection)?;
+    if is_unborn(connection)? {
         if access != Access::Write {
-            return Ok(None);
+            return Ok(false);
         }
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "auto_vacuum", AUTO_VACUUM)?;
     }
     if access == Access::Write {
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        set_synchronous(&connection, false)?;
+        set_synchronous(connection, false)?;
         connection.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", WAL_KEEP_BYTES)?;
-        create(&connection, content, stash)?;
+        create(connection, content, stash)?;
     } else {
         connection.pragma_update(None, "query_only", true)?;
     }
-    check(&connection, content, stash)?;
+    check(connection, content, stash)?;
+    Ok(true)
+}
+
+/// The connection with what the hot path needs.
+fn finish(connection: Connection, access: Access) -> Result<Database> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     let shares_index = mode == "wal" && access != Access::Immutable;
     let database = Database::new(connection, shares_index);
-    Ok(Some(if access == Access::Write { database.with_ticket() } else { database }))
+    Ok(if access == Access::Write { database.with_ticket() } else { database })
 }
 
 /// Whether commits are synced. A checkpoint is in either case.

@@ -32,7 +32,14 @@ impl From<rusqlite::Error> for Error {
             | rusqlite::Error::IntegralValueOutOfRange(..) => ErrorKind::Corrupt,
             _ => ErrorKind::Internal,
         };
-        // SQLite's messages can quote SQL, never bound values.
-        Self::new(kind, format!("SQLite: {error}")).with_source(error)
+        // SQLite's messages can quote SQL, never bound values. What failed on the disk is in the extended code
+        // (<https://www.sqlite.org/rescode.html>).
+        let message = match &error {
+            rusqlite::Error::SqliteFailure(failure, _) if failure.code == ErrorCode::SystemIoFailure => {
+                format!("SQLite: {error} ({})", failure.extended_code)
+            }
+            _ => format!("SQLite: {error}"),
+        };
+        Self::new(kind, message).with_source(error)
     }
 }

@@ -13,9 +13,16 @@ pub(super) fn install() -> Result<(), &'static str> {
 /// See the guard of Linux.
 pub(crate) struct Guard(Infallible);
 
+/// See the guard of Linux.
+pub(crate) struct Begun(Infallible);
+
 impl Guard {
-    pub(crate) fn take(_database_path: &Path) -> Result<Option<Self>> {
+    pub(crate) fn begin(_database_path: &Path) -> Result<Option<Begun>> {
         Ok(None)
+    }
+
+    pub(crate) fn take(_database_path: &Path, begun: Option<Begun>) -> Result<Option<Self>> {
+        begun.map_or(Ok(None), |begun| match begun.0 {})
     }
 
     pub(crate) fn release(&self) {

@@ -21,7 +21,7 @@ use elsewhere as platform;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 use linux as platform;
 
-pub(crate) use platform::{Guard, Held, IndexPage, holding, not_holding, settle};
+pub(crate) use platform::{Begun, Guard, Held, IndexPage, holding, not_holding, settle};
 use std::sync::OnceLock;
 
 static AVAILABLE: OnceLock<bool> = OnceLock::new();

@@ -118,11 +118,13 @@ impl Journal {
         }
         let database = while_busy(self.settings.busy_timeout, || {
             let stash = self.settings.format.stash_id();
-            let opened = connection::open(path, Content::Journal, stash, access)?;
+            let guarded = access != Access::Immutable && self.guard.lock().is_none();
+            let mut begun = if guarded { Guard::begin(path)? } else { None };
+            let opened = connection::open_guarded(path, Content::Journal, stash, access, &mut begun)?;
             if opened.as_ref().is_some_and(Database::shares_index) {
                 let mut guard = self.guard.lock();
                 if guard.is_none() {
-                    let taken = Guard::take(path)?;
+                    let taken = Guard::take(path, begun)?;
                     if let Some(page) = taken.as_ref().and_then(Guard::index_page) {
                         self.view.attach(page);
                     }

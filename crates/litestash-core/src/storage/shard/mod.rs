@@ -16,7 +16,7 @@ mod submit;
 mod sweep;
 mod watched;
 
-use super::armour::{self, Guard, Held};
+use super::armour::{self, Begun, Guard, Held};
 use super::bounds::Bounds;
 use super::cache::{Changes, Group, ReadCache, ShardView};
 use super::connect::{Wanted, connect};
@@ -329,14 +329,15 @@ impl Shard {
             creates,
             counted: self.bounds.is_some(),
             timeout: self.settings.busy_timeout,
+            guarded: access != Access::Immutable && self.guard.lock().is_none(),
         };
-        let guarded = |database: &Database| {
+        let guarded = |database: &Database, begun: Option<Begun>| {
             if !database.shares_index() {
                 return Ok(());
             }
             let mut guard = self.guard.lock();
             if guard.is_none()
-                && let Some(taken) = Guard::take(path)?
+                && let Some(taken) = Guard::take(path, begun)?
             {
                 if let Some(page) = taken.index_page() {
                     self.view.attach(page);

@@ -33,33 +33,39 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// Guards the shard whose database file has that path, right after this handle's first connection to it
-    /// has read in WAL mode: then its log and index exist. `None` where there is no armour.
+    /// Begins to guard the shard whose database file has that path, before this handle's first connection to it is
+    /// opened: from then on nobody deletes its log or its index. `None` where there is no armour, and where the file is
+    /// not in WAL mode yet: getting there takes the lock on it that nobody gets beside this one.
     ///
-    /// `Busy` says that another copy of SQLite in this process was deleting the log; the connection must be
-    /// dropped, not used, and both tried again.
+    /// `Busy` says that somebody was deleting the log; it must be tried again.
     ///
-    /// The files are opened by hand, which is otherwise forbidden in `storage`. It is safe here because opening
-    /// drops no lock, and these descriptors are closed only when nobody has a lock on their file.
-    pub(crate) fn take(database_path: &Path) -> Result<Option<Self>> {
+    /// The file is opened by hand, which is otherwise forbidden in `storage`. It is safe here because opening drops no
+    /// lock, and this descriptor is closed only when nobody has a lock on its file. The same holds for the index.
+    pub(crate) fn begin(database_path: &Path) -> Result<Option<Begun>> {
         if !super::available() || super::is_left_out("guards") {
             return Ok(None);
         }
-        // First the database file: once this lock is held, nobody is or gets at deleting the other two.
-        let database = Held::open(database_path, DATABASE_SHARED, DATABASE_SHARED)?;
-        let index = Held::open(&beside(database_path, "-shm"), INDEX_IN_USE, INDEX_LOCKS)?;
-        // The connection may have opened a file that was deleted before the lock was held.
-        if !parked::is_open_index(index.file) {
-            return Err(in_flux());
+        match Begun::new(database_path) {
+            Ok(begun) => Ok(Some(begun).filter(Begun::is_in_wal_mode)),
+            Err(error) if error.kind() == ErrorKind::Busy => Err(error),
+            // SQLite says better why a file cannot be opened.
+            Err(_) => Ok(None),
         }
-        let log = FileId::of_path(&beside(database_path, "-wal")).ok_or_else(in_flux)?;
-        Ok(Some(Self {
-            files: Some(Files { database, index }),
-            path: database_path.to_owned(),
-            log,
-            released: AtomicBool::new(false),
-            generation: fork::generation(),
-        }))
+    }
+
+    /// Guards the shard right after this handle's first connection to it has read in WAL mode: then its log and index
+    /// exist. `None` where there is no armour.
+    ///
+    /// `Busy` says that another copy of SQLite in this process was deleting the log; the connection must be
+    /// dropped, not used, and both tried again.
+    pub(crate) fn take(database_path: &Path, begun: Option<Begun>) -> Result<Option<Self>> {
+        if let Some(begun) = begun {
+            return begun.complete().map(Some);
+        }
+        if !super::available() || super::is_left_out("guards") {
+            return Ok(None);
+        }
+        Begun::new(database_path)?.complete().map(Some)
     }
 
     /// Gives up the locks, so that the last connection can clean up after itself. Right before the last
@@ -114,6 +120,43 @@ impl Drop for Guard {
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Guard").field("released", &self.released).finish_non_exhaustive()
+    }
+}
+
+/// A guard of the database file alone.
+pub(crate) struct Begun {
+    database: Held,
+    path: PathBuf,
+}
+
+impl Begun {
+    fn new(path: &Path) -> Result<Self> {
+        let database = Held::open(path, DATABASE_SHARED, DATABASE_SHARED)?;
+        Ok(Self { database, path: path.to_owned() })
+    }
+
+    /// Whether the database file says so (<https://www.sqlite.org/fileformat2.html>, 1.3).
+    fn is_in_wal_mode(&self) -> bool {
+        let mut versions = [0; 2];
+        let read = self.database.fd.as_ref().map(|fd| rustix::io::pread(fd, &mut versions, 18));
+        matches!(read, Some(Ok(2))) && versions == [2, 2]
+    }
+
+    fn complete(self) -> Result<Guard> {
+        let Self { database, path } = self;
+        let index = Held::open(&beside(&path, "-shm"), INDEX_IN_USE, INDEX_LOCKS)?;
+        // The connection may have opened a file that was deleted before the lock was held.
+        if !parked::is_open_index(index.file) {
+            return Err(in_flux());
+        }
+        let log = FileId::of_path(&beside(&path, "-wal")).ok_or_else(in_flux)?;
+        Ok(Guard {
+            files: Some(Files { database, index }),
+            path,
+            log,
+            released: AtomicBool::new(false),
+            generation: fork::generation(),
+        })
     }
 }
 

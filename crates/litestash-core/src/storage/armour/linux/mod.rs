@@ -12,7 +12,7 @@ mod syscall;
 mod tests;
 
 use super::{available, is_left_out};
-pub(crate) use guard::Guard;
+pub(crate) use guard::{Begun, Guard};
 pub(crate) use index_page::IndexPage;
 pub(crate) use lease::{Held, holding, not_holding, settle};
 

@@ -37,7 +37,7 @@ impl Shard {
     }
 
     fn guard(&self) -> Guard {
-        Guard::take(&self.path("")).unwrap().unwrap()
+        Guard::take(&self.path(""), None).unwrap().unwrap()
     }
 }
 
@@ -106,6 +106,38 @@ fn nobody_is_alone_with_a_guarded_shard() {
     connection.execute_batch("INSERT INTO t VALUES (3)").unwrap();
     guard.release();
     posix_exclusive(&shard.path("")).unwrap();
+}
+
+#[test]
+fn a_guard_that_is_begun_keeps_the_log_before_anything_is_opened() {
+    let shard = Shard::new("shard-7.db");
+    // In a process of its own, another connection would have left the log like this.
+    let connection = shard.connect();
+    open_and_close(&shard.path(""));
+    posix_exclusive(&shard.path("")).unwrap();
+    open_and_close(&shard.path(""));
+    let begun = Guard::begin(&shard.path("")).unwrap();
+    assert!(begun.is_some());
+    assert_eq!(posix_exclusive(&shard.path("")).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    let guard = Guard::take(&shard.path(""), begun).unwrap().unwrap();
+    assert!(guard.still_named());
+    assert_eq!(posix_exclusive(&shard.path("")).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    drop(guard);
+    drop(Guard::begin(&shard.path("")).unwrap());
+    posix_exclusive(&shard.path("")).unwrap();
+    drop(connection);
+}
+
+#[test]
+fn a_file_that_is_not_in_wal_mode_is_left_to_sqlite() {
+    let shard = Shard::new("shard-8.db");
+    std::fs::write(shard.path(""), "").unwrap();
+    assert!(Guard::begin(&shard.path("")).unwrap().is_none());
+    Connection::open(shard.path("")).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    assert!(Guard::begin(&shard.path("")).unwrap().is_none());
+    // It takes the lock that a guard excludes.
+    drop(shard.connect());
+    assert!(Guard::begin(&shard.path("")).unwrap().is_some());
 }
 
 #[test]
@@ -194,12 +226,12 @@ fn a_connection_to_files_that_were_replaced_is_refused() {
     let connection = shard.connect();
     let index = shard.path("-shm");
     std::fs::rename(&index, shard.path("-away")).unwrap();
-    assert_eq!(Guard::take(&shard.path("")).unwrap_err().kind(), ErrorKind::Busy);
+    assert_eq!(Guard::take(&shard.path(""), None).unwrap_err().kind(), ErrorKind::Busy);
     std::fs::write(&index, vec![0; 32_768]).unwrap();
-    assert_eq!(Guard::take(&shard.path("")).unwrap_err().kind(), ErrorKind::Busy);
+    assert_eq!(Guard::take(&shard.path(""), None).unwrap_err().kind(), ErrorKind::Busy);
     std::fs::rename(shard.path("-away"), &index).unwrap();
     assert!(shard.guard().still_named());
     std::fs::remove_file(shard.path("-wal")).unwrap();
-    assert_eq!(Guard::take(&shard.path("")).unwrap_err().kind(), ErrorKind::Busy);
+    assert_eq!(Guard::take(&shard.path(""), None).unwrap_err().kind(), ErrorKind::Busy);
     drop(connection);
 }
