@@ -373,7 +373,12 @@ impl Model {
                 dropped.is_there.to_string()
             }
             Step::Buckets => (if self.places[1].is_there { r#"["b"]"# } else { "[]" }).to_owned(),
-            Step::Rotate => (if self.is_encrypted { "true" } else { "InvalidArgument" }).to_owned(),
+            Step::Rotate if self.is_encrypted => {
+                // It ends with a sync.
+                self.write_notes_of_all();
+                "true".to_owned()
+            }
+            Step::Rotate => "InvalidArgument".to_owned(),
             Step::GetOrSet(key, value) => {
                 let found = self.get(key).unwrap_or_else(|| {
                     self.put(key, Value::from(*value), self.expiry(None));

@@ -14,6 +14,9 @@ use std::process::Stdio;
 /// Sequences for one run of the suite; `LITESTASH_MODEL_CASES` overrides it.
 const SEQUENCES: u32 = 2_000;
 
+/// Long ones, of each kind of stash; `LITESTASH_LONG_MODEL_CASES` overrides it.
+const LONG_SEQUENCES: u32 = 2;
+
 /// And as many of a stash that is encrypted.
 const ENCRYPTED_SEQUENCES: u32 = 600;
 
@@ -50,8 +53,7 @@ fn random_sequences_of_an_encrypted_stash_agree_with_a_map() {
 }
 
 fn random_sequences(stored: Stored, cases: u32) {
-    let cases =
-        std::env::var("LITESTASH_MODEL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases);
+    let cases = asked_for("LITESTASH_MODEL_CASES").unwrap_or(cases);
     let workers = 2;
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -70,6 +72,10 @@ fn random_sequences(stored: Stored, cases: u32) {
     });
 }
 
+fn asked_for(variable: &str) -> Option<u32> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
 #[test]
 fn a_long_sequence_agrees_with_a_map() {
     long_sequence(Stored::Plain);
@@ -77,7 +83,8 @@ fn a_long_sequence_agrees_with_a_map() {
 }
 
 fn long_sequence(stored: Stored) {
-    let config = Config { cases: 2, failure_persistence: None, ..Config::default() };
+    let cases = asked_for("LITESTASH_LONG_MODEL_CASES").unwrap_or(LONG_SEQUENCES);
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&steps(1500..2000, true), |steps| {
             run(stored, &steps);
