@@ -15,12 +15,12 @@ defmodule LiteStash.NativeTest do
     shards = Path.wildcard(Path.join(dir, "shard-*.db"))
     assert shards != []
 
-    # The machine itself delays a process now and then, so the ticks that are missed are compared with those of as long
-    # a time without a lock, until a quiet moment is found. A scheduler that stood still would miss 400.
-    assert Enum.any?(1..5, fn _ ->
+    # A scheduler that a call blocks stands still for 2 s, which is 400 ticks. The machine itself delays processes for
+    # some; so the ticks missed are compared with those of as long a time without a lock, and far more are allowed.
+    assert Enum.any?(1..3, fn _ ->
              calm = missed_while(fn -> Process.sleep(2000) end)
              held = missed_while(fn -> write_while_held(stash, shards) end)
-             held <= calm + 4
+             held <= calm + 100
            end)
   end
 
