@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Longer than any script takes on a slow machine, short enough to notice a runner that hangs.
-const LIMIT: Duration = Duration::from_secs(180);
+pub(super) const LIMIT: Duration = Duration::from_secs(600);
 
 /// The lines that a runner prints, which must succeed. The error says what went wrong in the runner.
 pub(super) fn lines(runner: &mut Command) -> Result<Vec<Json>> {

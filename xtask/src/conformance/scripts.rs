@@ -12,7 +12,6 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// A stash that a language left, with the digests it had then.
 struct Left {
@@ -161,10 +160,8 @@ fn stash_problem(script: &Script, left: &Left) -> Result<Option<String>> {
         return Ok(None);
     }
     let mut check = language::reference();
-    let output = process::output(
-        check.arg("check").arg(&left.directory).args(script.encryption_key()),
-        Duration::from_secs(180),
-    )?;
+    let output =
+        process::output(check.arg("check").arg(&left.directory).args(script.encryption_key()), read::LIMIT)?;
     let said = String::from_utf8_lossy(&output.stdout);
     Ok((!output.status.success()).then(|| format!("{said}{}", output.complaint()).trim().to_owned()))
 }
