@@ -1,5 +1,6 @@
 //! Noticing that a shard is written again and again, by this process alone.
 
+use crate::storage::armour::Held;
 use crate::storage::database::Database;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ pub(super) struct Burst {
     undisturbed_in: u32,
     /// Whether locks are kept, unless the worker gave them back.
     pub(super) keeps: bool,
+    /// Those of this connection, once some were kept.
+    pub(super) locks: Option<Held>,
 }
 
 impl Burst {

@@ -179,7 +179,7 @@ impl Shard {
         let create = create || !self.pending.is_empty();
         let Some(open) = self.open_writer(&mut writer, create)? else { return Ok(None) };
         let mut commit = |open: &mut OpenWriter| self.flush_pending(open).and_then(|()| f(self, open));
-        let result = if open.burst.is_one(&open.database) {
+        let result = if open.burst.is_one(&open.database) && self.may_hold(open) {
             let (result, held) = armour::holding(|| commit(open));
             self.hold(open, held);
             result
@@ -195,9 +195,32 @@ impl Shard {
         result.map(Some).map_err(|error| self.located(error))
     }
 
+    /// Whether locks may be kept in a commit: unless the worker came by since the last one. From here on it gives them
+    /// back as well, should the commit take long: readers of other processes may need the read mark.
+    fn may_hold(&self, open: &mut OpenWriter) -> bool {
+        let Some(locks) = open.burst.locks else { return true };
+        let mut kept = self.held.lock();
+        if kept.is_none() {
+            if open.burst.keeps {
+                // Others that do not take turns have a moment now.
+                open.burst.was_settled();
+                return false;
+            }
+            *kept = Some(locks);
+            open.burst.keeps = true;
+            self.workers.idle.want(self, When::Later);
+        }
+        true
+    }
+
     /// Keeps locks for the next commit, unless another process waits.
     fn hold(&self, open: &mut OpenWriter, held: Option<Held>) {
-        let Some(locks) = held else { return };
+        let Some(locks) = held else {
+            // One was refused, or none was asked for.
+            open.burst.was_disturbed();
+            return;
+        };
+        open.burst.locks = held;
         if open.database.is_awaited() {
             armour::settle(locks);
             open.burst.was_disturbed();
@@ -205,7 +228,7 @@ impl Shard {
         }
         let mut kept = self.held.lock();
         if kept.is_none() && open.burst.keeps {
-            // The worker came by. Others that do not take turns have a moment now.
+            // The worker came by meanwhile.
             armour::settle(locks);
             open.burst.was_settled();
             return;

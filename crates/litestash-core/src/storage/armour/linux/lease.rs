@@ -60,7 +60,7 @@ fn locks(fd: RawFd) -> Option<&'static Mutex<Locks>> {
 }
 
 /// Calls `f`, during which this thread's SQLite keeps the locks that it gives back, and says on which
-/// descriptor.
+/// descriptor. Once a lock is refused nothing is kept, also of what was kept before, until `f` ends.
 pub(crate) fn holding<T>(f: impl FnOnce() -> T) -> (T, Option<Held>) {
     struct Reset;
     impl Drop for Reset {
@@ -144,6 +144,12 @@ pub(super) fn set(
             locks.asked[byte] = kind;
             locks.kernel[byte] = kind;
         }
+    } else if HOLDING.try_with(|holding| holding.replace(false)).unwrap_or(false) {
+        // Somebody has it, who may in turn wait for what is kept here: SQLite's loops for a read mark go on for ten
+        // seconds, also in a commit. From here on this thread keeps nothing.
+        let _ = HELD.try_with(|held| held.set(None));
+        locks.keeps = false;
+        locks.settle_with(0..BYTES, &kernel);
     }
     answer
 }
@@ -228,11 +234,26 @@ mod tests {
     #[test]
     fn a_refused_lock_is_not_taken_for_held() {
         const OTHER: RawFd = FD - 1;
-        let refuse = |first, kind| set(OTHER, first, 1, kind, |_, _, _| -1);
+        let refuse = |first, kind| {
+            set(OTHER, first, 1, kind, |_, _, kind| if kind == Kind::Exclusive { -1 } else { 0 })
+        };
         let (answer, _) = holding(|| refuse(0, Kind::Exclusive));
         assert_eq!(answer, -1);
         let (answer, _) = holding(|| refuse(0, Kind::Exclusive));
         assert_eq!(answer, -1);
+        // What was kept by then is given back, and nothing more is kept, though it is tried again and again.
+        let grant = |kind| set(OTHER, 4, 1, kind, |_, _, _| 0);
+        let marks = || grant(Kind::Exclusive) + grant(Kind::None) + grant(Kind::Shared);
+        let kernel = || locks(OTHER).unwrap().lock().kernel;
+        let (answer, held) = holding(|| {
+            assert_eq!((marks(), kernel()[4]), (0, Kind::Exclusive));
+            let answer = refuse(0, Kind::Exclusive);
+            assert_eq!(kernel()[4], Kind::Shared, "as SQLite asked");
+            assert_eq!((grant(Kind::None), kernel()[4]), (0, Kind::None));
+            assert_eq!((marks(), kernel()[4]), (0, Kind::Shared));
+            answer
+        });
+        assert_eq!((answer, held), (-1, None));
         forget(OTHER);
         let inside = |first, kind| not_holding(|| set(OTHER, first, 1, kind, |_, _, _| 0));
         let (answer, held) = holding(|| {
