@@ -576,3 +576,30 @@ fn a_full_disk_is_no_end_of_writing() {
         check_counters(&stash);
     });
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_no_end_of_transactions_over_shards() {
+    use crate::support::on_small_file_system;
+    use litestash_core::{Action, TransactionOutcome};
+    on_small_file_system("size=12m", |dir| {
+        let limits = bytes(16 << 20, Eviction::LeastRecentlyUsed);
+        let stash = Options::new().limits(limits).background(false).open(dir.join("stash")).unwrap();
+        let text = "x".repeat(1000);
+        for n in 0..2500u64 {
+            let keys: [u64; 4] = std::array::from_fn(|part| 4 * n + part as u64);
+            let set = |key: u64| Op::set(key, &text, SetOptions::default()).unwrap();
+            let mut ops: Vec<_> = keys.into_iter().map(set).collect();
+            ops.push(Op::new("count", Action::Increment(1)).unwrap());
+            let outcome = stash.transaction(&ops).unwrap();
+            assert!(matches!(outcome, TransactionOutcome::Committed(_)), "{n}");
+            for key in keys {
+                assert!(stash.get(key).unwrap().is_some(), "{key} is not there");
+            }
+        }
+        assert_eq!(stash.get_as("count").unwrap(), Some(2500));
+        assert!(stash.stats().unwrap().limits.evicted_rows > 1000);
+        check_counters(&stash);
+        stash.close().unwrap();
+    });
+}

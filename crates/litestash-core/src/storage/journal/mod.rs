@@ -376,6 +376,23 @@ impl Journal {
         forgotten.map_err(located)
     }
 
+    /// Frames in its log, if this handle has written it.
+    pub(crate) fn frames(&self) -> u32 {
+        let writer = self.writer.lock();
+        writer.database.as_ref().and_then(Database::header).map_or(0, |header| header.frames())
+    }
+
+    /// Moves its log into the file and cuts it off. `Busy` if others use it.
+    pub(crate) fn cut_log(&self) -> Result<()> {
+        armour::not_holding(|| {
+            if let Some(reader) = &mut self.reader.lock().database {
+                reader.end_kept()?;
+            }
+            self.writer.lock().database.as_ref().map_or(Ok(()), |database| checkpoint(database.connection()))
+        })
+        .map_err(located)
+    }
+
     /// Lets go of a file that has lost its name with the bucket whose journal it was. The next call opens the one
     /// that is there then.
     pub(crate) fn leave_if_replaced(&self, cache: &ReadCache) {

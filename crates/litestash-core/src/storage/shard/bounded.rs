@@ -2,7 +2,7 @@
 //! and on a full disk.
 
 use super::checkpoint::passive;
-use super::{OpenWriter, Shard, Writer, checkpoint};
+use super::{OpenWriter, Shard, ShardGroup, Writer, checkpoint};
 use crate::contract::hash::KeyHash;
 use crate::contract::route::{Route, Slot};
 use crate::contract::schema::{OPTIONAL_TABLES, PAGE_BYTES};
@@ -43,6 +43,9 @@ const GIVEN_BACK_FROM: u64 = 8;
 /// Uses written in one transaction, and as many orphans looked for.
 const USES_WRITTEN: usize = 256;
 const ORPHANS_LOOKED_FOR: u32 = 16;
+
+/// The journal's log may be as long as that many logs of shards.
+const JOURNAL_LOGS: u32 = 4;
 
 /// How long a writer waits for the readers of a log that has become too long.
 const LOG_PATIENCE: Duration = Duration::from_millis(5);
@@ -122,6 +125,19 @@ impl Shard {
     pub(crate) fn keep_bounds_of(&self, since_us: i64) {
         if let Some(bounds) = self.bounds() {
             self.keep_bounds(bounds, since_us);
+            if let (Some(budget), Some(shards)) = (bounds.budget, bounds.shards())
+                && self.journal.frames() > budget.frames * JOURNAL_LOGS
+            {
+                self.shorten_journal(&shards);
+            }
+        }
+    }
+
+    /// Empties the journal of what is done, and cuts off its log.
+    fn shorten_journal(&self, shards: &ShardGroup) {
+        let settled = shards.iter().try_for_each(|shard| shard.settle_journal());
+        if let Err(error) = settled.and_then(|()| self.journal.cut_log()) {
+            tracing::debug!(%error, "the journal could not be emptied yet");
         }
     }
 
@@ -329,6 +345,11 @@ impl Shard {
         tracing::warn!("the disk is full; rows are evicted");
         bounds.give_up_reserve(kind);
         self.cut_log();
+        self.shorten_journal(&shards);
+        if bounds.disk_has_room() {
+            bounds.take_reserve();
+            return true;
+        }
         let mut others: Vec<_> = shards.iter().filter(|shard| shard.id != self.id).collect();
         others.sort_by_key(|shard| std::cmp::Reverse(bounds.pages_of(shard)));
         // In steps whose own log is short.
