@@ -1,6 +1,7 @@
 //! Canonical MessagePack to Python's objects.
 
 use crate::error::refused;
+use crate::names::{self, Names};
 use crate::timestamp;
 use litestash_core::contract::limits::DEPTH_MAX;
 use litestash_core::contract::msgpack::read::{Reader, Token};
@@ -12,11 +13,17 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyList, PyString};
 /// The object that an encoded value stands for. What is not canonical is `Corrupt`.
 pub(crate) fn object<'py>(py: Python<'py>, encoded: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     let mut reader = Reader::new(encoded);
-    let value = value(py, &mut reader, 0)?;
+    let mut names = names::known();
+    let value = value(py, &mut reader, names.as_deref_mut(), 0)?;
     if reader.rest().is_empty() { Ok(value) } else { Err(damaged(py)) }
 }
 
-fn value<'py>(py: Python<'py>, reader: &mut Reader<'_>, depth: usize) -> PyResult<Bound<'py, PyAny>> {
+fn value<'py>(
+    py: Python<'py>,
+    reader: &mut Reader<'_>,
+    mut names: Option<&mut Names>,
+    depth: usize,
+) -> PyResult<Bound<'py, PyAny>> {
     let token = reader.token().map_err(|_: Error| damaged(py))?;
     Ok(match token {
         Token::Nil => py.None().into_bound(py),
@@ -32,7 +39,7 @@ fn value<'py>(py: Python<'py>, reader: &mut Reader<'_>, depth: usize) -> PyResul
             let depth = deeper(py, depth)?;
             let list = PyList::empty(py);
             for _ in 0..len {
-                list.append(value(py, reader, depth)?)?;
+                list.append(value(py, reader, names.as_deref_mut(), depth)?)?;
             }
             list.into_any()
         }
@@ -41,8 +48,11 @@ fn value<'py>(py: Python<'py>, reader: &mut Reader<'_>, depth: usize) -> PyResul
             let map = PyDict::new(py);
             for _ in 0..len {
                 let Ok(Token::Text(key)) = reader.token() else { return Err(damaged(py)) };
-                let key = PyString::new(py, key);
-                map.set_item(key, value(py, reader, depth)?)?;
+                let key = match &mut names {
+                    Some(names) => names.get(py, key),
+                    None => PyString::new(py, key),
+                };
+                map.set_item(key, value(py, reader, names.as_deref_mut(), depth)?)?;
             }
             map.into_any()
         }

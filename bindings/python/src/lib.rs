@@ -15,6 +15,7 @@ mod events;
 mod handle;
 mod key;
 mod memo;
+mod names;
 mod open;
 mod scan;
 mod stash;
