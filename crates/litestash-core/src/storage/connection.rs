@@ -4,6 +4,8 @@ use super::armour::Begun;
 use super::bounds::Budget;
 use super::database::Database;
 use super::sql;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+use super::{armour, file_methods};
 use crate::contract::format::StashId;
 use crate::contract::route::ShardId;
 use crate::contract::schema::{
@@ -152,15 +154,27 @@ pub(crate) fn open_guarded(
     access: Access,
     begun: &mut Option<Begun>,
 ) -> Result<Option<Database>> {
-    let connection = Connection::open_with_flags(open_path(path, access), flags(access))
-        .map_err(|error| explain_open(error.into(), path, access))?;
-    let usable = prepare(&connection, content.into(), stash, access);
-    if !matches!(usable, Ok(true)) {
-        *begun = None;
-    }
-    usable
-        .and_then(|usable| usable.then(|| finish(connection, access)).transpose())
-        .map_err(|error| explain_open(error, path, access))
+    let content = content.into();
+    let opened = || {
+        let connection = Connection::open_with_flags(open_path(path, access), flags(access))?;
+        let usable = prepare(&connection, content, stash, access);
+        if !matches!(usable, Ok(true)) {
+            *begun = None;
+        }
+        usable.and_then(|usable| usable.then(|| finish(connection, access)).transpose())
+    };
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    let opened = || {
+        let (opened, descriptors) = armour::noting_opened(opened);
+        let opened = opened?;
+        if let Some(database) = &opened
+            && database.shares_index()
+        {
+            file_methods::install(database.connection(), descriptors, access == Access::Write);
+        }
+        Ok(opened)
+    };
+    opened().map_err(|error: Error| explain_open(error, path, access))
 }
 
 /// Opens a new shard, or another file, in memory.

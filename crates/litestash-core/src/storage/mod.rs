@@ -23,6 +23,8 @@ mod effects;
 pub(crate) mod events;
 pub(crate) mod expiring;
 pub(crate) mod failure;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod file_methods;
 pub(crate) mod fork;
 mod futex;
 mod handle;

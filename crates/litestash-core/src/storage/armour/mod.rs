@@ -22,6 +22,8 @@ use elsewhere as platform;
 use linux as platform;
 
 pub(crate) use platform::{Begun, Guard, Held, IndexPage, holding, not_holding, settle};
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub(crate) use platform::{Opened, noting_opened};
 use std::sync::OnceLock;
 
 static AVAILABLE: OnceLock<bool> = OnceLock::new();

@@ -3,7 +3,8 @@
 //!
 //! - `open` marks the `-shm` of a shard, `close` takes the mark off. A file that was opened before is not
 //!   marked and keeps its POSIX locks to the end, and so do the files of other databases of a program that
-//!   shares this copy with us: one descriptor never has locks of both kinds.
+//!   shares this copy with us: one descriptor never has locks of both kinds. Descriptors of the other files of a
+//!   shard are noted ([`noting_opened`]).
 //! - `fcntl` turns locks on a marked file into locks of the open file description. SQLite takes all its locks
 //!   on a `-shm` through one descriptor and counts its connections itself, so nothing else changes for it.
 //!   Some of them are kept for a while ([`lease`]).
@@ -23,6 +24,7 @@ use super::ofd;
 use crate::storage::fork;
 use libc::{c_char, c_int, c_void, off_t, size_t};
 use rusqlite::ffi;
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::sync::OnceLock;
 
@@ -47,6 +49,50 @@ fn is_index(path: &[u8]) -> bool {
     name.starts_with(b"shard-") && name.ends_with(b".db-shm") || name == b"journal.db-shm"
 }
 
+/// Descriptors of a shard's files, or of the journal's.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Opened {
+    pub(crate) database: Option<c_int>,
+    pub(crate) log: Option<c_int>,
+}
+
+thread_local! {
+    /// What this thread's SQLite opened last, since somebody wanted to know.
+    static OPENED: Cell<Opened> = const { Cell::new(Opened { database: None, log: None }) };
+}
+
+/// Calls `f` and answers besides which descriptors of a shard's files this thread's SQLite opened meanwhile, and
+/// has not closed.
+pub(crate) fn noting_opened<T>(f: impl FnOnce() -> T) -> (T, Opened) {
+    OPENED.set(Opened::default());
+    let answer = f();
+    (answer, OPENED.take())
+}
+
+impl Opened {
+    fn note(path: &[u8], fd: c_int) {
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+        if !name.starts_with(b"shard-") && !name.starts_with(b"journal.") {
+            return;
+        }
+        let _ = OPENED.try_with(|opened| {
+            opened.set(match opened.get() {
+                before if name.ends_with(b".db") => Self { database: Some(fd), ..before },
+                before if name.ends_with(b".db-wal") => Self { log: Some(fd), ..before },
+                before => before,
+            });
+        });
+    }
+
+    fn forget(fd: c_int) {
+        let _ = OPENED.try_with(|opened| {
+            let Self { database, log } = opened.get();
+            let other = |noted: &c_int| *noted != fd;
+            opened.set(Self { database: database.filter(other), log: log.filter(other) });
+        });
+    }
+}
+
 /// SQLite's prototype, which is not variadic.
 unsafe extern "C" fn plain_open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
     // SAFETY: the caller's arguments, as the caller gave them.
@@ -58,10 +104,15 @@ unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_i
     // SAFETY: the caller's arguments, as the caller gave them; a path that was opened is a C string.
     unsafe {
         let fd = previous(path, flags, mode);
-        if fd >= 0 && is_index(CStr::from_ptr(path).to_bytes()) {
-            // One beyond what the set holds stays with POSIX locks.
-            lease::forget(fd);
-            INDEXES.add(fd);
+        if fd >= 0 {
+            let path = CStr::from_ptr(path).to_bytes();
+            if is_index(path) {
+                // One beyond what the set holds stays with POSIX locks.
+                lease::forget(fd);
+                INDEXES.add(fd);
+            } else {
+                Opened::note(path, fd);
+            }
         }
         fd
     }
@@ -73,6 +124,7 @@ unsafe extern "C" fn close(fd: c_int) -> c_int {
         INDEXES.remove(fd);
         lease::forget(fd);
     }
+    Opened::forget(fd);
     let previous = CLOSE.get().copied().unwrap_or(libc::close);
     // SAFETY: the caller's argument, as the caller gave it.
     unsafe { previous(fd) }
