@@ -118,7 +118,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    match serve::serve(std::io::stdin().lock(), output, given, arguments.frame_bytes_max) {
+    let input = std::io::stdin().lock();
+    #[cfg(unix)]
+    let input = crate::lookout::Lookout::new(input);
+    match serve::serve(input, output, given, arguments.frame_bytes_max) {
         End::Orderly => ExitCode::SUCCESS,
         End::Failed => ExitCode::from(1),
         End::Protocol => ExitCode::from(3),

@@ -1,7 +1,7 @@
 //! The engine as a process: MessagePack frames in, MessagePack frames out (`docs/ENGINE.md`).
 //!
 //! One direction of dependencies: `frame`, `loose`, `request`, `answer` (bytes) ← `single`, `many`, `whole`, `task`
-//! (operations) ← `inline` (in the caller's process), `session` (order and state) ← `serve` (the streams and signals)
+//! (operations) ← `inline` (in the caller's process), `session` (order and state) ← `lookout`, `serve` (the streams and signals)
 //! ← `args`; `embedded` is a session without streams, for bindings.
 
 mod answer;
@@ -18,6 +18,8 @@ pub mod frame;
 #[cfg(feature = "program")]
 mod frames;
 pub mod inline;
+#[cfg(all(unix, feature = "program"))]
+mod lookout;
 pub mod loose;
 mod many;
 #[cfg(feature = "program")]
