@@ -1,8 +1,8 @@
 //! The engine as a process: MessagePack frames in, MessagePack frames out (`docs/ENGINE.md`).
 //!
 //! One direction of dependencies: `frame`, `loose`, `request`, `answer` (bytes) ← `single`, `many`, `whole`, `task`
-//! (operations) ← `inline` (in the caller's process), `session` (order and state) ← `lookout`, `serve` (the streams and signals)
-//! ← `args`; `embedded` is a session without streams, for bindings.
+//! (operations) ← `inline` (in the caller's process), `session` (order and state) ← `lookout`, `serve` (the streams
+//! and signals) ← `args`; `embedded` is a session without streams, for bindings.
 
 mod answer;
 #[cfg(feature = "program")]

@@ -188,6 +188,44 @@ pub unsafe extern "C" fn pwrite64(fd: c_int, data: *const c_void, length: size_t
     write_as(fd, data, length, Some(offset), || unsafe { real(fd, data, length, offset) })
 }
 
+/// Writes several parts as `real` does, one behind the other, which is one write.
+///
+/// # Safety
+///
+/// `parts` are `count` parts as of `pwritev(2)`.
+unsafe fn write_parts_as(
+    descriptor: c_int,
+    parts: *const libc::iovec,
+    count: c_int,
+    offset: off_t,
+    real: impl FnOnce() -> ssize_t,
+) -> ssize_t {
+    // SAFETY: the caller vouches for the parts and for what they point to.
+    let parts = unsafe { std::slice::from_raw_parts(parts, usize::try_from(count).unwrap_or(0)) };
+    // SAFETY: as above.
+    let part =
+        |part: &libc::iovec| unsafe { std::slice::from_raw_parts(part.iov_base.cast::<u8>(), part.iov_len) };
+    let whole = parts.iter().map(part).collect::<Vec<_>>().concat();
+    write_as(descriptor, whole.as_ptr().cast(), whole.len(), Some(offset), real)
+}
+
+/// Replaces `pwritev`.
+///
+/// # Safety
+///
+/// As of `pwritev(2)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pwritev(
+    fd: c_int,
+    parts: *const libc::iovec,
+    count: c_int,
+    offset: off_t,
+) -> ssize_t {
+    let real = hidden!(c"pwritev" as fn(c_int, *const libc::iovec, c_int, off_t) -> ssize_t);
+    // SAFETY: the arguments are the caller's.
+    unsafe { write_parts_as(fd, parts, count, offset, || real(fd, parts, count, offset)) }
+}
+
 /// Changes a file's size as `real` does, to what it then is.
 fn resize_as(descriptor: c_int, real: impl FnOnce() -> c_int) -> c_int {
     let Some(mut recorder) = RECORDER.lock() else { return real() };

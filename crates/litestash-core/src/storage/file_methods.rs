@@ -11,7 +11,7 @@
 
 #![expect(unsafe_code, reason = "C functions that SQLite calls, and SQLite's C interface")]
 
-use super::armour::Opened;
+use super::armour::{self, Opened};
 use crate::contract::schema::PAGE_BYTES;
 use rusqlite::{Connection, ffi};
 use std::ffi::{c_int, c_void};
@@ -20,7 +20,8 @@ use std::os::fd::RawFd;
 /// A log begins with so many bytes, and has frames behind (<https://www.sqlite.org/walformat.html>, 4.1).
 const LOG_HEADER_BYTES: i64 = 32;
 const HEADER_BYTES: usize = 24;
-const FRAME_BYTES: usize = HEADER_BYTES + PAGE_BYTES as usize;
+const PAGE: usize = PAGE_BYTES as usize;
+const FRAME_BYTES: usize = HEADER_BYTES + PAGE;
 
 /// What belongs to one file object of SQLite's.
 #[repr(C)]
@@ -33,16 +34,16 @@ struct File {
     /// Whether SQLite has synced the file by itself, which may include its directory.
     was_synced: bool,
     /// Of a log that this connection writes.
-    frames: Option<Box<Frames>>,
+    frames: Option<Frames>,
 }
 
 /// A frame that is being written.
 struct Frames {
     /// Whether the last call read a whole frame: then SQLite is about to mend that frame's header alone.
     has_read_frame: bool,
-    /// Where the header in `frame` belongs, which was not written yet.
+    /// Where `header` belongs, which was not written yet.
     header_at: Option<i64>,
-    frame: [u8; FRAME_BYTES],
+    header: [u8; HEADER_BYTES],
 }
 
 /// Gives the files of a connection in WAL mode methods of ours. `opened` are their descriptors, where they are
@@ -68,12 +69,13 @@ fn replace(connection: &Connection, which: c_int, descriptor: Option<RawFd>, wri
         }
         let original = (*file).pMethods;
         let mut methods = ffi::sqlite3_io_methods { xClose: Some(close), xSync: Some(sync), ..*original };
-        let frames = writes_frames.then(|| {
+        let vectored = writes_frames && descriptor.is_some() && armour::writes_plainly();
+        let frames = vectored.then(|| {
             methods.xRead = Some(read);
             methods.xWrite = Some(write);
             methods.xTruncate = Some(truncate);
             methods.xFileSize = Some(file_size);
-            Box::new(Frames { has_read_frame: false, header_at: None, frame: [0; FRAME_BYTES] })
+            Frames { has_read_frame: false, header_at: None, header: [0; HEADER_BYTES] }
         });
         let ours = File { methods, original, descriptor, was_synced: false, frames };
         // Given back by `close`.
@@ -113,7 +115,7 @@ impl File {
             None => ffi::SQLITE_OK,
             // SAFETY: the caller's file, and bytes that outlive the call.
             Some(at) => unsafe {
-                original!(self, xWrite, file, frames.frame.as_ptr().cast(), HEADER_BYTES as c_int, at)
+                original!(self, xWrite, file, frames.header.as_ptr().cast(), HEADER_BYTES as c_int, at)
             },
         }
     }
@@ -134,18 +136,22 @@ unsafe extern "C" fn write(
                 && !frames.has_read_frame
                 && frames.header_at.is_none();
             if begins_frame {
-                std::ptr::copy_nonoverlapping(data.cast(), frames.frame.as_mut_ptr(), HEADER_BYTES);
+                std::ptr::copy_nonoverlapping(data.cast(), frames.header.as_mut_ptr(), HEADER_BYTES);
                 frames.header_at = Some(offset);
                 return ffi::SQLITE_OK;
             }
-            if let Some(at) = frames.header_at
+            if let (Some(at), Some(descriptor)) = (frames.header_at, ours.descriptor)
                 && amount == PAGE_BYTES as c_int
                 && offset == at + HEADER_BYTES as i64
             {
-                frames.header_at = None;
-                let page = frames.frame.as_mut_ptr().add(HEADER_BYTES);
-                std::ptr::copy_nonoverlapping(data.cast(), page, PAGE_BYTES as usize);
-                return original!(ours, xWrite, file, frames.frame.as_ptr().cast(), FRAME_BYTES as c_int, at);
+                let part =
+                    |data: *const c_void, length| libc::iovec { iov_base: data.cast_mut(), iov_len: length };
+                let parts = [part(frames.header.as_ptr().cast(), HEADER_BYTES), part(data, PAGE)];
+                if libc::pwritev(descriptor, parts.as_ptr(), 2, at) == FRAME_BYTES as isize {
+                    frames.header_at = None;
+                    return ffi::SQLITE_OK;
+                }
+                // What hinders it is for SQLite's own calls to meet.
             }
         }
         match ours.write_header(file) {
@@ -273,12 +279,16 @@ mod tests {
     fn every_commit_is_whole_in_the_files() {
         for synchronous in ["NORMAL", "FULL"] {
             let dir = tempfile::tempdir().unwrap();
-            let (path, copy) = (dir.path().join("a.db"), dir.path().join("copy.db"));
-            let connection = Connection::open(&path).unwrap();
-            connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
-            connection.pragma_update(None, "synchronous", synchronous).unwrap();
-            connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY, x BLOB)").unwrap();
-            install(&connection, Opened::default(), true);
+            let (path, copy) = (dir.path().join("shard-0.db"), dir.path().join("copy.db"));
+            armour::install();
+            let (connection, opened) = armour::noting_opened(|| {
+                let connection = Connection::open(&path).unwrap();
+                connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+                connection.pragma_update(None, "synchronous", synchronous).unwrap();
+                connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY, x BLOB)").unwrap();
+                connection
+            });
+            install(&connection, opened, true);
             let put = |n: i64| {
                 connection.execute("INSERT OR REPLACE INTO t VALUES (?1, randomblob(700))", [n]).unwrap();
             };
@@ -299,7 +309,7 @@ mod tests {
                 }
             }
             connection.close().unwrap();
-            assert!(!dir.path().join("a.db-wal").exists());
+            assert!(!dir.path().join("shard-0.db-wal").exists());
         }
     }
 
@@ -309,7 +319,7 @@ mod tests {
         let shard = ShardId::all().next().unwrap();
         let path = dir.path().join(shard.file_name());
         std::fs::File::create(&path).unwrap();
-        crate::storage::armour::install();
+        armour::install();
         let database = connection::open(&path, shard, None, Access::Write).unwrap().unwrap();
         let descriptor = log(database.connection()).descriptor.unwrap();
         let name = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).unwrap();

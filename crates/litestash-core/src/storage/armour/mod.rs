@@ -23,7 +23,7 @@ use linux as platform;
 
 pub(crate) use platform::{Begun, Guard, Held, IndexPage, holding, not_holding, settle};
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub(crate) use platform::{Opened, noting_opened};
+pub(crate) use platform::{Opened, noting_opened, writes_plainly};
 use std::sync::OnceLock;
 
 static AVAILABLE: OnceLock<bool> = OnceLock::new();

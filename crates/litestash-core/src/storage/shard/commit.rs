@@ -19,7 +19,7 @@ use crate::storage::retry::while_busy;
 use crate::storage::row::{self, NewRow, WriteTxn};
 use crate::storage::wal_index::Header;
 use crate::storage::worker::When;
-use crate::sync::MutexGuard;
+use crate::sync::{MutexGuard, Ordering};
 use rusqlite::Connection;
 use std::sync::Arc;
 
@@ -198,19 +198,28 @@ impl Shard {
     /// Whether locks may be kept in a commit: unless the worker came by since the last one. From here on it gives them
     /// back as well, should the commit take long: readers of other processes may need the read mark.
     fn may_hold(&self, open: &mut OpenWriter) -> bool {
-        let Some(locks) = open.burst.locks else { return true };
-        let mut kept = self.held.lock();
-        if kept.is_none() {
-            if open.burst.keeps {
-                // Others that do not take turns have a moment now.
-                open.burst.was_settled();
-                return false;
+        if open.burst.keeps {
+            if !self.gave_back.load(Ordering::Acquire) {
+                return true;
             }
-            *kept = Some(locks);
-            open.burst.keeps = true;
-            self.workers.idle.want(self, When::Later);
+            // Others that do not take turns have a moment now.
+            open.burst.was_settled();
+            return false;
+        }
+        if let Some(locks) = open.burst.locks {
+            self.keep(open, locks);
         }
         true
+    }
+
+    /// Has the worker give the locks back some milliseconds from now.
+    fn keep(&self, open: &mut OpenWriter, locks: Held) {
+        open.burst.keeps = true;
+        let mut held = self.held.lock();
+        *held = Some(locks);
+        self.gave_back.store(false, Ordering::Release);
+        drop(held);
+        self.workers.idle.want(self, When::Later);
     }
 
     /// Keeps locks for the next commit, unless another process waits.
@@ -220,24 +229,17 @@ impl Shard {
             open.burst.was_disturbed();
             return;
         };
-        open.burst.locks = held;
         if open.database.is_awaited() {
             armour::settle(locks);
             open.burst.was_disturbed();
-            return;
-        }
-        let mut kept = self.held.lock();
-        if kept.is_none() && open.burst.keeps {
+        } else if !open.burst.keeps {
+            open.burst.locks = held;
+            self.keep(open, locks);
+        } else if self.gave_back.load(Ordering::Acquire) {
             // The worker came by meanwhile.
             armour::settle(locks);
             open.burst.was_settled();
-            return;
         }
-        open.burst.keeps = true;
-        *kept = held;
-        drop(kept);
-        // Which gives them back some milliseconds from now.
-        self.workers.idle.want(self, When::Later);
     }
 
     pub(super) fn flush_pending(&self, open: &mut OpenWriter) -> Result<()> {

@@ -212,6 +212,8 @@ pub(crate) struct Shard {
     guard: Mutex<Option<Box<Guarded>>>,
     /// Locks that the kernel keeps for the next commit.
     held: Mutex<Option<Held>>,
+    /// Whether those that were kept last were given back.
+    gave_back: AtomicBool,
 }
 
 /// A guard whose descriptors are counted.
@@ -264,6 +266,7 @@ impl Shard {
             bounds,
             guard: Mutex::new(None),
             held: Mutex::new(None),
+            gave_back: AtomicBool::new(false),
         }
     }
 
@@ -373,7 +376,10 @@ impl Shard {
 
     /// Gives back the locks that are kept for the next commit.
     fn settle_locks(&self) {
-        if let Some(held) = self.held.lock().take() {
+        let mut kept = self.held.lock();
+        if let Some(held) = kept.take() {
+            self.gave_back.store(true, Ordering::Release);
+            drop(kept);
             armour::settle(held);
         }
     }

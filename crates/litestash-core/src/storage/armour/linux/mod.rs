@@ -15,7 +15,7 @@ use super::{available, is_left_out};
 pub(crate) use guard::{Begun, Guard};
 pub(crate) use index_page::IndexPage;
 pub(crate) use lease::{Held, holding, not_holding, settle};
-pub(crate) use syscall::{Opened, noting_opened};
+pub(crate) use syscall::{Opened, noting_opened, writes_plainly};
 
 /// Puts all parts in place, or says why not. Called once.
 pub(super) fn install() -> Result<(), &'static str> {

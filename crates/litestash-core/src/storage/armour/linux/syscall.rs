@@ -287,9 +287,23 @@ impl Table {
     }
 }
 
+/// Whether SQLite writes by the system's `pwrite` and nobody has put something else in its place.
+static PLAIN_WRITES: OnceLock<bool> = OnceLock::new();
+
+/// Whether SQLite's writes may be done by other calls of the system that do the same.
+pub(crate) fn writes_plainly() -> bool {
+    PLAIN_WRITES.get().copied().unwrap_or(false)
+}
+
+type Pwrite = unsafe extern "C" fn(c_int, *const c_void, size_t, off_t) -> libc::ssize_t;
+
 /// Puts the replacements in place. Called once.
 pub(super) fn install() -> Result<(), &'static str> {
     let table = Table::find().ok_or("SQLite's system calls cannot be replaced")?;
+    // SAFETY: the type is that by which `os_unix.c` calls this entry.
+    let writes = unsafe { table.previous::<Pwrite>(c"pwrite") };
+    let _ =
+        PLAIN_WRITES.set(writes.is_some_and(|writes| writes as usize == libc::pwrite as *const () as usize));
     replace_all(&table).ok_or("SQLite lacks a system call that was to be replaced")
 }
 
