@@ -23,9 +23,13 @@ defmodule LiteStash.Case do
 
   @doc "The id of an operating system's process with that stash open in the mode `:port`."
   def engine(stash) do
-    %{state: sidecar} = LiteStash.Server.connection(stash)
-    {:os_pid, id} = sidecar |> :sys.get_state() |> Map.fetch!(:port) |> Port.info(:os_pid)
-    id
+    # One that was just killed has no id any more, and its successor none yet.
+    eventually(fn ->
+      %{state: sidecar} = LiteStash.Server.connection(stash)
+      port = :sys.get_state(sidecar).port
+      info = is_port(port) && Port.info(port, :os_pid)
+      info && elem(info, 1)
+    end)
   end
 
   @doc "Waits until the function is true."
