@@ -210,16 +210,19 @@ impl Inner {
         // Those that were only read stay locked until the others are committed.
         let (mut writes, reads): (Vec<_>, Vec<_>) = written.into_iter().partition(|(_, written)| *written);
         let written = writes.iter().fold(0, |mask, (part, _)| mask | bit(part.shard()));
-        if journalled {
-            self.commit_together(&mut writes)?;
+        let undone = if journalled {
+            self.commit_together(&mut writes)?
         } else {
             writes.drain(..).try_for_each(|(part, _)| part.commit())?;
-        }
+            Vec::new()
+        };
         drop(reads);
+        self.finish_undone(undone)?;
         Ok(Attempt::Done(TransactionOutcome::Committed(outcomes), written))
     }
 
-    fn commit_together(&self, writes: &mut Vec<(Part<'_>, bool)>) -> Result<()> {
+    /// Returns the shards that have not done it, and why: their parts were rolled back, so they are in the journal alone.
+    fn commit_together(&self, writes: &mut Vec<(Part<'_>, bool)>) -> Result<Vec<(ShardId, Error)>> {
         let after = writes.iter().map(|(part, _)| part.applied()).max().unwrap_or(0);
         let intents = writes.iter_mut().map(|(part, _)| (part.shard(), part.take_images())).collect();
         step(1);
@@ -238,9 +241,21 @@ impl Inner {
             }
             step(3);
         }
+        Ok(undone)
+    }
+
+    /// Lets shards do what the journal has for them, without any lock: on a full disk room is made first.
+    fn finish_undone(&self, undone: Vec<(ShardId, Error)>) -> Result<()> {
         for (shard, error) in undone {
-            // Its part was rolled back, so it is in the journal alone.
-            self.shard(shard).finish().map_err(|_| {
+            let shard = self.shard(shard);
+            let mut finished = shard.finish();
+            for _ in 0..FULL_DISK_TRIES {
+                match &finished {
+                    Err(error) if shard.has_made_room(error.kind()) => finished = shard.finish(),
+                    _ => break,
+                }
+            }
+            finished.map_err(|_| {
                 Error::new(
                     ErrorKind::Indeterminate,
                     "the transaction is in the journal and not yet in every shard; it will be finished before \
