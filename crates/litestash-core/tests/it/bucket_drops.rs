@@ -24,6 +24,11 @@ fn role() -> Option<LiteStash> {
 const BEGUN: &str = "begun";
 const ENDED: &str = "ended";
 
+/// A row that a writer makes once it has written and read without a drop in between.
+fn undisturbed_by(writer: u64) -> String {
+    format!("undisturbed:{writer}")
+}
+
 fn count(stash: &LiteStash, of: &str) -> u64 {
     stash.get_as(of).unwrap().unwrap_or(0)
 }
@@ -46,6 +51,9 @@ fn write_among_drops(stash: &LiteStash, writer: u64) -> u64 {
             assert_eq!(found, Some(n), "no drop began since the last one had ended");
             assert!((1..=100).contains(&rows));
             undisturbed += 1;
+            if undisturbed == 1 {
+                stash.set(undisturbed_by(writer), &true).unwrap();
+            }
         } else {
             assert!(found.is_none() || found == Some(n));
         }
@@ -68,11 +76,16 @@ fn nothing_written_after_a_drop_is_lost() {
         let own = LiteStash::open(dir.path()).unwrap();
         let writer = scope.spawn(move || write_among_drops(&own, 0));
         let since = Instant::now();
-        while since.elapsed() < Duration::from_secs(5) {
+        let was_undisturbed = || (0..2).all(|writer| stash.exists(undisturbed_by(writer)).unwrap());
+        // On a machine with much else to do it takes longer until there were drops enough, and the pauses have to be
+        // longer until both have had their moment.
+        let is_late = || since.elapsed() >= Duration::from_secs(5);
+        while !is_late() || (drops <= 20 || !was_undisturbed()) && since.elapsed() < Duration::from_secs(90) {
+            let waits = Duration::from_millis(if is_late() && !was_undisturbed() { 300 } else { 0 });
             stash.increment(BEGUN, 1).unwrap();
             drops += u64::from(stash.drop_bucket("b").unwrap());
             stash.set(ENDED, &count(&stash, BEGUN)).unwrap();
-            std::thread::sleep(Duration::from_millis(drops % 20));
+            std::thread::sleep(Duration::from_millis(drops % 20) + waits);
         }
         stash.set("stop", &true).unwrap();
         assert!(writer.join().unwrap() > 0);
