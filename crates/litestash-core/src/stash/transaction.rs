@@ -221,7 +221,8 @@ impl Inner {
         Ok(Attempt::Done(TransactionOutcome::Committed(outcomes), written))
     }
 
-    /// Returns the shards that have not done it, and why: their parts were rolled back, so they are in the journal alone.
+    /// Returns the shards that have not done it, and why: their parts were rolled back, so they are in the journal
+    /// alone.
     fn commit_together(&self, writes: &mut Vec<(Part<'_>, bool)>) -> Result<Vec<(ShardId, Error)>> {
         let after = writes.iter().map(|(part, _)| part.applied()).max().unwrap_or(0);
         let intents = writes.iter_mut().map(|(part, _)| (part.shard(), part.take_images())).collect();
