@@ -186,8 +186,11 @@ defmodule LiteStash.Sidecar do
   end
 
   defp refused(port, error) do
-    if Port.info(port), do: Port.close(port)
+    Port.close(port)
     error
+  rescue
+    # The engine has ended by itself, which closes the port.
+    ArgumentError -> error
   end
 
   # `false` if the engine is gone; the port's last message tells of that.
