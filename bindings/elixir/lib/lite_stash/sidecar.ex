@@ -109,11 +109,7 @@ defmodule LiteStash.Sidecar do
   def handle_info(_, state), do: {:noreply, state}
 
   @impl true
-  def terminate(_reason, %{port: port}) do
-    if Port.info(port), do: Port.close(port)
-  rescue
-    ArgumentError -> :ok
-  end
+  def terminate(_reason, %{port: port}), do: shut(port)
 
   # A subscription that was made anew is answered anew; that is not for its owner.
   defp forward(state, id, %{to: {pid, reference}} = subscription, payload) do
@@ -186,11 +182,16 @@ defmodule LiteStash.Sidecar do
   end
 
   defp refused(port, error) do
-    Port.close(port)
+    shut(port)
     error
+  end
+
+  defp shut(port) do
+    Port.close(port)
+    :ok
   rescue
     # The engine has ended by itself, which closes the port.
-    ArgumentError -> error
+    ArgumentError -> :ok
   end
 
   # `false` if the engine is gone; the port's last message tells of that.

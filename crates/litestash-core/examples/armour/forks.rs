@@ -34,11 +34,9 @@ pub(crate) fn run(plan: &Plan, mode: &str, dir: &Path) -> Result<u64, Failure> {
     // The forked child lives on until the pipe of its standard input is closed.
     let lifeline = role.child.stdin.take();
     let reports = {
-        if let Some(status) = role.child.try_wait()? {
+        if let Some(status) = role.stop()? {
             return Err(format!("a process that writes ended by itself: {status}").into());
         }
-        role.child.kill()?;
-        role.child.wait()?;
         // The locks are what is asked about here, and `compare` does not write.
         let stash = LiteStash::options().busy_timeout(Duration::from_secs(2)).open(dir)?;
         for number in 0..200 {

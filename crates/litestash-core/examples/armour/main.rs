@@ -18,7 +18,7 @@ use second::Second;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -157,9 +157,7 @@ pub(crate) struct Role {
 impl Role {
     /// kill -9, unless it ended by itself, which is a failure.
     pub(crate) fn kill(mut self) -> Result<Reports, Failure> {
-        let ended = self.child.try_wait()?;
-        self.child.kill()?;
-        self.child.wait()?;
+        let ended = self.stop()?;
         let reports = self.reader.join().map_err(|_| "the reader panicked")?;
         match ended {
             Some(status) => {
@@ -168,6 +166,14 @@ impl Role {
             }
             None => Ok(reports),
         }
+    }
+
+    /// kill -9 alone. Answers how the process ended, if that was by itself.
+    pub(crate) fn stop(&mut self) -> Result<Option<ExitStatus>, Failure> {
+        let ended = self.child.try_wait()?;
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(ended)
     }
 
     /// The reports of a process that was killed, once nobody can add to them.

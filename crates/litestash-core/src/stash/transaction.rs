@@ -137,6 +137,7 @@ impl Inner {
                     self.shards()
                         .filter(|shard| written & bit(shard.id()) != 0)
                         .for_each(|shard| shard.keep_bounds_of(since_us));
+                    first.keep_journal_short();
                     return Ok(outcome);
                 }
                 // How often it is done is in the contract (14), for each time draws nonces.

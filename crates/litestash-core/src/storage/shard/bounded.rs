@@ -125,11 +125,16 @@ impl Shard {
     pub(crate) fn keep_bounds_of(&self, since_us: i64) {
         if let Some(bounds) = self.bounds() {
             self.keep_bounds(bounds, since_us);
-            if let (Some(budget), Some(shards)) = (bounds.budget, bounds.shards())
-                && self.journal.frames() > budget.frames * JOURNAL_LOGS
-            {
-                self.shorten_journal(&shards);
-            }
+        }
+    }
+
+    /// And once for all of them, what the journal may be.
+    pub(crate) fn keep_journal_short(&self) {
+        if let Some(bounds) = self.bounds()
+            && let (Some(budget), Some(shards)) = (bounds.budget, bounds.shards())
+            && self.journal.frames() > budget.frames * JOURNAL_LOGS
+        {
+            self.shorten_journal(&shards);
         }
     }
 

@@ -14,11 +14,11 @@ use std::process::Stdio;
 /// Sequences for one run of the suite; `LITESTASH_MODEL_CASES` overrides it.
 const SEQUENCES: u32 = 2_000;
 
-/// Long ones, of each kind of stash; `LITESTASH_LONG_MODEL_CASES` overrides it.
-const LONG_SEQUENCES: u32 = 2;
-
 /// And as many of a stash that is encrypted.
 const ENCRYPTED_SEQUENCES: u32 = 600;
+
+/// Long ones, of each kind of stash; `LITESTASH_LONG_MODEL_CASES` overrides it.
+const LONG_SEQUENCES: u32 = 2;
 
 /// Processes that are lost in one run of the suite.
 const CRASHES: u64 = 40;

@@ -42,7 +42,7 @@ impl Guard {
     /// The file is opened by hand, which is otherwise forbidden in `storage`. It is safe here because opening drops no
     /// lock, and this descriptor is closed only when nobody has a lock on its file. The same holds for the index.
     pub(crate) fn begin(database_path: &Path) -> Result<Option<Begun>> {
-        if !super::available() || super::is_left_out("guards") {
+        if are_off() {
             return Ok(None);
         }
         match Begun::new(database_path) {
@@ -62,7 +62,7 @@ impl Guard {
         if let Some(begun) = begun {
             return begun.complete().map(Some);
         }
-        if !super::available() || super::is_left_out("guards") {
+        if are_off() {
             return Ok(None);
         }
         Begun::new(database_path)?.complete().map(Some)
@@ -121,6 +121,11 @@ impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Guard").field("released", &self.released).finish_non_exhaustive()
     }
+}
+
+/// Whether there are no guards.
+fn are_off() -> bool {
+    !super::available() || super::is_left_out("guards")
 }
 
 /// A guard of the database file alone.
