@@ -299,6 +299,8 @@ pub(super) fn set_synchronous(connection: &Connection, syncs: bool) -> Result<()
 pub(super) fn limit_log(connection: &Connection, budget: &Budget) -> Result<()> {
     connection.pragma_update(None, "wal_autocheckpoint", i64::from(budget.frames) * 4)?;
     connection.pragma_update(None, "journal_size_limit", budget.log_bytes())?;
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    file_methods::limit_room(connection, budget.log_bytes());
     Ok(())
 }
 

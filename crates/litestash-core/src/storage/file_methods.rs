@@ -6,6 +6,11 @@
 //! trusted. Linux's can: it leaves out only what a database does not need, the time of the last change, and with
 //! it mostly a commit of the file system's own journal.
 //!
+//! SQLite makes the log longer frame by frame; here zeros go ahead of it. To write over what is there costs half as
+//! much as to append, and a sync of a file that has kept its size and blocks half of one that has not. What follows
+//! the last valid frame means nothing (<https://www.sqlite.org/walformat.html>, 4.4): SQLite itself leaves old frames
+//! there.
+//!
 //! SQLite's file objects get tables of methods of their own, made of those that they had. Nothing here can panic or
 //! allocate once they are in place.
 
@@ -22,6 +27,16 @@ const LOG_HEADER_BYTES: i64 = 32;
 const HEADER_BYTES: usize = 24;
 const PAGE: usize = PAGE_BYTES as usize;
 const FRAME_BYTES: usize = HEADER_BYTES + PAGE;
+
+/// Zeros that are written at a time. The page cache may keep what is written together in one piece, and looks
+/// through the whole piece whenever a part of it is written: pieces of 1 MiB made a frame twice as dear.
+const ZEROS_BYTES: i64 = 32 << 10;
+static ZEROS: [u8; ZEROS_BYTES as usize] = [0; ZEROS_BYTES as usize];
+
+/// Bytes that are made ready at a time, at most.
+const ROOM_BYTES_MAX: i64 = 256 << 10;
+
+type Close = unsafe extern "C" fn(*mut ffi::sqlite3_file) -> c_int;
 
 /// What belongs to one file object of SQLite's.
 #[repr(C)]
@@ -44,6 +59,76 @@ struct Frames {
     /// Where `header` belongs, which was not written yet.
     header_at: Option<i64>,
     header: [u8; HEADER_BYTES],
+    /// The size that the file had when it was last looked at, or more if somebody has cut it since.
+    bytes: i64,
+    /// The size beyond which no room is made.
+    bytes_max: i64,
+}
+
+impl Frames {
+    /// Makes sure that a frame is written over zeros or old frames, where that can be had. Only for the holder of
+    /// SQLite's write lock, as who writes a frame is: nobody else writes the file then or cuts it.
+    fn make_room(&mut self, descriptor: RawFd, frame_at: i64) {
+        let frame_end = frame_at + FRAME_BYTES as i64;
+        if frame_end <= self.bytes {
+            return;
+        }
+        let size = size_of(descriptor);
+        self.bytes = size.unwrap_or(0);
+        let ahead = (frame_end / 2).clamp(ZEROS_BYTES, ROOM_BYTES_MAX);
+        let end = ((frame_end + ahead) / ZEROS_BYTES * ZEROS_BYTES).min(self.bytes_max);
+        // A log of one frame stays short.
+        if size.is_none() || frame_at == LOG_HEADER_BYTES || frame_end <= self.bytes || end < frame_end {
+            return;
+        }
+        let mut written = self.bytes;
+        while written < end {
+            let piece_end = ((written / ZEROS_BYTES + 1) * ZEROS_BYTES).min(end);
+            if !write_zeros(descriptor, written, piece_end) {
+                // On a full disk, say. It may have room for the frame still; SQLite's calls find out.
+                cut(descriptor, self.bytes);
+                return;
+            }
+            written = piece_end;
+        }
+        self.bytes = end;
+    }
+}
+
+fn size_of(descriptor: RawFd) -> Option<i64> {
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the file object's descriptor, and a buffer that the call fills if it succeeds.
+    unsafe { (libc::fstat(descriptor, stat.as_mut_ptr()) == 0).then(|| stat.assume_init().st_size) }
+}
+
+/// Whether all of them were written.
+fn write_zeros(descriptor: RawFd, from: i64, to: i64) -> bool {
+    let length = (to - from).clamp(0, ZEROS_BYTES) as usize;
+    // SAFETY: the file object's descriptor, and as many zeros as there are.
+    let written = unsafe { libc::pwrite(descriptor, ZEROS.as_ptr().cast(), length, from) };
+    written == length as isize
+}
+
+/// If it fails the file stays longer than it has to be.
+fn cut(descriptor: RawFd, bytes: i64) {
+    // SAFETY: the file object's descriptor.
+    let _ = unsafe { libc::ftruncate(descriptor, bytes) };
+}
+
+/// Makes no room in the log beyond that size of its file.
+pub(super) fn limit_room(connection: &Connection, bytes_max: i64) {
+    if let Some(file) = file_object(connection, ffi::SQLITE_FCNTL_JOURNAL_POINTER) {
+        // SAFETY: the file object of an open connection that nobody uses meanwhile; its methods are a table of
+        // ours if they close it by ours.
+        unsafe {
+            let is_ours = |its: Close| std::ptr::fn_addr_eq(its, close as Close);
+            if (*(*file).pMethods).xClose.is_some_and(is_ours)
+                && let Some(frames) = &mut file_of(file).frames
+            {
+                frames.bytes_max = bytes_max;
+            }
+        }
+    }
 }
 
 /// Gives the files of a connection in WAL mode methods of ours. `opened` are their descriptors, where they are
@@ -56,17 +141,10 @@ pub(super) fn install(connection: &Connection, opened: Opened, writes: bool) {
 }
 
 fn replace(connection: &Connection, which: c_int, descriptor: Option<RawFd>, writes_frames: bool) {
-    let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
-    // SAFETY: the handle is that of an open connection, and the operation stores a pointer to a file object of it,
-    // which lives until its `xClose` is called
-    // (<https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html>). Its methods are a table that its VFS
-    // keeps for ever. The connection is used by nobody else meanwhile.
+    let Some(file) = file_object(connection, which) else { return };
+    // SAFETY: the file object of an open connection that nobody uses meanwhile. Its methods are a table that its VFS
+    // keeps for ever.
     unsafe {
-        let (handle, main) = (connection.handle(), c"main".as_ptr());
-        let answer = ffi::sqlite3_file_control(handle, main, which, (&raw mut file).cast());
-        if answer != ffi::SQLITE_OK || file.is_null() || (*file).pMethods.is_null() {
-            return;
-        }
         let original = (*file).pMethods;
         let mut methods = ffi::sqlite3_io_methods { xClose: Some(close), xSync: Some(sync), ..*original };
         let vectored = writes_frames && descriptor.is_some() && armour::writes_plainly();
@@ -75,11 +153,29 @@ fn replace(connection: &Connection, which: c_int, descriptor: Option<RawFd>, wri
             methods.xWrite = Some(write);
             methods.xTruncate = Some(truncate);
             methods.xFileSize = Some(file_size);
-            Frames { has_read_frame: false, header_at: None, header: [0; HEADER_BYTES] }
+            Frames {
+                has_read_frame: false,
+                header_at: None,
+                header: [0; HEADER_BYTES],
+                bytes: 0,
+                bytes_max: i64::MAX,
+            }
         });
         let ours = File { methods, original, descriptor, was_synced: false, frames };
         // Given back by `close`.
         (*file).pMethods = Box::into_raw(Box::new(ours)).cast();
+    }
+}
+
+/// A file object of a connection, if it is there and open. It lives until its `xClose` is called.
+fn file_object(connection: &Connection, which: c_int) -> Option<*mut ffi::sqlite3_file> {
+    let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
+    // SAFETY: the handle is that of an open connection, and the operation stores a pointer to a file object of it
+    // (<https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html>).
+    unsafe {
+        let (handle, main) = (connection.handle(), c"main".as_ptr());
+        let answer = ffi::sqlite3_file_control(handle, main, which, (&raw mut file).cast());
+        (answer == ffi::SQLITE_OK && !file.is_null() && !(*file).pMethods.is_null()).then_some(file)
     }
 }
 
@@ -144,6 +240,7 @@ unsafe extern "C" fn write(
                 && amount == PAGE_BYTES as c_int
                 && offset == at + HEADER_BYTES as i64
             {
+                frames.make_room(descriptor, at);
                 let part =
                     |data: *const c_void, length| libc::iovec { iov_base: data.cast_mut(), iov_len: length };
                 let parts = [part(frames.header.as_ptr().cast(), HEADER_BYTES), part(data, PAGE)];
@@ -186,7 +283,12 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: ffi::sqlite3_i
     unsafe {
         let ours = file_of(file);
         match ours.write_header(file) {
-            ffi::SQLITE_OK => original!(ours, xTruncate, file, size),
+            ffi::SQLITE_OK => {
+                if let Some(frames) = &mut ours.frames {
+                    frames.bytes = 0;
+                }
+                original!(ours, xTruncate, file, size)
+            }
             failed => failed,
         }
     }
@@ -243,14 +345,9 @@ mod tests {
     type Rows = Vec<(i64, Vec<u8>)>;
 
     fn log(connection: &Connection) -> &File {
-        let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
-        // SAFETY: as in `replace`, for a connection that it was called for and that is not used meanwhile.
-        unsafe {
-            let operation = ffi::SQLITE_FCNTL_JOURNAL_POINTER;
-            let (handle, main) = (connection.handle(), c"main".as_ptr());
-            assert_eq!(ffi::sqlite3_file_control(handle, main, operation, (&raw mut file).cast()), 0);
-            file_of(file)
-        }
+        let file = file_object(connection, ffi::SQLITE_FCNTL_JOURNAL_POINTER).unwrap();
+        // SAFETY: a connection that `install` was called for and that is not used meanwhile.
+        unsafe { file_of(file) }
     }
 
     fn rows(connection: &Connection) -> Rows {
@@ -311,6 +408,44 @@ mod tests {
             connection.close().unwrap();
             assert!(!dir.path().join("shard-0.db-wal").exists());
         }
+    }
+
+    /// Room is made ahead of the frames, no further than it may be, and again after the file was cut.
+    #[test]
+    fn zeros_go_ahead_of_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shard-0.db");
+        armour::install();
+        let (connection, opened) = armour::noting_opened(|| {
+            let connection = Connection::open(&path).unwrap();
+            connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+            connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY, x BLOB)").unwrap();
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+            connection
+        });
+        install(&connection, opened, true);
+        let frame_bytes = FRAME_BYTES as i64;
+        let used_bytes = |frames: i64| LOG_HEADER_BYTES + frames * frame_bytes;
+        let log_bytes =
+            || i64::try_from(dir.path().join("shard-0.db-wal").metadata().unwrap().len()).unwrap();
+        let put = |n: i64| connection.execute("INSERT INTO t VALUES (?1, randomblob(10))", [n]).unwrap();
+        for round in 0..2 {
+            let ns = round * 100..;
+            for (n, frames) in ns.zip(1..20) {
+                put(n);
+                let ahead = log_bytes() - used_bytes(frames);
+                // A log of one frame stays short.
+                assert_eq!(ahead > 0, frames > 1, "{frames} frames");
+                assert!(ahead < ROOM_BYTES_MAX && (ahead == 0 || log_bytes() % ZEROS_BYTES == 0));
+            }
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        }
+        limit_room(&connection, used_bytes(5));
+        for (n, frames) in (1000..).zip(1..8) {
+            put(n);
+            assert_eq!(log_bytes(), used_bytes(if frames == 1 { 1 } else { frames.max(5) }));
+        }
+        assert_eq!(rows(&connection).len(), 2 * 19 + 7);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Writing a shard: one transaction at a time, and what has to be true before it is acknowledged.
 
 use super::burst::Burst;
-use super::log_file::LogFile;
 use super::marks::{KnownMarks, Marks};
 use super::{OpenWriter, Shard, Transaction, Writer, closed, not_created};
 use crate::contract::version::Version;
@@ -350,18 +349,10 @@ impl Shard {
             drop(guarded);
             elsewhere = true;
         };
-        if open.syncs && open.log_file.is_none() {
-            open.log_file = self.path.as_deref().and_then(LogFile::open);
-        }
         let transaction = Transaction(&mut open.database);
         self.settings.format.refresh()?;
         transaction.goes_on();
         let rows_before = open.database.connection().total_changes();
-        if let (Some(log_file), Some(before)) = (&mut open.log_file, before)
-            && open.syncs
-        {
-            log_file.make_room(before.frames());
-        }
         Ok(Begun { before, marks, rows_before, elsewhere })
     }
 
@@ -544,7 +535,6 @@ impl OpenWriter {
         Self {
             database,
             syncs: false,
-            log_file: None,
             names_synced: false,
             burst: Burst::default(),
             known: KnownMarks::new(in_memory),

@@ -5,7 +5,6 @@ mod bounded;
 mod burst;
 mod checkpoint;
 mod commit;
-mod log_file;
 mod marks;
 mod part;
 mod readers;
@@ -41,7 +40,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sync::Mutex;
 use burst::Burst;
 use checkpoint::Log;
-use log_file::LogFile;
 use marks::KnownMarks;
 use readers::Readers;
 use std::path::PathBuf;
@@ -168,8 +166,6 @@ struct OpenWriter {
     database: Database,
     /// Whether its commits are synced.
     syncs: bool,
-    /// Looked for by the first commit that is synced.
-    log_file: Option<LogFile>,
     /// Whether the names of the file and its log were made durable.
     names_synced: bool,
     burst: Burst,
