@@ -1,6 +1,7 @@
 //! Doing the same for several shards at once.
 
 use crate::error::{Error, ErrorKind, Result};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Calls `work` with each item, on up to `threads` threads of which this one is one, and returns the answers in
@@ -39,9 +40,10 @@ pub(crate) fn spread<T: Sync, R: Send>(
     answers.into_iter().map(|answer| answer.unwrap_or_else(lost)).collect()
 }
 
-/// Threads for work that computes.
+/// Threads for work that computes. Looked up once: on Linux it reads files.
 pub(crate) fn computing_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    static THREADS: OnceLock<usize> = OnceLock::new();
+    *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 #[cfg(test)]
