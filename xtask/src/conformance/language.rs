@@ -113,7 +113,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "elixir",
         identity: Identity::Files,
-        lacks: SEALED,
+        lacks: &[],
         vectors: true,
         is_measure: false,
         unavailable: elixir::problem,
@@ -133,7 +133,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         name: "swift",
         identity: Identity::Files,
-        lacks: SEALED,
+        lacks: &[],
         vectors: true,
         is_measure: false,
         unavailable: swift::problem,
@@ -152,9 +152,6 @@ pub(super) const LANGUAGES: &[Language] = &[
         command: reference,
     },
 ];
-
-/// What bindings lack that show no records of encrypted stashes.
-const SEALED: &[&str] = &["sealed"];
 
 /// The language that also checks the stashes of all others.
 pub(super) const REFERENCE: &str = "python-reference";

@@ -6,14 +6,10 @@ use super::pointer::{Out, array, optional_text, required};
 use super::status::litestash_buffer_free;
 use super::types::{litestash_buffer, litestash_bytes, litestash_key, litestash_status};
 use super::{entry, invalid};
-use litestash_core::contract::format::{Cipher, Envelope, Format, Keeper, Keyring};
+use litestash_core::contract::format::SealedRow;
 use litestash_core::contract::hash::KeyHash;
-use litestash_core::contract::key::StoredKey;
-use litestash_core::contract::route::{Place, Route, ShardId, Slot};
 use litestash_core::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use litestash_core::{Error, ErrorKind, Result, Version};
 use std::ffi::c_char;
-use std::sync::Arc;
 
 /// The longest keyring, and the longest name of a bucket, that is looked at. What they may be is for the engine to say.
 const KEYRING_BYTES_MAX: usize = 1 << 20;
@@ -64,7 +60,7 @@ pub unsafe extern "C" fn litestash_sealed_read(
         if row.reserved != [0; 6] {
             return Err(invalid("a reserved field is not zero"));
         }
-        let hash = KeyHash(required(row.key_hash.cast::<[u8; KeyHash::LEN]>())?);
+        let key_hash = required(row.key_hash.cast::<[u8; KeyHash::LEN]>())?;
         // Encryption adds less to a key than to a record.
         let column = array(row.key.data, row.key.length, KEY_BYTES_MAX + RECORD_HEAD_MAX)?;
         let stored = array(row.record.data, row.record.length, VALUE_BYTES_MAX + RECORD_HEAD_MAX)?;
@@ -74,15 +70,17 @@ pub unsafe extern "C" fn litestash_sealed_read(
         let unlock = options.unlock()?;
         let (out, memory, parts) = (Out::new(key)?, Out::new(memory)?, Out::new(parts)?);
 
-        let envelope = Envelope::from_bytes(keyring)?;
-        let secret = unlock.secret(envelope.kdf())?;
-        let cipher = Cipher::new(&envelope.open(&secret)?, bucket, Arc::new(Still));
-        let format = Format::new(size(options.value_bytes_max), None, Some(cipher));
-        let shard = ShardId::new(row.shard).ok_or_else(|| invalid("a shard is 0 to 15"))?;
-        let slot = Slot::new(row.slot).ok_or_else(|| invalid("a slot is 0 to 3"))?;
-        let place = Place { hash, route: Route { shard, slot } };
-        let record = format.decode(&place, Version::from_columns(row.timestamp, row.microsecond)?, stored)?;
-        let plain = format.decode_key(&place, StoredKey::Blob(column))?;
+        let row = SealedRow {
+            bucket,
+            shard: row.shard,
+            slot: row.slot,
+            key_hash: &key_hash,
+            key: column,
+            timestamp: row.timestamp,
+            microsecond: row.microsecond,
+            record: stored,
+        };
+        let (plain, record) = row.open(keyring, &unlock, size(options.value_bytes_max))?;
         let mut record = litestash_record::of(&record)?;
         let (key, text) =
             kept(plain.as_ref()).inspect_err(|_| litestash_buffer_free(&raw mut record.memory))?;
@@ -90,17 +88,4 @@ pub unsafe extern "C" fn litestash_sealed_read(
         memory.set(text)?;
         out.set(key)
     })
-}
-
-/// A keyring that nobody changes, and no random bytes: nothing is written.
-struct Still;
-
-impl Keeper for Still {
-    fn random(&self, _: &mut [u8]) -> Result<()> {
-        Err(Error::new(ErrorKind::Internal, "nothing is written"))
-    }
-
-    fn changed(&self, _seen: u64) -> Result<Option<(u64, Keyring)>> {
-        Ok(None)
-    }
 }

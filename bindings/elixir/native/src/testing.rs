@@ -4,10 +4,12 @@ use crate::atoms;
 use crate::decode::binary;
 use crate::handle::failure;
 use crate::key::with_key;
-use litestash_core::contract::format::Format;
+use litestash_core::contract::format::{Format, SealedRow, Unlock};
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::interchange::{key_from_json, key_to_json, value_from_json, value_to_json};
+use litestash_core::contract::limits::VALUE_BYTES_DEFAULT;
 use litestash_core::contract::msgpack;
+use litestash_core::contract::record::Record;
 use litestash_core::contract::route::{Place, Route};
 use litestash_core::{Error, ErrorKind, Key, KeyRef, Result, Value, Version};
 use rustler::{Binary, Encoder, Env, Term};
@@ -89,12 +91,45 @@ fn record_facts<'a>(
         let hash = KeyHash::from_slice(&key_hash)
             .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "a hash has 64 bytes"))?;
         let version = Version::from_columns(timestamp, microsecond)?;
-        let record = Format::plain().decode(&Place::of(hash), version, &stored)?;
-        msgpack::validate(&record.body).map_err(|error| {
-            Error::new(ErrorKind::Corrupt, "the body is not canonical").with_source(error)
-        })?;
-        let expiry = record.expiry;
-        Ok((u32::from(record.flags), expiry.expires_at, expiry.idle_us, binary(env, &record.body)))
+        facts(env, &Format::plain().decode(&Place::of(hash), version, &stored)?)
+    };
+    told(env, read())
+}
+
+type Facts<'a> = (u32, Option<i64>, Option<u64>, Term<'a>);
+
+fn facts<'a>(env: Env<'a>, record: &Record<'_>) -> Result<Facts<'a>> {
+    msgpack::validate(&record.body)
+        .map_err(|error| Error::new(ErrorKind::Corrupt, "the body is not canonical").with_source(error))?;
+    let expiry = record.expiry;
+    Ok((u32::from(record.flags), expiry.expires_at, expiry.idle_us, binary(env, &record.body)))
+}
+
+/// The JSON text of the key of an encrypted stash's row, and what `record_facts` tells.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn sealed_facts<'a>(
+    env: Env<'a>,
+    (keyring, encryption_key): (Binary<'a>, Binary<'a>),
+    (bucket, shard, slot): (String, u8, u8),
+    (key_hash, key): (Binary<'a>, Binary<'a>),
+    (timestamp, microsecond): (i64, i64),
+    record: Binary<'a>,
+) -> Term<'a> {
+    let read = || {
+        let row = SealedRow {
+            bucket: &bucket,
+            shard,
+            slot,
+            key_hash: &key_hash,
+            key: &key,
+            timestamp,
+            microsecond,
+            record: &record,
+        };
+        let (key, record) = row.open(&keyring, &Unlock::key(&encryption_key)?, VALUE_BYTES_DEFAULT)?;
+        let mut json = String::new();
+        key_to_json(key.as_ref(), &mut json);
+        Ok((json, facts(env, &record)?))
     };
     told(env, read())
 }

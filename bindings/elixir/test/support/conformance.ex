@@ -134,15 +134,29 @@ defmodule LiteStash.Conformance do
   defp vector("records", given) do
     columns = Enum.map(["timestamp", "microsecond"], &String.to_integer(given[&1]))
     arguments = [bytes(given["key_hash"])] ++ columns ++ [bytes(given["record"])]
-    {flags, expires_at, idle_us, body} = Native |> apply(:record_facts, arguments) |> native!()
-    number = &(&1 || "null")
+    record = Native |> apply(:record_facts, arguments) |> native!()
+    "{#{record(record)}}"
+  end
 
-    ~s({"flags":#{flags},"expires_at":#{number.(expires_at)},"idle_us":#{number.(idle_us)},"body":"#{hex(body)}"})
+  defp vector("sealed", given) do
+    both = fn one, other, read -> {read.(given[one]), read.(given[other])} end
+    place = {Json.text(given["bucket"]), String.to_integer(given["shard"]), String.to_integer(given["slot"])}
+    keys = both.("keyring", "encryption_key", &bytes/1)
+    key = both.("key_hash", "key_column", &bytes/1)
+    version = both.("timestamp", "microsecond", &String.to_integer/1)
+    {json, record} = keys |> Native.sealed_facts(place, key, version, bytes(given["record"])) |> native!()
+    ~s({"key":#{json},#{record(record)}})
   end
 
   defp vector("interchange", given) do
     {:ok, encoded} = given["json"] |> Json.text() |> value!() |> Value.encode()
     ~s({"encoded":"#{hex(encoded)}"})
+  end
+
+  defp record({flags, expires_at, idle_us, body}) do
+    number = &(&1 || "null")
+
+    ~s("flags":#{flags},"expires_at":#{number.(expires_at)},"idle_us":#{number.(idle_us)},"body":"#{hex(body)}")
   end
 
   # The engine says whether the bytes are canonical, before Elixir reads them.

@@ -6,16 +6,14 @@ use crate::stash::{Held, bytes, text};
 use jni::EnvUnowned;
 use jni::objects::{JByteArray, JClass, JObject};
 use jni::sys::{jint, jlong};
-use litestash_core::contract::format::{Cipher, Envelope, Format, Keeper, Keyring, Unlock};
+use litestash_core::contract::format::{Format, SealedRow, Unlock};
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::interchange::{key_from_json, key_to_json, value_from_json, value_to_json};
-use litestash_core::contract::key::StoredKey;
 use litestash_core::contract::limits::VALUE_BYTES_DEFAULT;
 use litestash_core::contract::msgpack;
 use litestash_core::contract::record::Record;
-use litestash_core::contract::route::{Place, Route, ShardId, Slot};
+use litestash_core::contract::route::{Place, Route};
 use litestash_core::{Error, ErrorKind, Key, KeyRef, Value, Version};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Moves the clock of a stash that was opened with a fixed one.
@@ -213,19 +211,6 @@ fn facts(record: &Record<'_>) -> Result<String> {
     ))
 }
 
-/// What a row that is read needs of a stash that writes.
-struct Still;
-
-impl Keeper for Still {
-    fn random(&self, _: &mut [u8]) -> litestash_core::Result<()> {
-        Err(Error::new(ErrorKind::Internal, "nothing is written"))
-    }
-
-    fn changed(&self, _seen: u64) -> litestash_core::Result<Option<(u64, Keyring)>> {
-        Ok(None)
-    }
-}
-
 /// Opens a row of an encrypted stash: its key and the parts of its record, as JSON. `place` is shard and
 /// slot.
 #[unsafe(no_mangle)]
@@ -243,21 +228,23 @@ extern "system" fn Java_io_github_litestash_Testing_sealedFacts<'local>(
     record: JByteArray<'local>,
 ) -> JByteArray<'local> {
     env.with_env(|env| -> Result<JByteArray<'local>> {
-        let malformed = || Error::new(ErrorKind::InvalidArgument, "the row is malformed");
-        let envelope = Envelope::from_bytes(&bytes(env, &keyring)?)?;
-        let secret = Unlock::key(&bytes(env, &secret)?)?.secret(envelope.kdf())?;
-        let cipher = Cipher::new(&envelope.open(&secret)?, &text(env, &bucket)?, Arc::new(Still));
-        let format = Format::new(VALUE_BYTES_DEFAULT, None, Some(cipher));
-        let hash = KeyHash::from_slice(&bytes(env, &hash)?).ok_or_else(malformed)?;
-        let place = bytes(env, &place)?;
-        let [shard, slot] = place.as_slice() else { return Err(malformed().into()) };
-        let shard = ShardId::new(*shard).ok_or_else(malformed)?;
-        let slot = Slot::new(*slot).ok_or_else(malformed)?;
-        let place = Place { hash, route: Route { shard, slot } };
-        let stored = bytes(env, &record)?;
-        let record = format.decode(&place, Version::from_columns(timestamp, microsecond)?, &stored)?;
-        let key = bytes(env, &key)?;
-        let key = format.decode_key(&place, StoredKey::Blob(&key))?;
+        let (bucket, place) = (text(env, &bucket)?, bytes(env, &place)?);
+        let [shard, slot] = *place.as_slice() else {
+            return Err(Error::new(ErrorKind::InvalidArgument, "a place is shard and slot").into());
+        };
+        let (key_hash, key, record) = (bytes(env, &hash)?, bytes(env, &key)?, bytes(env, &record)?);
+        let row = SealedRow {
+            bucket: &bucket,
+            shard,
+            slot,
+            key_hash: &key_hash,
+            key: &key,
+            timestamp,
+            microsecond,
+            record: &record,
+        };
+        let unlock = Unlock::key(&bytes(env, &secret)?)?;
+        let (key, record) = row.open(&bytes(env, &keyring)?, &unlock, VALUE_BYTES_DEFAULT)?;
         let mut json = String::new();
         key_to_json(key.as_ref(), &mut json);
         let facts = format!(r#"{{"key":{json},{}}}"#, facts(&record)?);

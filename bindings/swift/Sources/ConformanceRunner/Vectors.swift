@@ -62,6 +62,7 @@ private func answer(_ kind: String, _ members: inout Members) throws -> String? 
         try checked(litestash_crc32(data, data.count, &crc))
         return String(format: "{\"crc\":\"%08x\"}", crc)
     case "records": return try recordAnswer(&members)
+    case "sealed": return try sealedAnswer(&members)
     default: return nil
     }
 }
@@ -81,17 +82,21 @@ private func keyAnswer(_ members: inout Members) throws -> String {
             guard let integer = Int64(input) else { throw Named(name: "InvalidKey") }
             key = litestash_key_integer(integer)
         }
-        var place = litestash_place(), json = litestash_buffer()
+        var place = litestash_place()
         try checked(litestash_key_place(key, &place))
-        try checked(litestash_key_to_json(key, &json))
-        defer { litestash_buffer_free(&json) }
         let storage = ["", "text", "blob", "integer", "real"][Int(place.kind)]
-        let text = String(decoding: UnsafeRawBufferPointer(start: json.data, count: json.length), as: UTF8.self)
         let hash = withUnsafeBytes(of: place.hash) { hex($0) }
         return """
-            {"key":\(text),"storage":"\(storage)","hash":"\(hash)","shard":\(place.shard),"slot":\(place.slot)}
+            {"key":\(try json(key)),"storage":"\(storage)","hash":"\(hash)","shard":\(place.shard),"slot":\(place.slot)}
             """
     }
+}
+
+private func json(_ key: litestash_key) throws -> String {
+    var json = litestash_buffer()
+    try checked(litestash_key_to_json(key, &json))
+    defer { litestash_buffer_free(&json) }
+    return String(decoding: UnsafeRawBufferPointer(start: json.data, count: json.length), as: UTF8.self)
 }
 
 private func recordAnswer(_ members: inout Members) throws -> String {
@@ -103,10 +108,55 @@ private func recordAnswer(_ members: inout Members) throws -> String {
         var record = litestash_record()
         try checked(
             litestash_record_read(hash, timestamp, microsecond, stored.baseAddress, stored.count, &record))
-        let body = hex(UnsafeBufferPointer(start: record.body, count: record.body_length))
-        return """
-            {"flags":\(record.flags),"expires_at":\(record.has_deadline ? "\(record.expires_at)" : "null"),\
-            "idle_us":\(record.idle_us == 0 ? "null" : "\(record.idle_us)"),"body":"\(body)"}
-            """
+        defer { litestash_buffer_free(&record.memory) }
+        return "{\(parts(record))}"
     }
+}
+
+private func parts(_ record: litestash_record) -> String {
+    let body = hex(UnsafeBufferPointer(start: record.body, count: record.body_length))
+    return """
+        "flags":\(record.flags),"expires_at":\(record.has_deadline ? "\(record.expires_at)" : "null"),\
+        "idle_us":\(record.idle_us == 0 ? "null" : "\(record.idle_us)"),"body":"\(body)"
+        """
+}
+
+private func sealedAnswer(_ members: inout Members) throws -> String {
+    func column(_ name: String) throws -> [UInt8] { [UInt8](try bytes(try members.text(name))) }
+    func number(_ name: String) throws -> Int64 {
+        guard let number = try members.integer(name) else { throw Refusal() }
+        return number
+    }
+    let keyring = try column("keyring"), secret = try column("encryption_key"), hash = try column("key_hash")
+    let stored = try column("key_column"), sealed = try column("record")
+    guard let bucket = try members.text("bucket"), hash.count == 64 else { throw Refusal() }
+    var row = litestash_sealed_row(), options = litestash_options_default()
+    (row.timestamp, row.microsecond) = (try number("timestamp"), try number("microsecond"))
+    (row.shard, row.slot) = (UInt8(try number("shard")), UInt8(try number("slot")))
+    row.bucket_length = bucket.utf8.count
+    var key = litestash_key(), memory = litestash_buffer(), record = litestash_record()
+    // The row points at what these calls keep in its place.
+    let status = hash.withUnsafeBufferPointer { hash in
+        stored.withUnsafeBufferPointer { stored in
+            sealed.withUnsafeBufferPointer { sealed in
+                secret.withUnsafeBufferPointer { secret in
+                    bucket.withCString { bucket in
+                        (row.key_hash, row.bucket) = (hash.baseAddress, bucket)
+                        row.key = litestash_bytes(data: stored.baseAddress, length: stored.count)
+                        row.record = litestash_bytes(data: sealed.baseAddress, length: sealed.count)
+                        options.encryption_key = secret.baseAddress
+                        options.encryption_key_length = secret.count
+                        return litestash_sealed_read(
+                            &row, keyring, keyring.count, &options, &key, &memory, &record)
+                    }
+                }
+            }
+        }
+    }
+    try checked(status)
+    defer {
+        litestash_buffer_free(&memory)
+        litestash_buffer_free(&record.memory)
+    }
+    return "{\"key\":\(try json(key)),\(parts(record))}"
 }

@@ -2,21 +2,20 @@
 
 use crate::Failure;
 use litestash_cli::ops;
-use litestash_core::contract::format::{Cipher, Envelope, Format, Keeper, Keyring, Unlock};
+use litestash_core::contract::format::{Format, SealedRow, Unlock};
 use litestash_core::contract::hash::KeyHash;
 use litestash_core::contract::interchange::{key_to_json, value_from_json, value_to_json};
-use litestash_core::contract::key::{Key, KeyRef, StoredKey, ToKey};
+use litestash_core::contract::key::{Key, KeyRef, ToKey};
 use litestash_core::contract::limits::VALUE_BYTES_DEFAULT;
 use litestash_core::contract::msgpack;
 use litestash_core::contract::record::Record;
-use litestash_core::contract::route::{Place, Route, ShardId, Slot};
+use litestash_core::contract::route::{Place, Route};
 use litestash_core::{Error, ErrorKind, Result, Version};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::fmt::Write as _;
 use std::io::Write;
-use std::sync::Arc;
 
 #[derive(Deserialize)]
 struct Vectors<'a> {
@@ -171,36 +170,24 @@ struct SealedCase {
     record: String,
 }
 
-/// A keyring that nobody changes, and no random bytes: nothing is written.
-struct Still;
-
-impl Keeper for Still {
-    fn random(&self, _: &mut [u8]) -> Result<()> {
-        Err(Error::new(ErrorKind::Internal, "nothing is written"))
-    }
-
-    fn changed(&self, _seen: u64) -> Result<Option<(u64, Keyring)>> {
-        Ok(None)
-    }
-}
-
 fn sealed(case: &SealedCase) -> Result<String> {
-    let invalid = |what: &'static str| Error::new(ErrorKind::InvalidArgument, what);
-    let envelope = Envelope::from_bytes(&from_hex(&case.keyring)?)?;
-    let secret = Unlock::key(&from_hex(&case.encryption_key)?)?.secret(envelope.kdf())?;
-    let cipher = Cipher::new(&envelope.open(&secret)?, &case.bucket, Arc::new(Still));
-    let format = Format::new(VALUE_BYTES_DEFAULT, None, Some(cipher));
-    let hash = KeyHash::from_slice(&from_hex(&case.key_hash)?);
-    let hash = hash.ok_or_else(|| invalid("a key_hash has 64 bytes"))?;
-    let shard = ShardId::new(case.shard).ok_or_else(|| invalid("there is no such shard"))?;
-    let slot = Slot::new(case.slot).ok_or_else(|| invalid("there is no such slot"))?;
-    let place = Place { hash, route: Route { shard, slot } };
-    let version = Version::from_columns(case.timestamp, case.microsecond)?;
-    let stored = from_hex(&case.record)?;
-    let record = format.decode(&place, version, &stored)?;
-    let key = format.decode_key(&place, StoredKey::Blob(&from_hex(&case.key_column)?))?;
+    let [key_hash, key, record] = [&case.key_hash, &case.key_column, &case.record].map(|hex| from_hex(hex));
+    let (key_hash, key, record) = (key_hash?, key?, record?);
+    let row = SealedRow {
+        bucket: &case.bucket,
+        shard: case.shard,
+        slot: case.slot,
+        key_hash: &key_hash,
+        key: &key,
+        timestamp: case.timestamp,
+        microsecond: case.microsecond,
+        record: &record,
+    };
+    let unlock = Unlock::key(&from_hex(&case.encryption_key)?)?;
+    let (key, record) = row.open(&from_hex(&case.keyring)?, &unlock, VALUE_BYTES_DEFAULT)?;
     let key = serde_json::from_str::<serde_json::Value>(&key_json(key.as_ref()));
-    record_json(&record, json!({ "key": key.map_err(|_| invalid("a key is JSON"))? }))
+    let key = key.map_err(|_| Error::new(ErrorKind::Internal, "a key is JSON"))?;
+    record_json(&record, json!({ "key": key }))
 }
 
 #[derive(Deserialize)]

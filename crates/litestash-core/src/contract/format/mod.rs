@@ -8,11 +8,13 @@ mod cipher;
 mod codec;
 mod envelope;
 mod keyring;
+mod sealed;
 
 pub use cipher::{Cipher, Keeper};
 pub use codec::Compression;
 pub use envelope::{Envelope, Kdf, Unlock};
 pub use keyring::{Keyring, STASH_ID_BYTES, Secret, StashId};
+pub use sealed::SealedRow;
 
 use super::hash::KeyHash;
 use super::key::{Key, KeyRef, StoredKey};
