@@ -41,6 +41,27 @@ defmodule LiteStash.NativeTest do
     released(holder)
   end
 
+  test "an answer comes once, whether it was looked for or sent", %{stash: stash} do
+    :ok = LiteStash.set(stash, "text", "no number")
+
+    # One process alone is answered while it looks; several find the thread at work and are sent their answers; after a
+    # pause the thread sleeps.
+    work = fn name, rounds ->
+      for n <- 1..rounds do
+        if rem(n, 100) == 0, do: Process.sleep(1)
+        :ok = LiteStash.set(stash, name, n)
+        assert LiteStash.get(stash, name) == {:ok, n}
+        assert LiteStash.increment(stash, {:count, name} |> inspect()) == {:ok, n}
+        assert {:error, %{kind: :type_mismatch}} = LiteStash.increment(stash, "text")
+      end
+
+      assert Process.info(self(), :message_queue_len) == {:message_queue_len, 0}
+    end
+
+    work.("alone", 1000)
+    1..8 |> Enum.map(&Task.async(fn -> work.("n#{&1}", 200) end)) |> Task.await_many(60_000)
+  end
+
   test "a process that is killed while its write waits harms nobody", %{stash: stash, dir: dir} do
     :ok = LiteStash.set(stash, "k", 0)
     holder = hold(Path.wildcard(Path.join(dir, "shard-*.db")), 0.5)

@@ -54,6 +54,7 @@ defmodule LiteStash.Native do
     def key_facts(_key), do: missing()
     def crc(_data), do: missing()
     def record_facts(_key_hash, _timestamp, _microsecond, _stored), do: missing()
+    def sealed_facts(_keys, _place, _key, _version, _record), do: missing()
   end
 
   defp missing, do: :erlang.nif_error(:litestash_nif_not_loaded)

@@ -9,6 +9,7 @@ rustler::atoms! {
     large,
     protocol,
     ended,
+    done,
     struct_key = "__struct__",
     data,
     kind,

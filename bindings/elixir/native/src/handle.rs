@@ -103,8 +103,8 @@ fn perform<'a>(env: Env<'a>, handle: ResourceArc<Handle>, payload: Binary<'a>) -
     crate::decode::binary(env, &handle.engine.perform(&payload))
 }
 
-/// Leaves a request for a write of one key, short enough for a normal scheduler to read: `ok` if its answer comes as
-/// `{Reference, Payload}`, or the payload of the answer that refuses it, or an error.
+/// Performs a request for a write of one key, short enough for a normal scheduler to read: the payload of its answer,
+/// or `ok` if that comes as `{Reference, Payload}`, or an error.
 #[rustler::nif]
 fn write<'a>(
     env: Env<'a>,
@@ -117,7 +117,8 @@ fn write<'a>(
         Err(answer) => return crate::decode::binary(env, &answer),
     };
     match handle.writer.leave(env, reference, bucket, op, Some(teller)) {
-        Ok(()) => atoms::ok().to_term(env),
+        Ok(None) => atoms::ok().to_term(env),
+        Ok(Some(answer)) => answer.into_term(env),
         Err(error) => failure(env, &error),
     }
 }

@@ -4,6 +4,7 @@ use crate::atoms;
 use crate::encode::{self, Bound, Fault};
 use crate::handle::{Handle, failure};
 use crate::key::with_key;
+use crate::writer::Answer;
 use crate::{decode, encode::told};
 use litestash_core::{Action, Op, Peek, SetOptions};
 use litestash_engine::request::Bucket;
@@ -52,7 +53,7 @@ fn get<'a>(env: Env<'a>, handle: ResourceArc<Handle>, bucket: Option<Binary<'a>>
     }
 }
 
-/// Leaves a value to be stored: `ok` if the answer comes as a message, `{Reference, ok}` or `{Reference, {error, …}}`;
+/// Stores a value: `done`; `ok` if the answer comes as a message, `{Reference, ok}` or `{Reference, {error, …}}`;
 /// `protocol` or `large` as `encode` has it, or an error.
 #[rustler::nif]
 fn store<'a>(
@@ -70,7 +71,9 @@ fn store<'a>(
         Ok::<_, Fault>(handle.writer.leave(env, reference, place(bucket.as_ref()), op, None)?)
     };
     match leave() {
-        Ok(()) => atoms::ok().to_term(env),
+        Ok(None) => atoms::ok().to_term(env),
+        Ok(Some(Answer { outcome: Ok(_), .. })) => atoms::done().to_term(env),
+        Ok(Some(answer)) => answer.into_term(env),
         Err(fault) => told(env, &fault),
     }
 }

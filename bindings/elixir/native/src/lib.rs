@@ -2,13 +2,14 @@
 //!
 //! Elixir asks in requests of the sidecar's protocol, whose session runs here on a thread of its own and answers by
 //! message (`handle`, `mailer`); writes of one key have another thread (`writer`). `get` and `set` have functions of
-//! their own (`hot`). What reads a file runs on a dirty I/O scheduler; what runs on a normal one never waits and does
-//! a bounded amount of work (`encode`, `decode`).
+//! their own (`hot`). What reads a file runs on a dirty I/O scheduler; what runs on a normal one does a bounded amount
+//! of work (`encode`, `decode`) and waits for nothing but an answer that is some microseconds away (`glance`).
 
 mod atoms;
 mod calendar;
 mod decode;
 mod encode;
+mod glance;
 mod handle;
 mod hot;
 mod key;

@@ -1,6 +1,8 @@
-//! Writes of single keys: whatever waits is one batch, performed on a thread of the stash and answered by message.
+//! Writes of single keys: whatever waits is one batch, performed on a thread of the stash and answered by message, or
+//! at once to who was alone.
 
 use crate::atoms;
+use crate::glance::Glance;
 use crate::handle::failure;
 use litestash_core::limits::BATCH_OPERATIONS_MAX;
 use litestash_core::{Action, Error, ErrorKind, LiteStash, Op, Outcome, Result};
@@ -10,13 +12,17 @@ use rustler::env::{OwnedEnv, SavedTerm};
 use rustler::types::LocalPid;
 use rustler::{Env, Term};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How long the thread looks out for the next write before it sleeps, if the last one came as soon. To be woken takes
 /// longer than to write a row.
 const LOOKS_OUT: Duration = Duration::from_micros(50);
+
+/// Writes in a row that nobody looks for after answers that did not come soon, at most. It is one after the first of
+/// them and twice as many after each that follows.
+const NOT_LOOKED_FOR_MAX: u32 = 64;
 
 /// Bytes of keys and values that are performed together.
 const BATCH_BYTES: usize = 8 << 20;
@@ -28,6 +34,14 @@ pub(crate) struct Writer {
     signal: Condvar,
     /// Whether something has come that the thread has not seen. Set with the state locked.
     has_come: AtomicBool,
+    /// Whether the thread looks out for it right now.
+    looks_out: AtomicBool,
+    /// Whether a scheduler may look for an answer while another processor makes it.
+    may_glance: bool,
+    /// How many of the next writes nobody looks for.
+    not_looked_for: AtomicU32,
+    /// How many that were after the last answer that did not come soon; 0 if one has since.
+    last_not_looked_for: AtomicU32,
 }
 
 #[derive(Default)]
@@ -58,8 +72,16 @@ struct Job {
 struct Asker {
     pid: LocalPid,
     reference: SavedTerm,
-    /// How the answer is made; without it there is nothing to tell but that it was done.
     teller: Option<Teller>,
+    /// Where it looks for the answer first.
+    glance: Option<Arc<Glance>>,
+}
+
+/// What became of a write.
+pub(crate) struct Answer {
+    /// How a payload is made of the outcome; without it there is nothing to tell but that it was done.
+    teller: Option<Teller>,
+    pub(crate) outcome: Result<Outcome>,
 }
 
 impl Writer {
@@ -70,6 +92,10 @@ impl Writer {
             state: Mutex::default(),
             signal: Condvar::new(),
             has_come: AtomicBool::new(false),
+            looks_out: AtomicBool::new(false),
+            may_glance: std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1),
+            not_looked_for: AtomicU32::new(0),
+            last_not_looked_for: AtomicU32::new(0),
         })
     }
 
@@ -77,7 +103,8 @@ impl Writer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves a write of the calling process for the thread, which the first one starts. Never waits.
+    /// Leaves a write of the calling process for the thread, which the first one starts. The answer comes as a message,
+    /// unless the thread had nothing else to do and has made it within some microseconds.
     pub(crate) fn leave(
         self: &Arc<Self>,
         env: Env<'_>,
@@ -85,7 +112,7 @@ impl Writer {
         bucket: Option<Bucket<'_>>,
         op: Op,
         teller: Option<Teller>,
-    ) -> Result<()> {
+    ) -> Result<Option<Answer>> {
         let (bucket, pid) = (bucket.map(|bucket| bucket.0.into()), env.pid());
         let mut state = self.state();
         if state.has_ended {
@@ -96,10 +123,12 @@ impl Writer {
             std::thread::Builder::new().name("litestash-writer".into()).spawn(move || writer.run())?;
             state.runs = true;
         }
+        let mut glance = None;
         if state.left.jobs.is_empty() {
             state.came_at = Some(Instant::now());
+            glance = self.glance();
         }
-        let asker = Asker { pid, reference: state.left.env.save(reference), teller };
+        let asker = Asker { pid, reference: state.left.env.save(reference), teller, glance: glance.clone() };
         state.left.jobs.push(Job { bucket, op, asker });
         self.has_come.store(true, Ordering::Release);
         let sleeps = state.sleeps;
@@ -107,7 +136,30 @@ impl Writer {
         if sleeps {
             self.signal.notify_one();
         }
-        Ok(())
+        let Some(glance) = glance else { return Ok(None) };
+        let answer = glance.wait();
+        let last = self.last_not_looked_for.load(Ordering::Relaxed);
+        let next = if answer.is_some() { 0 } else { (2 * last).clamp(1, NOT_LOOKED_FOR_MAX) };
+        if next != last {
+            self.last_not_looked_for.store(next, Ordering::Relaxed);
+        }
+        if next > 0 {
+            self.not_looked_for.store(next, Ordering::Relaxed);
+        }
+        Ok(answer)
+    }
+
+    /// Where to look for the answer of a write that nothing else waits with, if it may come soon.
+    fn glance(&self) -> Option<Arc<Glance>> {
+        if !self.may_glance || !self.looks_out.load(Ordering::Relaxed) {
+            return None;
+        }
+        let not_looked_for = self.not_looked_for.load(Ordering::Relaxed);
+        if not_looked_for > 0 {
+            self.not_looked_for.store(not_looked_for - 1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Arc::new(Glance::new()))
     }
 
     /// Lets the thread end when it has done what was left.
@@ -133,9 +185,11 @@ impl Writer {
     fn take(&self, batch: &mut Batch, looks_out: bool) -> Option<Instant> {
         if looks_out {
             let began = Instant::now();
+            self.looks_out.store(true, Ordering::Relaxed);
             while !self.has_come.load(Ordering::Acquire) && began.elapsed() < LOOKS_OUT {
                 std::hint::spin_loop();
             }
+            self.looks_out.store(false, Ordering::Relaxed);
         }
         let mut state = self.state();
         while state.left.jobs.is_empty() && !state.has_ended {
@@ -196,17 +250,29 @@ fn apply(engine: &Embedded, bucket: Option<&[u8]>, ops: &[Op]) -> Result<Vec<Res
 }
 
 impl Asker {
-    /// Sends `{Reference, ok}`, `{Reference, {error, …}}` or `{Reference, Payload}`.
+    /// Sends `{Reference, ok}`, `{Reference, {error, …}}` or `{Reference, Payload}`, unless the process looks for it.
     fn tell(self, env: &OwnedEnv, outcome: Result<Outcome>) {
+        let answer = Answer { teller: self.teller, outcome };
+        let left = match self.glance {
+            Some(glance) => glance.answer(answer),
+            None => Some(answer),
+        };
+        let Some(answer) = left else { return };
         env.run(|env| {
-            let answer = match (self.teller, outcome) {
-                (Some(teller), outcome) => crate::decode::binary(env, &teller.payload(outcome)),
-                (None, Ok(_)) => atoms::ok().to_term(env),
-                (None, Err(error)) => failure(env, &error),
-            };
             // A process that has gone needs no answer.
-            let _ = env.send(&self.pid, (self.reference.load(env), answer));
+            let _ = env.send(&self.pid, (self.reference.load(env), answer.into_term(env)));
         });
+    }
+}
+
+impl Answer {
+    /// `ok`, `{error, …}` or a payload.
+    pub(crate) fn into_term(self, env: Env<'_>) -> Term<'_> {
+        match (self.teller, self.outcome) {
+            (Some(teller), outcome) => crate::decode::binary(env, &teller.payload(outcome)),
+            (None, Ok(_)) => atoms::ok().to_term(env),
+            (None, Err(error)) => failure(env, &error),
+        }
     }
 }
 

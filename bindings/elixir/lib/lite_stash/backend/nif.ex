@@ -56,6 +56,9 @@ defmodule LiteStash.Backend.Nif do
     reference = make_ref()
 
     case Native.store(handle, reference, Backend.place(bucket), key, value) do
+      :done ->
+        {:ok, nil}
+
       :ok ->
         receive do
           {^reference, :ok} -> {:ok, nil}
@@ -92,7 +95,7 @@ defmodule LiteStash.Backend.Nif do
         :ok -> receive do: ({^reference, answer} -> answer |> decode() |> Backend.answer())
         false -> queue(handle, id, payload)
         {:error, _} = error -> told(error)
-        refused -> refused |> decode() |> Backend.answer()
+        answer -> answer |> decode() |> Backend.answer()
       end
     end
   end
