@@ -1,8 +1,9 @@
-"""The package beside others, operation by operation: interleaved rounds, the best of them, ratios.
+"""The package beside others, operation by operation: interleaved rounds, their medians, ratios.
 
-    python bench/bench.py [--rows 500] [--rounds 7] [--json FILE]
+    python bench/bench.py [--rows 2000] [--rounds 15] [--json FILE]
 
-Rivals that are not installed are left out (`requirements-bench.txt` has them)."""
+The median counts what a store does now and then in the midst of an operation, a checkpoint say, as the best round
+would not. Rivals that are not installed are left out (`requirements-bench.txt` has them)."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import argparse
 import importlib
 import json
 import shutil
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -133,7 +135,8 @@ def memoized(folder: Path, rounds: int) -> float:
             return number
 
         function(1, "a")
-        return min(timed(lambda: [function(1, "a") for _ in range(20_000)]) / 20_000 for _ in range(rounds)) * 1e6
+        hits = [timed(lambda: [function(1, "a") for _ in range(20_000)]) / 20_000 for _ in range(rounds)]
+        return statistics.median(hits) * 1e6
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -144,8 +147,8 @@ def timed(work: Callable[[], object]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=500)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
@@ -155,23 +158,29 @@ def main() -> None:
             stores[rival.name] = rival(folder).store
         except (ImportError, AttributeError) as error:
             print(f"left out: {rival.name} ({error})")
-    best: dict[str, dict[str, float]] = {operation.__name__: {} for operation in OPERATIONS}
+    all_rounds: dict[str, dict[str, list[float]]] = {
+        operation.__name__: {name: [] for name in stores} for operation in OPERATIONS
+    }
     for store in stores.values():
         overwrite(store, given.rows, 0)
     for round in range(given.rounds):
         for operation in OPERATIONS:
             for name, store in stores.items():
                 took = timed(lambda: operation(store, given.rows, round)) / given.rows * 1e6
-                best[operation.__name__][name] = min(took, best[operation.__name__].get(name, took))
+                all_rounds[operation.__name__][name].append(took)
     hit = memoized(folder, given.rounds)
     print(f"{'microseconds':16}" + "".join(f"{name:>20}" for name in stores))
-    for operation, figures in best.items():
+    medians = {
+        operation: {name: statistics.median(rounds) for name, rounds in by_store.items()}
+        for operation, by_store in all_rounds.items()
+    }
+    for operation, figures in medians.items():
         ours = figures["litestash"]
         cells = (f"{took:9.2f} (x{ours / took:6.3f})" for took in figures.values())
         print(f"{operation:16}" + "".join(f"{cell:>20}" for cell in cells))
     print(f"memoized hit: {hit:.2f} microseconds")
     if given.json:
-        given.json.write_text(json.dumps(best | {"memoized_hit": hit}, indent=1))
+        given.json.write_text(json.dumps(medians | {"memoized_hit": hit}, indent=1))
     for store in stores.values():
         for end in ("close", "stop"):
             if hasattr(store, end):

@@ -29,7 +29,9 @@ import org.openjdk.jmh.annotations.Warmup;
 @Fork(1)
 public class Operations {
     static final int KEYS = 1000;
-    static final String VALUE = "v".repeat(120);
+
+    /** {@link #KEYS} is no multiple of their number, so a set never finds what it writes: who compares would be done. */
+    private static final String[] VALUES = {"u".repeat(120), "v".repeat(120), "w".repeat(120)};
 
     @Param({"litestash", "sqlite-jdbc", "mapdb", "h2-mvstore"})
     public String store;
@@ -38,6 +40,7 @@ public class Operations {
     private Path directory;
     private Store opened;
     private int next;
+    private int value;
 
     @Setup
     public void open() throws Exception {
@@ -45,7 +48,7 @@ public class Operations {
         opened = Store.open(store, directory);
         for (int number = 0; number < KEYS; number++) {
             keys[number] = "user:" + number;
-            opened.set(keys[number], VALUE);
+            opened.set(keys[number], Engine.VALUE);
         }
     }
 
@@ -67,7 +70,8 @@ public class Operations {
 
     @Benchmark
     public void set() throws Exception {
-        opened.set(key(), VALUE);
+        value = value + 1 == VALUES.length ? 0 : value + 1;
+        opened.set(key(), VALUES[value]);
     }
 
     static void delete(Path directory) throws IOException {
