@@ -43,6 +43,7 @@ defmodule LiteStash.NativeTest do
 
   test "an answer comes once, whether it was looked for or sent", %{stash: stash} do
     :ok = LiteStash.set(stash, "text", "no number")
+    large = String.duplicate("x", 100_000)
 
     # One process alone is answered while it looks; several find the thread at work and are sent their answers; after a
     # pause the thread sleeps.
@@ -53,13 +54,16 @@ defmodule LiteStash.NativeTest do
         assert LiteStash.get(stash, name) == {:ok, n}
         assert LiteStash.increment(stash, {:count, name} |> inspect()) == {:ok, n}
         assert {:error, %{kind: :type_mismatch}} = LiteStash.increment(stash, "text")
+        taken = if rem(n, 10) == 0, do: large, else: n
+        :ok = LiteStash.set(stash, {:taken, name} |> inspect(), taken)
+        assert LiteStash.take(stash, {:taken, name} |> inspect()) == {:ok, taken}
       end
 
       assert Process.info(self(), :message_queue_len) == {:message_queue_len, 0}
     end
 
-    work.("alone", 1000)
-    1..8 |> Enum.map(&Task.async(fn -> work.("n#{&1}", 200) end)) |> Task.await_many(60_000)
+    work.("alone", 500)
+    1..8 |> Enum.map(&Task.async(fn -> work.("n#{&1}", 100) end)) |> Task.await_many(60_000)
   end
 
   test "a process that is killed while its write waits harms nobody", %{stash: stash, dir: dir} do

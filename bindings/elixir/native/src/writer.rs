@@ -2,6 +2,7 @@
 //! at once to who was alone.
 
 use crate::atoms;
+use crate::decode::QUICK_BYTES;
 use crate::glance::Glance;
 use crate::handle::failure;
 use litestash_core::limits::BATCH_OPERATIONS_MAX;
@@ -254,8 +255,8 @@ impl Asker {
     fn tell(self, env: &OwnedEnv, outcome: Result<Outcome>) {
         let answer = Answer { teller: self.teller, outcome };
         let left = match self.glance {
-            Some(glance) => glance.answer(answer),
-            None => Some(answer),
+            Some(glance) if answer.is_short() => glance.answer(answer),
+            _ => Some(answer),
         };
         let Some(answer) = left else { return };
         env.run(|env| {
@@ -266,6 +267,11 @@ impl Asker {
 }
 
 impl Answer {
+    /// Whether a normal scheduler has the time to copy it.
+    fn is_short(&self) -> bool {
+        !matches!(&self.outcome, Ok(Outcome::Value(Some(encoded))) if encoded.len() > QUICK_BYTES)
+    }
+
     /// `ok`, `{error, …}` or a payload.
     pub(crate) fn into_term(self, env: Env<'_>) -> Term<'_> {
         match (self.teller, self.outcome) {

@@ -65,7 +65,7 @@ pub struct ShardStats {
     pub shard: u8,
     /// Bytes of `shard-N.db`; for a stash in memory, of its pages.
     pub file_bytes: u64,
-    /// Bytes of `shard-N.db-wal`.
+    /// Bytes of `shard-N.db-wal`, with the room that is made ahead of its frames.
     pub wal_bytes: u64,
     /// Stored rows as the shard counts them, if it is counted: where a stash with limits has written.
     pub counted_rows: Option<u64>,
