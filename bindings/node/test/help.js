@@ -7,6 +7,7 @@ const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { spawn } = require('node:child_process');
+const { once } = require('node:events');
 const { LiteStash } = require('..');
 
 /** A folder that is gone after the test. */
@@ -23,24 +24,33 @@ async function opened(t, options) {
   return stash;
 }
 
+/** What is known of the other processes: from their start, since one may have ended before a test asks. */
+const known = new WeakMap();
+
 /** Another process that runs a function of this file's folder's neighbours: `(require, ...given) => …`. */
 function child(fn, ...given) {
   const code = `(${fn})(require, ...${JSON.stringify(given)})`;
-  return spawn(process.execPath, ['--eval', code], { cwd: join(__dirname, '..'), stdio: ['pipe', 'pipe', 'inherit'] });
+  const stdio = ['pipe', 'pipe', 'inherit'];
+  const running = spawn(process.execPath, ['--eval', code], { cwd: join(__dirname, '..'), stdio });
+  const printed = { text: '' };
+  running.stdout.on('data', (data) => (printed.text += data));
+  const over = new Promise((resolve) => {
+    running.on('close', (code, signal) => resolve({ text: printed.text, code, signal }));
+  });
+  known.set(running, { printed, over });
+  return running;
 }
 
 /** What a process printed, and how it ended. */
 function ended(running) {
-  return new Promise((resolve) => {
-    let text = '';
-    running.stdout.on('data', (data) => (text += data));
-    running.on('close', (code, signal) => resolve({ text, code, signal }));
-  });
+  return known.get(running).over;
 }
 
 /** The first line a process prints. */
-function firstLine(running) {
-  return new Promise((resolve) => running.stdout.once('data', (data) => resolve(String(data).trim())));
+async function firstLine(running) {
+  const { printed } = known.get(running);
+  while (!printed.text.includes('\n')) await once(running.stdout, 'data');
+  return printed.text.split('\n')[0].trim();
 }
 
 module.exports = { folder, opened, child, ended, firstLine };
