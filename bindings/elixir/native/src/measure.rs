@@ -2,7 +2,7 @@
 
 use crate::atoms;
 use crate::handle::failure;
-use litestash_core::{Error, ErrorKind, LiteStash, Result, SetOptions};
+use litestash_core::{LiteStash, Result, SetOptions};
 use rustler::{Binary, Encoder, Env, Term};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -14,11 +14,11 @@ static STASH: Mutex<Option<LiteStash>> = Mutex::new(None);
 #[rustler::nif(schedule = "DirtyIo")]
 fn measure_core<'a>(env: Env<'a>, dir: String, encoded: Binary<'a>, count: u32) -> Term<'a> {
     let mut opened = STASH.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut measure = || -> Result<_> {
-        if opened.is_none() {
-            *opened = Some(LiteStash::open(dir)?);
-        }
-        let Some(stash) = &*opened else { return Err(Error::new(ErrorKind::Closed, "not open")) };
+    let measure = || -> Result<_> {
+        let stash = match &mut *opened {
+            Some(stash) => stash,
+            none => none.insert(LiteStash::open(dir)?),
+        };
         let each = |started: Instant| started.elapsed().as_nanos() as f64 / f64::from(count);
         let started = Instant::now();
         for n in 0..count {

@@ -3,7 +3,7 @@
 
 use crate::atoms;
 use crate::decode::QUICK_BYTES;
-use crate::glance::Glance;
+use crate::glance::{Glance, Patience};
 use crate::handle::failure;
 use litestash_core::limits::BATCH_OPERATIONS_MAX;
 use litestash_core::{Action, Error, ErrorKind, LiteStash, Op, Outcome, Result};
@@ -13,17 +13,13 @@ use rustler::env::{OwnedEnv, SavedTerm};
 use rustler::types::LocalPid;
 use rustler::{Env, Term};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How long the thread looks out for the next write before it sleeps, if the last one came as soon. To be woken takes
 /// longer than to write a row.
 const LOOKS_OUT: Duration = Duration::from_micros(50);
-
-/// Writes in a row that nobody looks for after answers that did not come soon, at most. It is one after the first of
-/// them and twice as many after each that follows.
-const NOT_LOOKED_FOR_MAX: u32 = 64;
 
 /// Bytes of keys and values that are performed together.
 const BATCH_BYTES: usize = 8 << 20;
@@ -39,10 +35,7 @@ pub(crate) struct Writer {
     looks_out: AtomicBool,
     /// Whether a scheduler may look for an answer while another processor makes it.
     may_glance: bool,
-    /// How many of the next writes nobody looks for.
-    not_looked_for: AtomicU32,
-    /// How many that were after the last answer that did not come soon; 0 if one has since.
-    last_not_looked_for: AtomicU32,
+    patience: Patience,
 }
 
 #[derive(Default)]
@@ -95,8 +88,7 @@ impl Writer {
             has_come: AtomicBool::new(false),
             looks_out: AtomicBool::new(false),
             may_glance: std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1),
-            not_looked_for: AtomicU32::new(0),
-            last_not_looked_for: AtomicU32::new(0),
+            patience: Patience::default(),
         })
     }
 
@@ -139,28 +131,14 @@ impl Writer {
         }
         let Some(glance) = glance else { return Ok(None) };
         let answer = glance.wait();
-        let last = self.last_not_looked_for.load(Ordering::Relaxed);
-        let next = if answer.is_some() { 0 } else { (2 * last).clamp(1, NOT_LOOKED_FOR_MAX) };
-        if next != last {
-            self.last_not_looked_for.store(next, Ordering::Relaxed);
-        }
-        if next > 0 {
-            self.not_looked_for.store(next, Ordering::Relaxed);
-        }
+        self.patience.learn(answer.is_some());
         Ok(answer)
     }
 
     /// Where to look for the answer of a write that nothing else waits with, if it may come soon.
     fn glance(&self) -> Option<Arc<Glance>> {
-        if !self.may_glance || !self.looks_out.load(Ordering::Relaxed) {
-            return None;
-        }
-        let not_looked_for = self.not_looked_for.load(Ordering::Relaxed);
-        if not_looked_for > 0 {
-            self.not_looked_for.store(not_looked_for - 1, Ordering::Relaxed);
-            return None;
-        }
-        Some(Arc::new(Glance::new()))
+        let may = self.may_glance && self.looks_out.load(Ordering::Relaxed) && self.patience.allows();
+        may.then(|| Arc::new(Glance::new()))
     }
 
     /// Lets the thread end when it has done what was left.

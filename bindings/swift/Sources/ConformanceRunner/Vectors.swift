@@ -122,35 +122,29 @@ private func parts(_ record: litestash_record) -> String {
 }
 
 private func sealedAnswer(_ members: inout Members) throws -> String {
-    func column(_ name: String) throws -> [UInt8] { [UInt8](try bytes(try members.text(name))) }
+    func column(_ name: String) throws -> NSData { NSData(data: try bytes(try members.text(name))) }
     func number(_ name: String) throws -> Int64 {
         guard let number = try members.integer(name) else { throw Refusal() }
         return number
     }
+    func start(_ data: NSData) -> UnsafePointer<UInt8> { data.bytes.assumingMemoryBound(to: UInt8.self) }
     let keyring = try column("keyring"), secret = try column("encryption_key"), hash = try column("key_hash")
     let stored = try column("key_column"), sealed = try column("record")
-    guard let bucket = try members.text("bucket"), hash.count == 64 else { throw Refusal() }
+    guard let bucket = try members.text("bucket"), hash.length == 64 else { throw Refusal() }
     var row = litestash_sealed_row(), options = litestash_options_default()
     (row.timestamp, row.microsecond) = (try number("timestamp"), try number("microsecond"))
     (row.shard, row.slot) = (UInt8(try number("shard")), UInt8(try number("slot")))
-    row.bucket_length = bucket.utf8.count
     var key = litestash_key(), memory = litestash_buffer(), record = litestash_record()
-    // The row points at what these calls keep in its place.
-    let status = hash.withUnsafeBufferPointer { hash in
-        stored.withUnsafeBufferPointer { stored in
-            sealed.withUnsafeBufferPointer { sealed in
-                secret.withUnsafeBufferPointer { secret in
-                    bucket.withCString { bucket in
-                        (row.key_hash, row.bucket) = (hash.baseAddress, bucket)
-                        row.key = litestash_bytes(data: stored.baseAddress, length: stored.count)
-                        row.record = litestash_bytes(data: sealed.baseAddress, length: sealed.count)
-                        options.encryption_key = secret.baseAddress
-                        options.encryption_key_length = secret.count
-                        return litestash_sealed_read(
-                            &row, keyring, keyring.count, &options, &key, &memory, &record)
-                    }
-                }
-            }
+    // The row and the options point into these.
+    let status = withExtendedLifetime((keyring, secret, hash, stored, sealed)) {
+        row.key_hash = start(hash)
+        row.key = litestash_bytes(data: start(stored), length: stored.length)
+        row.record = litestash_bytes(data: start(sealed), length: sealed.length)
+        (options.encryption_key, options.encryption_key_length) = (start(secret), secret.length)
+        return bucket.withCString {
+            (row.bucket, row.bucket_length) = ($0, bucket.utf8.count)
+            return litestash_sealed_read(
+                &row, start(keyring), keyring.length, &options, &key, &memory, &record)
         }
     }
     try checked(status)

@@ -171,8 +171,8 @@ struct SealedCase {
 }
 
 fn sealed(case: &SealedCase) -> Result<String> {
-    let [key_hash, key, record] = [&case.key_hash, &case.key_column, &case.record].map(|hex| from_hex(hex));
-    let (key_hash, key, record) = (key_hash?, key?, record?);
+    let (key_hash, key) = (from_hex(&case.key_hash)?, from_hex(&case.key_column)?);
+    let record = from_hex(&case.record)?;
     let row = SealedRow {
         bucket: &case.bucket,
         shard: case.shard,

@@ -70,23 +70,23 @@ impl Frames {
     /// SQLite's write lock, as who writes a frame is: nobody else writes the file then or cuts it.
     fn make_room(&mut self, descriptor: RawFd, frame_at: i64) {
         let frame_end = frame_at + FRAME_BYTES as i64;
-        if frame_end <= self.bytes {
+        // A log of one frame stays short.
+        if frame_end <= self.bytes || frame_end > self.bytes_max || frame_at == LOG_HEADER_BYTES {
             return;
         }
-        let size = size_of(descriptor);
-        self.bytes = size.unwrap_or(0);
+        let Some(size) = size_of(descriptor) else { return };
+        self.bytes = size;
+        if frame_end <= size {
+            return;
+        }
         let ahead = (frame_end / 2).clamp(ZEROS_BYTES, ROOM_BYTES_MAX);
         let end = ((frame_end + ahead) / ZEROS_BYTES * ZEROS_BYTES).min(self.bytes_max);
-        // A log of one frame stays short.
-        if size.is_none() || frame_at == LOG_HEADER_BYTES || frame_end <= self.bytes || end < frame_end {
-            return;
-        }
-        let mut written = self.bytes;
+        let mut written = size;
         while written < end {
             let piece_end = ((written / ZEROS_BYTES + 1) * ZEROS_BYTES).min(end);
             if !write_zeros(descriptor, written, piece_end) {
                 // On a full disk, say. It may have room for the frame still; SQLite's calls find out.
-                cut(descriptor, self.bytes);
+                cut(descriptor, size);
                 return;
             }
             written = piece_end;

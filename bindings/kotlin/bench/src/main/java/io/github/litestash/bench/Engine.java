@@ -10,7 +10,6 @@ import java.util.Map;
 
 /** The same gets and sets inside the engine, without Java. */
 final class Engine {
-    static final String VALUE = "v".repeat(120);
     private static final int ROUNDS = 5;
 
     private Engine() {}
@@ -18,7 +17,7 @@ final class Engine {
     static void print(Map<String, Map<String, Double>> times) throws Exception {
         Path directory = Files.createTempDirectory("litestash-bench-");
         byte[] prefix = "user:".getBytes(StandardCharsets.UTF_8);
-        byte[] value = new Value.Text(VALUE).encoded();
+        byte[] value = new Value.Text(Operations.VALUES[0]).encoded();
         try (LiteStash stash = LiteStash.open(directory)) {
             long set = Long.MAX_VALUE;
             long get = Long.MAX_VALUE;

@@ -31,7 +31,7 @@ public class Operations {
     static final int KEYS = 1000;
 
     /** {@link #KEYS} is no multiple of their number, so a set never finds what it writes: who compares would be done. */
-    private static final String[] VALUES = {"u".repeat(120), "v".repeat(120), "w".repeat(120)};
+    static final String[] VALUES = {"u".repeat(120), "v".repeat(120), "w".repeat(120)};
 
     @Param({"litestash", "sqlite-jdbc", "mapdb", "h2-mvstore"})
     public String store;
@@ -48,7 +48,7 @@ public class Operations {
         opened = Store.open(store, directory);
         for (int number = 0; number < KEYS; number++) {
             keys[number] = "user:" + number;
-            opened.set(keys[number], Engine.VALUE);
+            opened.set(keys[number], VALUES[0]);
         }
     }
 
