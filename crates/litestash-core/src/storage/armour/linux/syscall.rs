@@ -302,8 +302,9 @@ pub(super) fn install() -> Result<(), &'static str> {
     let table = Table::find().ok_or("SQLite's system calls cannot be replaced")?;
     // SAFETY: the type is that by which `os_unix.c` calls this entry.
     let writes = unsafe { table.previous::<Pwrite>(c"pwrite") };
-    let _ =
-        PLAIN_WRITES.set(writes.is_some_and(|writes| writes as usize == libc::pwrite as *const () as usize));
+    // Headers may give it either name. Both are one function, but for who replaces them.
+    let system = [libc::pwrite as *const () as usize, libc::pwrite64 as *const () as usize];
+    let _ = PLAIN_WRITES.set(writes.is_some_and(|writes| system.contains(&(writes as usize))));
     replace_all(&table).ok_or("SQLite lacks a system call that was to be replaced")
 }
 
