@@ -24,8 +24,30 @@ const GO_ON_ONCE_IN: u64 = 8;
 pub(crate) enum Bug {
     /// Syncs of write-ahead logs are not believed.
     DropSync,
+    /// Nor are those of the sync log.
+    DropSharedSync,
     /// Writes are acknowledged before they are made.
     AckEarly,
+}
+
+impl Bug {
+    /// How the names of files end whose syncs are not believed.
+    fn deaf(self) -> Option<&'static str> {
+        match self {
+            Self::DropSync => Some("-wal"),
+            Self::DropSharedSync => Some("/sync-0.log"),
+            Self::AckEarly => None,
+        }
+    }
+
+    /// States in which it should be found.
+    pub(crate) fn states(self) -> u64 {
+        match self {
+            // One kind of workload in seven shares syncs, when it happens that way.
+            Self::DropSharedSync => 600,
+            Self::DropSync | Self::AckEarly => 60,
+        }
+    }
 }
 
 /// What to replay.
@@ -162,7 +184,7 @@ impl Campaign {
         directory: &Path,
     ) -> Result<Tally> {
         let mut tally = Tally::default();
-        let mut disk = Disk::new((self.bug == Some(Bug::DropSync)).then_some("-wal"));
+        let mut disk = Disk::new(self.bug.and_then(Bug::deaf));
         let mut events = (0..).zip(&recording.events).peekable();
         for cut in cuts {
             while let Some((_, event)) = events.next_if(|(at, _)| *at < cut.event) {

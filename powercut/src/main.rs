@@ -43,14 +43,11 @@ mod workload;
 
 use anyhow::{Result, ensure};
 use campaign::{Bug, Campaign, Tally};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use level::{LEVELS, Level};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-
-/// States replayed for each bug on purpose.
-const BUG_STATES: u64 = 60;
 
 #[derive(Parser)]
 #[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
@@ -101,7 +98,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     match arguments.seed_bug {
         Some(bug) => return find(bug, arguments),
-        None => [Bug::DropSync, Bug::AckEarly].into_iter().try_for_each(|bug| find(bug, arguments))?,
+        None => Bug::value_variants().iter().copied().try_for_each(|bug| find(bug, arguments))?,
     }
     let started = Instant::now();
     let levels: Vec<_> =
@@ -132,7 +129,7 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 /// A test of this test: a bug on purpose must be found as a loss.
 fn find(bug: Bug, arguments: &Arguments) -> Result<()> {
-    let tally = campaign(arguments, LEVELS[0], BUG_STATES, Some(bug)).run()?;
+    let tally = campaign(arguments, LEVELS[0], bug.states(), Some(bug)).run()?;
     println!("powercut: the bug {bug:?} on purpose: lost in {} of {} states", tally.lost, tally.states);
     ensure!(tally.lost > 0, "the bug {bug:?} was not found");
     Ok(())

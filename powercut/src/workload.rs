@@ -42,6 +42,8 @@ pub(crate) const SHAPES: &[Shape] = &[
     Shape { threads: 3, shards: 3, keys: 4, phases: 3, operations: 40, large: false, weight: 4 },
     Shape { threads: 1, shards: 16, keys: 2, phases: 2, operations: 60, large: false, weight: 1 },
     Shape { threads: 2, shards: 1, keys: 6, phases: 2, operations: 100, large: true, weight: 1 },
+    // Shards that are synced together.
+    Shape { threads: 8, shards: 8, keys: 2, phases: 2, operations: 40, large: false, weight: 4 },
 ];
 
 /// The workload of one process.

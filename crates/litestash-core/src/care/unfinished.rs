@@ -1,4 +1,4 @@
-//! What a damaged stash's journal still has to do, done in the stash that its rows were salvaged into.
+//! What a damaged stash's journal and sync logs still have to do, done in the stash that its rows were salvaged into.
 
 use super::repair::{Lost, RepairReport};
 use super::transfer::Parsed;
@@ -11,8 +11,10 @@ use crate::error::Result;
 use crate::stash::LiteStash;
 use crate::storage::Durability;
 use crate::storage::directory::Directory;
+use crate::storage::sync_log::Leftovers;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::path::Path;
+use std::time::Duration;
 
 /// Does the intents of shards that lack them. What cannot be read is listed as lost.
 pub(super) fn finish(
@@ -22,6 +24,9 @@ pub(super) fn finish(
     bucket: Option<&str>,
     report: &mut RepairReport,
 ) -> Result<()> {
+    if bucket.is_none() {
+        restore(source, format, target, report)?;
+    }
     let path = source.journal_path();
     if !path.try_exists()? {
         return Ok(());
@@ -37,6 +42,22 @@ pub(super) fn finish(
                 }
             }
             Err(error) => report.lost.push(lost(bucket, shard, &error.to_string())),
+        }
+    }
+    Ok(())
+}
+
+/// Stores what sync logs have, where it is newer than what was salvaged. What they removed may be there again.
+fn restore(source: &Directory, format: &Format, target: &LiteStash, report: &mut RepairReport) -> Result<()> {
+    let Some(leftovers) = Leftovers::find(source, Duration::ZERO, false)? else { return Ok(()) };
+    for shard in leftovers.shards() {
+        for changes in leftovers.changes(shard) {
+            let stored = intent::parse(changes).and_then(|changes| {
+                changes.iter().try_for_each(|change| store(format, target, shard, change, report))
+            });
+            if let Err(error) = stored {
+                report.lost.push(lost(None, shard, error.message()));
+            }
         }
     }
     Ok(())
@@ -83,18 +104,30 @@ fn finish_one(
     changes: &[u8],
     report: &mut RepairReport,
 ) -> Result<()> {
-    for intent::Change { slot, hash, key, after } in intent::decode(id, shard, changes)? {
-        let found = Place { hash, route: Route { shard, slot } };
-        let key = format.decode_key(&found, key)?;
+    for change in intent::decode(id, shard, changes)? {
+        let found = Place { hash: change.hash, route: Route { shard, slot: change.slot } };
         // Nothing in the salvaged rows is newer, whatever the versions say.
-        target.delete(&key)?;
-        if let Some((version, stored)) = after {
-            let record = format.decode(&found, version, stored)?;
-            let (expiry, body) = (record.expiry, record.body.into_owned());
-            let place = target.inner.place(key.as_ref());
-            let row = Parsed { place, row: EncodedLine { key, body, expiry, version: Some(version) } };
-            report.rows += target.inner.store(Durability::Normal, vec![row], true)?.0;
-        }
+        target.delete(&format.decode_key(&found, change.key)?)?;
+        store(format, target, shard, &change, report)?;
     }
+    Ok(())
+}
+
+/// Stores the row that a change stores, unless a newer one is there.
+fn store(
+    format: &Format,
+    target: &LiteStash,
+    shard: ShardId,
+    change: &intent::Change<'_>,
+    report: &mut RepairReport,
+) -> Result<()> {
+    let Some((version, stored)) = change.after else { return Ok(()) };
+    let found = Place { hash: change.hash, route: Route { shard, slot: change.slot } };
+    let key = format.decode_key(&found, change.key)?;
+    let record = format.decode(&found, version, stored)?;
+    let (expiry, body) = (record.expiry, record.body.into_owned());
+    let place = target.inner.place(key.as_ref());
+    let row = Parsed { place, row: EncodedLine { key, body, expiry, version: Some(version) } };
+    report.rows += target.inner.store(Durability::Normal, vec![row], true)?.0;
     Ok(())
 }

@@ -78,10 +78,15 @@ pub fn seal(id: i64, shard: ShardId, changes: &mut Vec<u8>) {
 
 /// The changes of a shard, in order. `Corrupt` if they are damaged.
 pub fn decode(id: i64, shard: ShardId, sealed: &[u8]) -> Result<Vec<Change<'_>>> {
-    let Some((mut rest, crc)) = sealed.split_last_chunk::<4>() else { return Err(damaged()) };
-    if checksum(id, shard, rest) != *crc {
+    let Some((changes, crc)) = sealed.split_last_chunk::<4>() else { return Err(damaged()) };
+    if checksum(id, shard, changes) != *crc {
         return Err(Error::corrupt("the checksum of an intent does not match"));
     }
+    parse(changes)
+}
+
+/// Changes that were not sealed, in order.
+pub(crate) fn parse(mut rest: &[u8]) -> Result<Vec<Change<'_>>> {
     let mut changes = Vec::new();
     while !rest.is_empty() {
         changes.push(take(&mut rest).ok_or_else(damaged)?);

@@ -26,6 +26,7 @@ use crate::storage::keyring::{self, KeyringFile};
 use crate::storage::library;
 use crate::storage::permits::Permits;
 use crate::storage::shard::{Common, Member, SYNCS_MAX, Settings, Shard, ShardGroup, Workers};
+use crate::storage::sync_log::{Leftovers, SyncLog};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -81,6 +82,7 @@ pub(crate) struct Inner {
     pub(super) default_ttl: Option<Duration>,
     /// The limits, if there are any.
     pub(crate) bounds: Option<Arc<Bounds>>,
+    pub(crate) sync_log: Option<Arc<SyncLog>>,
     /// The version of the last relaxed write.
     pub(super) relaxed_us: AtomicI64,
     closed: AtomicBool,
@@ -147,6 +149,7 @@ impl LiteStash {
             buckets: Some(Buckets::default()),
             common,
         });
+        inner.restore_at_open()?;
         inner.finish_transactions_at_open()?;
         Ok(Self { level: options.durability, inner: Arc::new(inner), root: None })
     }
@@ -241,7 +244,11 @@ impl Inner {
         let settings = Arc::new(settings);
         let group = common.cache.new_group();
         let (journal, hub) = (Arc::new(Journal::new(&settings)), Arc::new(hub));
+        // A bucket can be dropped and made anew, and limits say how long files may be.
+        let has_log = settings.writable() && buckets.is_some() && bounds.is_none();
+        let sync_log = settings.directory.as_ref().filter(|_| has_log).and_then(SyncLog::new);
         let member = Member {
+            sync_log: sync_log.clone(),
             settings: Arc::clone(&settings),
             journal: Arc::clone(&journal),
             hub: Arc::clone(&hub),
@@ -262,6 +269,7 @@ impl Inner {
             expiring: Arc::clone(&common.expiring),
             default_ttl,
             bounds,
+            sync_log,
             settings,
             keyring,
             value_bytes_max,
@@ -359,9 +367,43 @@ impl Inner {
         }
         self.cache.close(shards.iter().map(|shard| shard.view()));
         let closed = close_all(&shards);
+        let logs = self.sync_log.as_ref().map_or(Ok(()), |log| log.close());
         let journals = all.iter().map(|inner| inner.journal.close()).fold(Ok(()), Result::and);
         all.iter().for_each(|inner| inner.hub.close());
-        drained.and(closed).and(journals)
+        drained.and(closed).and(logs).and(journals)
+    }
+
+    /// Does what sync logs have that processes left which ended without closing them.
+    fn restore_at_open(&self) -> Result<()> {
+        let Some(directory) = &self.settings.directory else { return Ok(()) };
+        if self.settings.read_access == Access::Immutable {
+            return Ok(());
+        }
+        let writable = self.settings.writable();
+        match self.restore(directory, writable) {
+            // It may be what a living process has just synced and not yet shown.
+            Err(error) if error.kind() == ErrorKind::ReadOnly && !writable => {
+                self.wait_for_others(error, |inner| inner.restore(directory, false))
+            }
+            // What is sound stays usable, and the sync logs stay for who mends the rest.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Corrupt | ErrorKind::NotAStash | ErrorKind::UnsupportedFormat
+                ) =>
+            {
+                tracing::error!(%error, "what a power cut took cannot be restored");
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn restore(&self, directory: &Directory, writable: bool) -> Result<()> {
+        let found = Leftovers::find(directory, self.settings.busy_timeout, writable)?;
+        let Some(leftovers) = found else { return Ok(()) };
+        leftovers.shards().try_for_each(|shard| self.shard(shard).restore(&leftovers))?;
+        if writable { leftovers.remove(directory) } else { Ok(()) }
     }
 
     /// What others can know of this process's reads.

@@ -272,7 +272,9 @@ impl Inner {
     /// [`Inner::finish_transactions`] of a stash that has just been opened.
     pub(super) fn finish_transactions_at_open(&self) -> Result<()> {
         match self.finish_transactions() {
-            Err(error) if error.kind() == ErrorKind::ReadOnly => self.wait_for_others(error),
+            Err(error) if error.kind() == ErrorKind::ReadOnly => {
+                self.wait_for_others(error, Self::finish_transactions)
+            }
             // What is sound stays usable; who writes a shard that needs the journal is told.
             Err(error)
                 if matches!(
@@ -290,12 +292,16 @@ impl Inner {
         }
     }
 
-    /// A handle that only reads cannot finish what is undone, but another process may be about to.
-    fn wait_for_others(&self, mut error: Error) -> Result<()> {
+    /// A handle that only reads cannot do what is undone, but another process may be about to.
+    pub(super) fn wait_for_others(
+        &self,
+        mut error: Error,
+        attempt: impl Fn(&Self) -> Result<()>,
+    ) -> Result<()> {
         let deadline = Instant::now() + self.settings.busy_timeout.min(WAIT_MAX);
         while Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
-            match self.finish_transactions() {
+            match attempt(self) {
                 Err(again) if again.kind() == ErrorKind::ReadOnly => error = again,
                 other => return other,
             }

@@ -48,7 +48,9 @@ pub enum Durability {
     /// the newest writes of each shard, never corrupt one. The default.
     #[default]
     Normal,
-    /// Stable storage: each commit is synced. Survives a power cut.
+    /// Stable storage: each commit is synced, together with those of other shards that come at the same time. Survives
+    /// a power cut. After one the engine has to be the first to write the stash, not another program that knows
+    /// SQLite alone: what it finds of the last moments in a `sync-0.log` is put back when it opens the stash.
     Full,
 }
 

@@ -17,6 +17,8 @@
 #![expect(unsafe_code, reason = "C functions that SQLite calls, and SQLite's C interface")]
 
 use super::armour::{self, Opened};
+use super::sync_log;
+use super::wal_index::LogState;
 use crate::contract::schema::PAGE_BYTES;
 use rusqlite::{Connection, ffi};
 use std::ffi::{c_int, c_void};
@@ -63,9 +65,35 @@ struct Frames {
     bytes: i64,
     /// The size beyond which no room is made.
     bytes_max: i64,
+    /// The last frame that was written since the last sync. Its header is `header`.
+    last: Last,
+}
+
+/// Where a last frame is.
+#[derive(Clone, Copy)]
+enum Last {
+    /// There is none.
+    None,
+    At(i64),
+    /// Something else was written, such as a header that is mended.
+    Unknown,
 }
 
 impl Frames {
+    /// How the log is with the commit that was written since the last sync.
+    fn commit(&self) -> Option<LogState> {
+        let Last::At(at) = self.last else { return None };
+        let frames = (at - LOG_HEADER_BYTES) / FRAME_BYTES as i64 + 1;
+        let (words, _) = self.header.as_chunks::<4>();
+        let &[_page, pages, salt_1, salt_2, checksum_1, checksum_2] = words else { return None };
+        // The last frame of a commit says how large the database is, others do not.
+        (pages != [0; 4]).then_some(LogState {
+            frames: u32::try_from(frames).ok()?,
+            checksum: [checksum_1, checksum_2].map(u32::from_be_bytes),
+            salts: [salt_1, salt_2].concat().try_into().ok()?,
+        })
+    }
+
     /// Makes sure that a frame is written over zeros or old frames, where that can be had. Only for the holder of
     /// SQLite's write lock, as who writes a frame is: nobody else writes the file then or cuts it.
     fn make_room(&mut self, descriptor: RawFd, frame_at: i64) {
@@ -159,6 +187,7 @@ fn replace(connection: &Connection, which: c_int, descriptor: Option<RawFd>, wri
                 header: [0; HEADER_BYTES],
                 bytes: 0,
                 bytes_max: i64::MAX,
+                last: Last::None,
             }
         });
         let ours = File { methods, original, descriptor, was_synced: false, frames };
@@ -246,10 +275,14 @@ unsafe extern "C" fn write(
                 let parts = [part(frames.header.as_ptr().cast(), HEADER_BYTES), part(data, PAGE)];
                 if libc::pwritev(descriptor, parts.as_ptr(), 2, at) == FRAME_BYTES as isize {
                     frames.header_at = None;
+                    if !matches!(frames.last, Last::Unknown) {
+                        frames.last = Last::At(at);
+                    }
                     return ffi::SQLITE_OK;
                 }
                 // What hinders it is for SQLite's own calls to meet.
             }
+            frames.last = Last::Unknown;
         }
         match ours.write_header(file) {
             ffi::SQLITE_OK => original!(ours, xWrite, file, data, amount, offset),
@@ -316,10 +349,22 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
         let Some(descriptor) = ours.descriptor.filter(|_| ours.was_synced) else {
             let synced = original!(ours, xSync, file, flags);
             ours.was_synced |= synced == ffi::SQLITE_OK;
+            if let Some(frames) = &mut ours.frames {
+                frames.last = Last::None;
+            }
             return synced;
         };
+        let commit = ours.frames.as_mut().and_then(|frames| {
+            let commit = frames.commit();
+            frames.last = Last::None;
+            commit
+        });
         // An error is told once only, so there is no second try.
-        if libc::fdatasync(descriptor) == 0 { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_FSYNC }
+        if sync_log::make_durable(descriptor, commit.as_ref()) {
+            ffi::SQLITE_OK
+        } else {
+            ffi::SQLITE_IOERR_FSYNC
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use super::database::Database;
 use super::row::{self, NewRow, Removal, WriteTxn};
 use super::sql;
 use crate::contract::hash::KeyHash;
-use crate::contract::intent;
 use crate::contract::key::Key;
 use crate::contract::route::Slot;
 use crate::contract::version::Version;
@@ -136,9 +135,10 @@ impl WriteTxn<'_> {
         {
             return Err(Error::new(ErrorKind::Internal, "a row to be prolonged is not there"));
         }
+        self.effects.rows_changed += 1;
         if let Some(images) = &mut self.effects.images {
             let key = format.encode_key(&place, row.key)?;
-            intent::push(images, row.slot, row.hash, key.as_stored(), Some((version, &self.record)));
+            images.push(row.slot, row.hash, key.as_stored(), Some((version, &self.record)));
         }
         if let Some(deadline) = row.expiry.expires_at {
             self.hint(row.slot, row.hash, deadline)?;

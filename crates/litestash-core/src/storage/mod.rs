@@ -42,6 +42,8 @@ mod retry;
 pub(crate) mod row;
 pub(crate) mod shard;
 mod sql;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub(crate) mod sync_log;
 pub(crate) mod ticket;
 mod wal_index;
 mod worker;

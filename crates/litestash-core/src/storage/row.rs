@@ -446,6 +446,7 @@ impl<'a> WriteTxn<'a> {
         format.encode(&place, version, row.expiry, row.body, &mut self.record)?;
         let key = format.encode_key(&place, row.key)?;
         let written = upsert(self.database, row, &key, &self.record, version)?;
+        self.effects.rows_changed += u64::from(written);
         if written && let Some(deadline) = row.expiry.expires_at {
             self.hint(row.slot, row.hash, deadline)?;
         }
@@ -454,14 +455,14 @@ impl<'a> WriteTxn<'a> {
             recorder.record(self.database.connection(), EventKind::Set, of, Some(version))?;
         }
         if written && let Some(images) = &mut self.effects.images {
-            intent::push(images, row.slot, row.hash, key.as_stored(), Some((version, &self.record)));
+            images.push(row.slot, row.hash, key.as_stored(), Some((version, &self.record)));
         }
         Ok(written)
     }
 
     pub(super) fn hint(&mut self, slot: Slot, hash: &KeyHash, deadline: i64) -> Result<()> {
         let mut add = self.database.connection().prepare_cached(sql::EXPIRY_ADD)?;
-        add.execute((deadline, slot.number(), hash))?;
+        self.effects.rows_changed += add.execute((deadline, slot.number(), hash))? as u64;
         self.effects.earliest =
             Some(self.effects.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
         Ok(())
@@ -536,7 +537,7 @@ impl<'a> WriteTxn<'a> {
         let place = self.place(slot, hash);
         let column = self.format().encode_key(&place, key)?;
         if let Some(images) = &mut self.effects.images {
-            intent::push(images, slot, hash, column.as_stored(), None);
+            images.push(slot, hash, column.as_stored(), None);
         }
         if deleted && let Some(recorder) = &mut self.effects.recorder {
             let of = Some(Of { place: &place, key, column: &column });
@@ -555,7 +556,9 @@ impl<'a> WriteTxn<'a> {
     }
 
     pub(super) fn delete_row(&mut self, slot: Slot, hash: &KeyHash) -> Result<bool> {
-        self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))
+        let deleted = self.database.with(Hot::Delete(slot), |delete| Ok(delete.execute([hash])? > 0))?;
+        self.effects.rows_changed += u64::from(deleted);
+        Ok(deleted)
     }
 
     /// Deletes every row.

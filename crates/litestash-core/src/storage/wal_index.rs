@@ -31,6 +31,18 @@ pub(super) const FRAMES_KEPT_MAX: u32 = 2000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header([u64; HEADER_WORDS]);
 
+/// How far a log is (<https://www.sqlite.org/walformat.html>, 2.1 and 4.1). The checksum is one of all frames, so logs
+/// in the same state have the same commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogState {
+    /// Valid frames.
+    pub(crate) frames: u32,
+    /// That of the last of them.
+    pub(crate) checksum: [u32; 2],
+    /// Of the log since it was begun, as they stand in it.
+    pub(crate) salts: [u8; 8],
+}
+
 impl Header {
     /// The header as it is.
     pub(super) fn words(&self) -> &[u64; HEADER_WORDS] {
@@ -47,6 +59,16 @@ impl Header {
     pub(super) fn pages(&self) -> u32 {
         let [.., a, b, c, d] = self.0[2].to_ne_bytes();
         u32::from_ne_bytes([a, b, c, d])
+    }
+
+    /// Where the log is: bytes 16 to 19 and 24 to 39.
+    pub(super) fn log_state(&self) -> LogState {
+        let [a, b, c, d, e, f, g, h] = self.0[3].to_ne_bytes();
+        LogState {
+            frames: self.frames(),
+            checksum: [[a, b, c, d], [e, f, g, h]].map(u32::from_ne_bytes),
+            salts: self.0[4].to_ne_bytes(),
+        }
     }
 
     /// The change counter, bytes 8 to 11: one more with every commit, from zero after a recovery.

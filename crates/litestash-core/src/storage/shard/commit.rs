@@ -10,13 +10,13 @@ use crate::storage::cache::{Changes, Entry};
 use crate::storage::connection::{self, Access, Durability};
 use crate::storage::counting;
 use crate::storage::database::{Database, Hot};
-use crate::storage::effects::Effects;
+use crate::storage::effects::{Effects, Images};
 use crate::storage::events::recorder::Recorder;
 use crate::storage::events::{Change, EventKind, Origin};
 use crate::storage::pending::PendingRow;
 use crate::storage::retry::while_busy;
 use crate::storage::row::{self, NewRow, WriteTxn};
-use crate::storage::wal_index::Header;
+use crate::storage::wal_index::{Header, LogState};
 use crate::storage::worker::When;
 use crate::sync::{MutexGuard, Ordering};
 use rusqlite::Connection;
@@ -43,6 +43,11 @@ pub(super) struct Begun {
 }
 
 impl Begun {
+    /// How the shard's log was.
+    pub(super) fn log_state(&self) -> Option<LogState> {
+        self.before.map(|header| header.log_state())
+    }
+
     /// Whether rows were written since.
     pub(super) fn has_written(&self, open: &OpenWriter) -> bool {
         open.database.connection().total_changes() != self.rows_before
@@ -285,7 +290,11 @@ impl Shard {
     ) -> Result<T> {
         let begun = self.begin(open, level)?;
         let transaction = Transaction(&mut open.database);
-        let mut txn = self.txn(transaction.0, self.effects(&begun));
+        let mut effects = self.effects(&begun);
+        if level == Durability::Full && self.sync_log.is_some() {
+            effects.images = Some(Images::for_sync_log());
+        }
+        let mut txn = self.txn(transaction.0, effects);
         let result = f(&mut txn)?;
         let effects = txn.into_effects();
         transaction.goes_on();
@@ -320,7 +329,7 @@ impl Shard {
 
     /// BEGIN IMMEDIATE, and what the shard asks of the transaction. A bucket that was dropped is left, and made
     /// anew.
-    fn begin_once(&self, open: &mut OpenWriter, level: Durability) -> Result<Begun> {
+    pub(super) fn begin_once(&self, open: &mut OpenWriter, level: Durability) -> Result<Begun> {
         let mut elsewhere = false;
         let (before, marks) = loop {
             open.set_level(level)?;
@@ -373,7 +382,7 @@ impl Shard {
             txn.write_counters()?;
             txn.into_effects()
         };
-        let Effects { mut marks, changes, recorder, earliest, evicted, .. } = effects;
+        let Effects { mut marks, changes, recorder, earliest, evicted, images, rows_changed, .. } = effects;
         if let Some(recorder) = &recorder {
             recorder.finish(transaction.0.connection(), &mut marks)?;
         }
@@ -385,7 +394,10 @@ impl Shard {
             // of them was swallowed on the way here.
             return Err(Error::new(ErrorKind::Internal, "the transaction ended before its commit"));
         }
-        transaction.0.run(Hot::Commit).map_err(commit_failed)?;
+        let counted = transaction.0.connection().total_changes() - begun.rows_before;
+        let known = images.filter(|_| counted == rows_changed).and_then(Images::into_bytes);
+        let upon = begun.log_state().filter(|state| open.durable == Some(*state));
+        self.sharing(level, upon, known, || transaction.0.run(Hot::Commit)).map_err(commit_failed)?;
         drop(transaction);
         self.is_due_at(earliest);
         if let Some(recorder) = recorder {
@@ -478,14 +490,8 @@ impl Shard {
                 self.workers.checkpoints.want(self, When::Now);
             }
         }
-        if level == Durability::Full
-            && !open.names_synced
-            && let Some(directory) = &self.settings.directory
-        {
-            // A power cut must not take the names of the file and its log. Once for each connection that
-            // writes: while it is open, both names stay.
-            directory.sync().map_err(indeterminate)?;
-            open.names_synced = true;
+        if level == Durability::Full {
+            self.synced(open, after.filter(|_| undisturbed)).map_err(indeterminate)?;
         }
         Ok(undisturbed)
     }
@@ -536,6 +542,7 @@ impl OpenWriter {
             database,
             syncs: false,
             names_synced: false,
+            durable: None,
             burst: Burst::default(),
             known: KnownMarks::new(in_memory),
             due_known_at: None,

@@ -11,8 +11,10 @@ mod readers;
 mod redo;
 mod relaxed;
 mod rest;
+mod restore;
 mod submit;
 mod sweep;
+mod synced;
 mod watched;
 
 use super::armour::{self, Begun, Guard, Held};
@@ -30,7 +32,8 @@ use super::pending::Pending;
 use super::permits::Permits;
 use super::queue::CommitQueue;
 use super::sql;
-use super::wal_index::Header;
+use super::sync_log::SyncLog;
+use super::wal_index::{Header, LogState};
 use super::worker::{Asked, When, Worker};
 use crate::contract::format::Format;
 use crate::contract::hash::KeyHash;
@@ -97,6 +100,8 @@ pub(crate) struct Member {
     pub(crate) settings: Arc<Settings>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) hub: Arc<Hub>,
+    /// Where synced commits of several shards share a sync, if anywhere.
+    pub(crate) sync_log: Option<Arc<SyncLog>>,
     /// The limits that are to be kept, if any.
     pub(crate) bounds: Option<Arc<Bounds>>,
     pub(crate) group: Group,
@@ -123,10 +128,12 @@ pub(crate) struct Workers {
     rests: Arc<Worker>,
     /// Evicts ahead of need, and writes uses. Only in a stash with limits.
     upkeep: Arc<Worker>,
+    /// Syncs logs of which the sync log has commits.
+    settling: Arc<Worker>,
 }
 
 /// How many [`Workers`] there are.
-const WORKERS: usize = 7;
+const WORKERS: usize = 8;
 
 impl Workers {
     pub(crate) fn new() -> Self {
@@ -144,12 +151,14 @@ impl Workers {
             expiry: worker(4, "litestash-expiry", 50, |shard, _| shard.look_after_expiry()),
             journal: worker(5, "litestash-journal", 250, |shard, _| shard.tend_journal()),
             upkeep: worker(6, "litestash-upkeep", 1000, Shard::upkeep_in_background),
+            settling: worker(7, "litestash-settle", 250, |shard, _| shard.settle_in_background()),
         }
     }
 
     /// All of them.
     pub(crate) fn all(&self) -> [&Arc<Worker>; WORKERS] {
-        [&self.idle, &self.flushes, &self.checkpoints, &self.rests, &self.expiry, &self.journal, &self.upkeep]
+        let Self { idle, flushes, checkpoints, rests, expiry, journal, upkeep, settling } = self;
+        [idle, flushes, checkpoints, rests, expiry, journal, upkeep, settling]
     }
 }
 
@@ -168,6 +177,8 @@ struct OpenWriter {
     syncs: bool,
     /// Whether the names of the file and its log were made durable.
     names_synced: bool,
+    /// How the log was with the last commit that was synced, if nobody else committed before it.
+    durable: Option<LogState>,
     burst: Burst,
     known: KnownMarks,
     /// The header when the `expiry` table was last asked when rows are due.
@@ -195,6 +206,8 @@ pub(crate) struct Shard {
     /// Which of the workers this shard waits for.
     asked: [Asked; WORKERS],
     syncs: Arc<Permits>,
+    /// Where synced commits of several shards share a sync, if anywhere.
+    sync_log: Option<Arc<SyncLog>>,
     expiring: Arc<Expiring>,
     accesses: Accesses,
     due: Due,
@@ -227,7 +240,7 @@ impl Shard {
     }
 
     fn new(id: ShardId, members: Weak<ShardGroup>, member: Member, common: Common) -> Self {
-        let Member { settings, journal, hub, bounds, group, cached } = member;
+        let Member { settings, journal, hub, sync_log, bounds, group, cached } = member;
         let Common { cache, workers, syncs, descriptors, expiring } = common;
         let writable = settings.writable();
         let view = Arc::new(cache.view(
@@ -253,6 +266,7 @@ impl Shard {
             workers,
             asked: Default::default(),
             syncs,
+            sync_log,
             descriptors,
             listed: AtomicBool::new(false),
             accesses: Accesses::new(writable, expiring.in_background),

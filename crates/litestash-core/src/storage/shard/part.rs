@@ -6,7 +6,7 @@ use crate::contract::route::ShardId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::connection::{self, Durability};
 use crate::storage::directory::exists;
-use crate::storage::effects::Effects;
+use crate::storage::effects::{Effects, Images};
 use crate::storage::row::WriteTxn;
 use crate::sync::MutexGuard;
 
@@ -68,7 +68,7 @@ impl Shard {
     }
 
     fn part<'s>(&'s self, open: Opened<'s>, level: Durability, begun: Begun) -> Part<'s> {
-        let effects = Effects { images: Some(Vec::new()), ..self.effects(&begun) };
+        let effects = Effects { images: Some(Images::for_journal()), ..self.effects(&begun) };
         Part { shard: self, open, level, begun, effects, ended: false }
     }
 }
@@ -131,7 +131,7 @@ impl Part<'_> {
 
     /// What was written, for the journal.
     pub(crate) fn take_images(&mut self) -> Vec<u8> {
-        self.effects.images.take().unwrap_or_default()
+        self.effects.images.take().and_then(Images::into_bytes).unwrap_or_default()
     }
 
     /// Notes that the shard has, with this commit, the journal's transaction of that number.

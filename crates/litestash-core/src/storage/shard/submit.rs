@@ -151,7 +151,7 @@ impl Shard {
 
     /// While a synced commit waits for its permit, others leave what it can take along.
     fn permit(&self, level: Durability) -> Option<Permit<'_>> {
-        (level == Durability::Full).then(|| self.syncs.acquire())
+        (level == Durability::Full && self.sync_log.is_none()).then(|| self.syncs.acquire())
     }
 
     /// Commits what others left meanwhile, then hands over.
