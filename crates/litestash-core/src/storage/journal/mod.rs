@@ -117,6 +117,10 @@ impl Journal {
             return Ok(false);
         }
         let database = while_busy(self.settings.busy_timeout, || {
+            // It went with the bucket whose it was; that would look like a log in flux, for ever.
+            if !exists(path)? {
+                return Ok(None);
+            }
             let stash = self.settings.format.stash_id();
             let guarded = access != Access::Immutable && self.guard.lock().is_none();
             let mut begun = if guarded { Guard::begin(path)? } else { None };
@@ -393,10 +397,15 @@ impl Journal {
         .map_err(located)
     }
 
+    /// Whether its file still has its name, as far as that can be told.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.guard.lock().as_ref().is_none_or(Guard::still_named)
+    }
+
     /// Lets go of a file that has lost its name with the bucket whose journal it was. The next call opens the one
     /// that is there then.
     pub(crate) fn leave_if_replaced(&self, cache: &ReadCache) {
-        if self.guard.lock().as_ref().is_none_or(Guard::still_named) {
+        if self.is_in_place() {
             return;
         }
         self.attached.store(false, Ordering::Release);

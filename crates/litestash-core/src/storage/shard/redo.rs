@@ -10,10 +10,13 @@ use crate::contract::intent;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::connection::Durability;
 use crate::storage::database::Database;
+use crate::storage::directory::Directory;
 use crate::storage::journal::{self, step};
+use crate::storage::names::Names;
 use crate::storage::worker::When;
 use std::fs::File;
 use std::io::ErrorKind as Io;
+use std::time::Duration;
 
 impl Shard {
     /// Does what is left undone, inside a transaction that was begun, and commits it. Returns false, with the
@@ -81,7 +84,7 @@ impl Shard {
             // What the journal of a bucket that was dropped has is not for the one that is there now.
             self.journal.leave_if_replaced(&self.cache);
         }
-        if !self.has_unfinished()? {
+        if !self.has_unfinished()? || !self.is_still_unfinished()? {
             return Ok(());
         }
         if !self.settings.writable() {
@@ -101,6 +104,19 @@ impl Shard {
     /// Whether the journal has something for the shard that it does not have.
     pub(crate) fn has_unfinished(&self) -> Result<bool> {
         Ok(self.journal.is_attached() && self.journal.unapplied(self.id, || self.applied())?.is_some())
+    }
+
+    /// Whether that was not seen because the bucket was being dropped: its shards are gone before its journal is.
+    fn is_still_unfinished(&self) -> Result<bool> {
+        let buckets = self.settings.directory.as_ref().and_then(Directory::buckets);
+        let Some(buckets) = buckets else { return Ok(true) };
+        // Who drops a bucket holds the names from before the shards are gone until the directory has lost its own.
+        // Nobody waits for that: what is left undone is seen again.
+        match Names::hold(buckets, Duration::ZERO) {
+            Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
+            Err(error) => Err(error),
+            Ok(names) => Ok(names.is_some() && self.journal.is_in_place()),
+        }
     }
 
     /// Asks everybody to look into the journal before they write this shard, which is created if it is missing.
