@@ -1,9 +1,8 @@
 //! A durable barrier.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::stash::{LiteStash, spread};
-use std::fs::File;
-use std::io::ErrorKind as Io;
+use crate::storage::sync_log::sync_log_of;
 
 /// Logs that are synced at once.
 const SYNCING_THREADS: usize = 4;
@@ -29,15 +28,8 @@ impl LiteStash {
         // What was written at the lower levels; the waits for the disk overlap.
         let shards: Vec<_> = directory.existing()?;
         let synced = spread(&shards, SYNCING_THREADS, |shard| {
-            let log = directory.path().join(shard.file_name() + "-wal");
-            // SQLite keeps no POSIX lock on a `-wal` file (its locks are on the database and the `-shm`), so
-            // this one of the three may be opened and closed by hand.
-            match File::open(&log).and_then(|log| log.sync_data()) {
-                Err(error) if error.kind() != Io::NotFound => {
-                    Err(Error::from(error).context(format_args!("syncing shard {shard}")))
-                }
-                _ => Ok(()),
-            }
+            sync_log_of(&directory.shard_path(*shard))
+                .map_err(|error| error.context(format_args!("syncing shard {shard}")))
         });
         synced.into_iter().fold(Ok(()), Result::and)?;
         directory.sync()

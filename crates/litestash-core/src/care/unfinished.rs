@@ -37,11 +37,11 @@ pub(super) fn finish(
             Ok(intents) => {
                 for (id, changes) in intents {
                     if let Err(error) = finish_one(format, target, (shard, id), &changes, report) {
-                        report.lost.push(lost(bucket, shard, error.message()));
+                        report.lost.push(lost(bucket, shard, UNFINISHED, error.message()));
                     }
                 }
             }
-            Err(error) => report.lost.push(lost(bucket, shard, &error.to_string())),
+            Err(error) => report.lost.push(lost(bucket, shard, UNFINISHED, &error.to_string())),
         }
     }
     Ok(())
@@ -56,15 +56,23 @@ fn restore(source: &Directory, format: &Format, target: &LiteStash, report: &mut
                 changes.iter().try_for_each(|change| store(format, target, shard, change, report))
             });
             if let Err(error) = stored {
-                report.lost.push(lost(None, shard, error.message()));
+                report.lost.push(lost(
+                    None,
+                    shard,
+                    "a commit in a sync log cannot be restored",
+                    error.message(),
+                ));
             }
         }
     }
     Ok(())
 }
 
-fn lost(bucket: Option<&str>, shard: ShardId, reason: &str) -> Lost {
-    let reason = format!("a transaction in the journal cannot be finished: {reason}");
+/// In the journal.
+const UNFINISHED: &str = "a transaction in the journal cannot be finished";
+
+fn lost(bucket: Option<&str>, shard: ShardId, what: &str, reason: &str) -> Lost {
+    let reason = format!("{what}: {reason}");
     Lost {
         bucket: bucket.map(str::to_owned),
         shard: shard.number(),

@@ -49,7 +49,7 @@ pub enum Durability {
     #[default]
     Normal,
     /// Stable storage: each commit is synced, together with those of other shards that come at the same time. Survives
-    /// a power cut. After one the engine has to be the first to write the stash, not another program that knows
+    /// a power cut. After one the engine has to be the first to open the stash, not another program that knows
     /// SQLite alone: what it finds of the last moments in a `sync-0.log` is put back when it opens the stash.
     Full,
 }

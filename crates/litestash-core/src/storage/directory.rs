@@ -1,13 +1,16 @@
 //! The stash's directory: creating it, and refusing places where SQLite's locks are not safe.
 
+use super::retry::while_busy;
 use crate::contract::bucket::{BUCKETS, bucket_name, directory_name};
 use crate::contract::route::ShardId;
 use crate::contract::schema::JOURNAL_FILE;
 use crate::error::{Error, ErrorKind, Result};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind as Io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// A directory that was found fit to hold a stash, as an absolute path without symbolic links.
 #[derive(Debug, Clone)]
@@ -95,6 +98,22 @@ impl Directory {
     pub(crate) fn existing(&self) -> Result<Vec<ShardId>> {
         let found = |shard| exists(&self.shard_path(shard)).map(|exists| exists.then_some(shard));
         ShardId::all().filter_map(|shard| found(shard).transpose()).collect()
+    }
+
+    /// Holds the lock on a file of that name, which is made if it is missing (mode 0600), until what is returned is
+    /// dropped. `Busy`, with the text `held`, if somebody else holds it for longer than `timeout`.
+    pub(crate) fn lock(&self, name: &str, timeout: Duration, held: &'static str) -> Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let lock = options.open(self.path.join(name))?;
+        while_busy(timeout, || match lock.try_lock() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::WouldBlock) => Err(Error::new(ErrorKind::Busy, held)),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        })?;
+        Ok(lock)
     }
 
     /// Makes the directory's entries durable, and the first time its own name and those above it, of which any

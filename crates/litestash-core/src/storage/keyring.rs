@@ -5,7 +5,6 @@
 
 use super::birth::Newborn;
 use super::directory::{Directory, exists};
-use super::retry::while_busy;
 use crate::contract::format::{Envelope, Kdf, Keeper, Keyring, Secret, Unlock};
 use crate::contract::record::NONCE_BYTES;
 use crate::env::Random;
@@ -90,18 +89,8 @@ impl KeyringFile {
     /// Begins to replace the keyring, which one at a time does; `Busy` if somebody else does for longer than
     /// `timeout`.
     pub(crate) fn edit(&self, timeout: Duration) -> Result<Edit<'_>> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let lock = options.open(self.directory.path().join(LOCK_NAME))?;
-        while_busy(timeout, || match lock.try_lock() {
-            Ok(()) => Ok(()),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(Error::new(ErrorKind::Busy, "another process or thread changes the stash's keys"))
-            }
-            Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
-        })?;
+        let held = "another process or thread changes the stash's keys";
+        let lock = self.directory.lock(LOCK_NAME, timeout, held)?;
         Ok(Edit { file: self, _lock: lock })
     }
 

@@ -13,9 +13,8 @@ use crate::storage::database::Database;
 use crate::storage::directory::Directory;
 use crate::storage::journal::{self, step};
 use crate::storage::names::Names;
+use crate::storage::sync_log::sync_log_of;
 use crate::storage::worker::When;
-use std::fs::File;
-use std::io::ErrorKind as Io;
 use std::time::Duration;
 
 impl Shard {
@@ -147,12 +146,7 @@ impl Shard {
         }
         let applied = self.applied()?;
         let Some(directory) = &self.settings.directory else { return Ok(()) };
-        // There are no POSIX locks on a `-wal`, so it may be opened and closed by hand.
-        let log = directory.path().join(self.id.file_name() + "-wal");
-        match File::open(&log).and_then(|log| log.sync_data()) {
-            Err(error) if error.kind() != Io::NotFound => return Err(self.located(error.into())),
-            _ => {}
-        }
+        sync_log_of(&directory.shard_path(self.id)).map_err(|error| self.located(error))?;
         directory.sync()?;
         step(4);
         self.journal.forget(self.id, applied)

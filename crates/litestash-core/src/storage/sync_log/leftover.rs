@@ -3,9 +3,8 @@
 use super::record::Record;
 use super::{FILES_MAX, is_named, path, sync_log_of};
 use crate::contract::route::ShardId;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::storage::directory::{Directory, exists};
-use crate::storage::retry::while_busy;
 use crate::storage::wal_index::LogState;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind as Io, Read};
@@ -35,7 +34,8 @@ impl Leftovers {
         if named()?.is_empty() {
             return Ok(None);
         }
-        let lock = if writes { Some(lock(directory, timeout)?) } else { None };
+        let held = "another process or thread restores what a power cut took";
+        let lock = if writes { Some(directory.lock(LOCK_NAME, timeout, held)?) } else { None };
         let mut found = Self { files: Vec::new(), records: Vec::new(), _lock: lock };
         for path in named()? {
             let mut file = match OpenOptions::new().read(true).write(writes).open(&path) {
@@ -105,22 +105,6 @@ impl Leftovers {
         }
         Ok(())
     }
-}
-
-fn lock(directory: &Directory, timeout: Duration) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let lock = options.open(directory.path().join(LOCK_NAME))?;
-    while_busy(timeout, || match lock.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::new(ErrorKind::Busy, "another process or thread restores what a power cut took"))
-        }
-        Err(TryLockError::Error(error)) => Err(error.into()),
-    })?;
-    Ok(lock)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! `docs/adr/0042-sync-log.md`).
 //!
 //! A sync costs the disk and the processor as much for one shard's log as for a file that has the commits of
-//! sixteen. So while a sync is under way, shards that commit leave what they change; who came first writes all
-//! of it to one file, syncs that, and tells the others. Their own logs, which have the same commits, are synced
+//! sixteen. So while a sync is under way, shards that commit leave what they change; a thread writes all of it
+//! to one file, syncs that, and tells them. Their own logs, which have the same commits, are synced
 //! a moment later in the background. After a power cut in between whoever opens the stash does the changes
 //! again that a shard has lost.
 //!
@@ -49,7 +49,8 @@ fn path(directory: &Path, number: usize) -> PathBuf {
 
 /// Makes the log of a shard's file durable. One that is not there was moved into the file, which was synced.
 ///
-/// SQLite has no lock on a log, so it may be opened and closed by hand.
+/// SQLite keeps no POSIX lock on a log (its locks are on the database and the `-shm`), so this one of the three may be
+/// opened and closed by hand.
 pub(crate) fn sync_log_of(shard: &Path) -> Result<()> {
     let mut log = shard.as_os_str().to_owned();
     log.push("-wal");
