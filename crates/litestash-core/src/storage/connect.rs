@@ -80,18 +80,31 @@ pub(crate) fn connect(
 
 fn open(directory: &Directory, wanted: Wanted<'_>) -> Result<Option<(Database, Option<Begun>)>> {
     let path = directory.shard_path(wanted.shard);
-    if !exists(&path)? {
-        if !wanted.creates {
-            return Ok(None);
-        }
-        if wanted.stash.is_none() {
-            // A plain shard is no part of an encrypted stash, which another process may have begun since the
-            // directory was looked at.
-            keyring::refuse(directory)?;
-        }
-        birth::create(&path, wanted.shard, wanted.stash, wanted.counted)?;
+    if wanted.creates {
+        make_missing(directory, wanted.shard, wanted.stash, wanted.counted)?;
+    } else if !exists(&path)? {
+        return Ok(None);
     }
     let mut begun = if wanted.guarded { Guard::begin(&path)? } else { None };
     let database = connection::open_guarded(&path, wanted.shard, wanted.stash, wanted.access, &mut begun)?;
     Ok(database.map(|database| (database, begun)))
+}
+
+/// Makes the file of a shard, if it is missing, in a directory that is there. For a bucket's, while its name is held.
+pub(crate) fn make_missing(
+    directory: &Directory,
+    shard: ShardId,
+    stash: Option<&StashId>,
+    counted: bool,
+) -> Result<()> {
+    let path = directory.shard_path(shard);
+    if exists(&path)? {
+        return Ok(());
+    }
+    if stash.is_none() {
+        // A plain shard is no part of an encrypted stash, which another process may have begun since the directory
+        // was looked at.
+        keyring::refuse(directory)?;
+    }
+    birth::create(&path, shard, stash, counted)
 }

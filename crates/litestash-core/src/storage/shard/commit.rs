@@ -331,38 +331,42 @@ impl Shard {
     /// anew.
     pub(super) fn begin_once(&self, open: &mut OpenWriter, level: Durability) -> Result<Begun> {
         let mut elsewhere = false;
-        let (before, marks) = loop {
-            open.set_level(level)?;
-            open.database.in_turn(self.settings.busy_timeout, |database| database.run(Hot::Begin))?;
-            let before = open.database.header();
-            if open.known.at(before).is_none() {
-                self.learn_due(open, before);
-            }
-            let marks = open.marks(before);
-            if let Ok(marks) = marks
-                && !marks.dropped
-            {
-                break (before, marks);
-            }
-            drop(Transaction(&mut open.database));
-            marks?;
-            if !self.is_in_bucket() {
-                return Err(Error::new(
-                    ErrorKind::NotAStash,
-                    "the shard is that of a bucket that was dropped",
-                ));
+        loop {
+            if let Some(begun) = self.begin_here(open, level)? {
+                return Ok(Begun { elsewhere, ..begun });
             }
             let guarded = self.give_up_files();
             self.tell_dropped();
             *open = self.open_writer_file(true)?.ok_or_else(not_created)?;
             drop(guarded);
             elsewhere = true;
-        };
+        }
+    }
+
+    /// [`Shard::begin_once`] in the file that is open. `None`, and nothing is begun, if its bucket was dropped.
+    pub(super) fn begin_here(&self, open: &mut OpenWriter, level: Durability) -> Result<Option<Begun>> {
+        open.set_level(level)?;
+        open.database.in_turn(self.settings.busy_timeout, |database| database.run(Hot::Begin))?;
+        let before = open.database.header();
+        if open.known.at(before).is_none() {
+            self.learn_due(open, before);
+        }
+        let marks = open.marks(before);
         let transaction = Transaction(&mut open.database);
+        let marks = marks?;
+        if marks.dropped {
+            if !self.is_in_bucket() {
+                return Err(Error::new(
+                    ErrorKind::NotAStash,
+                    "the shard is that of a bucket that was dropped",
+                ));
+            }
+            return Ok(None);
+        }
         self.settings.format.refresh()?;
         transaction.goes_on();
         let rows_before = open.database.connection().total_changes();
-        Ok(Begun { before, marks, rows_before, elsewhere })
+        Ok(Some(Begun { before, marks, rows_before, elsewhere: false }))
     }
 
     /// COMMIT, and all that has to happen before it is acknowledged.

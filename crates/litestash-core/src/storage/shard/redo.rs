@@ -8,9 +8,9 @@ use super::commit::Begun;
 use super::{OpenWriter, Shard, Transaction};
 use crate::contract::intent;
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::connect;
 use crate::storage::connection::Durability;
 use crate::storage::database::Database;
-use crate::storage::directory::Directory;
 use crate::storage::journal::{self, step};
 use crate::storage::names::Names;
 use crate::storage::sync_log::sync_log_of;
@@ -22,9 +22,7 @@ impl Shard {
     /// transaction still open, if there is nothing.
     pub(super) fn redo(&self, open: &mut OpenWriter, begun: &Begun) -> Result<bool> {
         let transaction = Transaction(&mut open.database);
-        self.open_journal(true)?;
-        let applied = begun.marks.applied;
-        let intents = self.journal.pending(self.id, applied)?;
+        let intents = self.pending_here(begun.marks.applied)?;
         let Some(last) = intents.last() else {
             transaction.goes_on();
             return Ok(false);
@@ -44,6 +42,20 @@ impl Shard {
         tracing::debug!(shard = %self.id, applied = last.id, "finished a transaction that was left undone");
         self.end(open, Durability::Normal, &[], begun, effects)?;
         Ok(true)
+    }
+
+    /// What the journal beside the shard's file has for it. Only for who holds the shard's write lock: a bucket
+    /// cannot be dropped then.
+    fn pending_here(&self, applied: i64) -> Result<Vec<journal::Intent>> {
+        self.open_journal(true)?;
+        let intents = self.journal.pending(self.id, applied)?;
+        if intents.is_empty() || !self.is_in_bucket() || self.journal.is_in_place() {
+            return Ok(intents);
+        }
+        // They are those of a bucket that had the name before.
+        self.journal.leave_if_replaced(&self.cache);
+        self.open_journal(true)?;
+        self.journal.pending(self.id, applied)
     }
 
     /// Opens the journal, if there is one or it is to be made.
@@ -94,9 +106,17 @@ impl Shard {
         }
         #[cfg(feature = "testing")]
         let _finishes = journal::testing::finishing();
-        // The mark, and with it this number's place, may have been lost by a power cut.
-        self.mark_journal()?;
-        self.with_open(true, |shard, open| shard.transact(open, Durability::Normal, &[], |_| Ok(())))?;
+        self.with_open(!self.is_in_bucket(), Self::finish_in)?;
+        Ok(())
+    }
+
+    /// Does it in the file that is open. What a bucket had to do that was dropped meanwhile is gone with it.
+    fn finish_in(&self, open: &mut OpenWriter) -> Result<()> {
+        let Some(begun) = self.begin_here(open, Durability::Normal)? else { return Ok(()) };
+        // Also without the mark, which a power cut may have taken: it is set again with what is done.
+        if !self.redo(open, &begun)? {
+            drop(Transaction(&mut open.database));
+        }
         Ok(())
     }
 
@@ -105,27 +125,43 @@ impl Shard {
         Ok(self.journal.is_attached() && self.journal.unapplied(self.id, || self.applied())?.is_some())
     }
 
-    /// Whether that was not seen because the bucket was being dropped: its shards are gone before its journal is.
+    /// Whether that was not seen because the bucket was being dropped: its shards are gone before its journal is. If
+    /// it is still there, a shard that is missing is made.
     fn is_still_unfinished(&self) -> Result<bool> {
-        let buckets = self.settings.directory.as_ref().and_then(Directory::buckets);
-        let Some(buckets) = buckets else { return Ok(true) };
+        let Some(directory) = &self.settings.directory else { return Ok(true) };
+        let Some(buckets) = directory.buckets() else { return Ok(true) };
         // Who drops a bucket holds the names from before the shards are gone until the directory has lost its own.
         // Nobody waits for that: what is left undone is seen again.
-        match Names::hold(buckets, Duration::ZERO) {
-            Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
-            Err(error) => Err(error),
-            Ok(names) => Ok(names.is_some() && self.journal.is_in_place()),
+        let names = match Names::hold(buckets, Duration::ZERO) {
+            Err(error) if error.kind() == ErrorKind::Busy => return Ok(false),
+            names => names?,
+        };
+        if names.is_none() || !self.journal.is_in_place() {
+            return Ok(false);
         }
+        if self.settings.writable() {
+            connect::make_missing(
+                directory,
+                self.id,
+                self.settings.format.stash_id(),
+                self.bounds.is_some(),
+            )?;
+        }
+        Ok(true)
     }
 
     /// Asks everybody to look into the journal before they write this shard, which is created if it is missing.
     pub(crate) fn mark_journal(&self) -> Result<()> {
-        // Whether the transaction's rows fit is for the transaction to say. A bucket's directory comes with its first
-        // shard, and the journal after it.
-        self.with_locked(true, |_, _| Ok(()))?;
-        self.open_journal(true)?;
+        // Whether the transaction's rows fit is for the transaction to say.
         let marked = self.with_locked(true, |shard, open| {
-            shard.transact(open, Durability::Normal, &[], |txn| txn.mark_journal())
+            shard.transact(open, Durability::Normal, &[], |txn| {
+                // A bucket cannot be dropped now, so this is the journal that is beside the shard.
+                if shard.is_in_bucket() {
+                    shard.journal.leave_if_replaced(&shard.cache);
+                }
+                shard.open_journal(true)?;
+                txn.mark_journal()
+            })
         });
         marked.map(drop)
     }
