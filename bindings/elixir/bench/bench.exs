@@ -122,12 +122,20 @@ defmodule Bench do
     end
   end
 
+  # In turn as well, and the first round of each, which makes the rows, is not counted.
   defp together(stash, short?) do
-    {processes, each} = if short?, do: {100, 5}, else: {1000, 50}
-    one = for(_ <- 1..3, do: throughput(stash, 1, processes * each)) |> Enum.max()
-    many = for(_ <- 1..3, do: throughput(stash, processes, each)) |> Enum.max()
+    {processes, each} = if short?, do: {100, 5}, else: {1000, 20}
+
+    [_ | rounds] =
+      for _ <- 0..@rounds do
+        {throughput(stash, 1, processes * each), throughput(stash, processes, each)}
+      end
+
+    one = rounds |> Enum.map(&elem(&1, 0)) |> median()
+    many = rounds |> Enum.map(&elem(&1, 1)) |> median()
+    times = rounds |> Enum.map(fn {one, many} -> many / one end) |> median()
     IO.puts("sets by one process       #{round(one)} /s")
-    IO.puts("sets by #{processes} processes    #{round(many)} /s   #{Float.round(many / one, 2)} times one")
+    IO.puts("sets by #{processes} processes    #{round(many)} /s   #{Float.round(times, 2)} times one")
   end
 
   defp throughput(stash, processes, each) do

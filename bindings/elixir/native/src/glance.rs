@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// How long a scheduler looks. It is lent to native functions for a millisecond at a time
 /// (<https://www.erlang.org/doc/apps/erts/erl_nif.html#lengthy_work>).
-const AT_MOST: Duration = Duration::from_micros(20);
+const AT_MOST: Duration = Duration::from_micros(50);
 
 /// Looks between two looks at the clock.
 const LOOKS: u32 = 16;

@@ -191,38 +191,48 @@ impl Batch {
         while let Some(Job { bucket, op, asker }) = jobs.next() {
             let mut bytes = size_bytes(&op);
             ops.push(op);
-            askers.push(asker);
+            askers.push(Some(asker));
             while let Some(Job { op, asker, .. }) = jobs.next_if(|next| {
                 bytes += size_bytes(&next.op);
                 next.bucket == bucket && bytes <= BATCH_BYTES && ops.len() < BATCH_OPERATIONS_MAX
             }) {
                 ops.push(op);
-                askers.push(asker);
+                askers.push(Some(asker));
             }
-            let outcomes =
-                engine.map_or_else(|| Err(closed()), |engine| apply(engine, bucket.as_deref(), &ops));
+            let tell = |index: usize, outcome| {
+                if let Some(asker) = askers.get_mut(index).and_then(Option::take) {
+                    asker.tell(env, outcome);
+                }
+            };
+            let applied =
+                engine.map_or_else(|| Err(closed()), |engine| apply(engine, bucket.as_deref(), &ops, tell));
+            if let Err(error) = applied {
+                for asker in askers.iter_mut().filter_map(Option::take) {
+                    asker.tell(env, Err(Error::new(error.kind(), error.message().to_owned())));
+                }
+            }
             ops.clear();
-            match outcomes {
-                Ok(outcomes) => {
-                    askers.drain(..).zip(outcomes).for_each(|(asker, outcome)| asker.tell(env, outcome));
-                }
-                Err(error) => {
-                    for asker in askers.drain(..) {
-                        asker.tell(env, Err(Error::new(error.kind(), error.message().to_owned())));
-                    }
-                }
-            }
+            askers.clear();
         }
         drop(jobs);
         env.clear();
     }
 }
 
-fn apply(engine: &Embedded, bucket: Option<&[u8]>, ops: &[Op]) -> Result<Vec<Result<Outcome>>> {
+/// Does them all and tells what becomes of each, those of one shard together. After an error the rest are not told.
+fn apply(
+    engine: &Embedded,
+    bucket: Option<&[u8]>,
+    ops: &[Op],
+    mut tell: impl FnMut(usize, Result<Outcome>) + Send,
+) -> Result<()> {
     let apply = |stash: &LiteStash| match ops {
         // A write by itself costs less than a transaction.
-        [op] => Ok(vec![stash.perform(op)]),
-        ops => stash.apply(ops),
+        [op] => {
+            tell(0, stash.perform(op));
+            Ok(())
+        }
+        ops => stash.apply_each(ops, tell),
     };
     let applied = catch_unwind(AssertUnwindSafe(|| engine.with_stash(bucket.map(Bucket), apply)));
     applied.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the write panicked")))
@@ -230,7 +240,7 @@ fn apply(engine: &Embedded, bucket: Option<&[u8]>, ops: &[Op]) -> Result<Vec<Res
 
 impl Asker {
     /// Sends `{Reference, ok}`, `{Reference, {error, …}}` or `{Reference, Payload}`, unless the process looks for it.
-    fn tell(self, env: &OwnedEnv, outcome: Result<Outcome>) {
+    fn tell(self, env: &mut OwnedEnv, outcome: Result<Outcome>) {
         let answer = Answer { teller: self.teller, outcome };
         let left = match self.glance {
             Some(glance) if answer.is_short() => glance.answer(answer),

@@ -4,13 +4,14 @@ use super::op::{self, Action, Op, Outcome, SetOptions};
 use super::open::{Inner, LiteStash};
 use super::spread::{computing_threads, spread};
 use crate::contract::key::ToKey;
-use crate::contract::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX};
+use crate::contract::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, SHARDS};
 use crate::contract::msgpack;
 use crate::contract::route::{Place, ShardId};
 use crate::contract::value::Value;
 use crate::contract::version::Version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Durability;
+use crate::sync::Mutex;
 use serde::Serialize;
 
 impl LiteStash {
@@ -64,9 +65,20 @@ impl LiteStash {
     /// and does not stop the others. If a shard's transaction fails, every operation in it has that error.
     /// `TooLarge` over 10 000 operations or 64 MiB of keys and values.
     pub fn apply(&self, ops: &[Op]) -> Result<Vec<Result<Outcome>>> {
+        let mut outcomes: Vec<Option<Result<Outcome>>> = ops.iter().map(|_| None).collect();
+        self.apply_each(ops, |index, outcome| outcomes[index] = Some(outcome))?;
+        let missing = || Err(Error::new(ErrorKind::Internal, "an operation was not answered"));
+        Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(missing)).collect())
+    }
+
+    /// [`LiteStash::apply`] that answers while it goes on: once a shard's part is done, `done` has the outcomes of its
+    /// operations, with their indices. Every operation is answered once, in the end; `done` is called by one thread at
+    /// a time, which may be another than the caller's. After an error none was done and none is answered.
+    pub fn apply_each(&self, ops: &[Op], done: impl FnMut(usize, Result<Outcome>) + Send) -> Result<()> {
         self.inner.usable()?;
         check_batch(ops)?;
-        Ok(self.inner.apply(self.level, ops))
+        self.inner.apply_each(self.level, ops, done);
+        Ok(())
     }
 
     /// [`LiteStash::apply`] where one failure is the failure of all: nothing is done if any operation is refused
@@ -143,27 +155,32 @@ struct Placed<'a> {
 }
 
 impl Inner {
-    fn apply(&self, level: Durability, ops: &[Op]) -> Vec<Result<Outcome>> {
+    fn apply_each(&self, level: Durability, ops: &[Op], done: impl FnMut(usize, Result<Outcome>) + Send) {
         let mut placed: Vec<_> = ops
             .iter()
             .enumerate()
             .map(|(index, op)| Placed { index, place: self.place(op.key.as_ref()), op })
             .collect();
         placed.sort_by_key(|placed| placed.place.route.shard);
-        let mut results: Vec<Option<Result<Outcome>>> = ops.iter().map(|_| None).collect();
         let groups: Vec<_> = placed.chunk_by(|a, b| a.place.route.shard == b.place.route.shard).collect();
-        let threads = threads(level, ops.len());
-        let answered = spread(&groups, threads, |group| {
-            Ok(self.apply_to_shard(level, group[0].place.route.shard, group))
-        });
-        for (group, answers) in groups.iter().zip(answered) {
-            let answers = answers.unwrap_or_else(|error| failed(group, &error));
-            for (placed, answer) in group.iter().zip(answers) {
-                results[placed.index] = Some(answer);
+        let done = Mutex::new((done, [false; SHARDS]));
+        let answer = |shard: ShardId, group: &[Placed<'_>], outcomes: Vec<Result<Outcome>>| {
+            let (done, answered) = &mut *done.lock();
+            if !std::mem::replace(&mut answered[shard.index()], true) {
+                group.iter().zip(outcomes).for_each(|(placed, outcome)| done(placed.index, outcome));
+            }
+        };
+        let work = |group: &&[Placed<'_>]| {
+            let shard = group[0].place.route.shard;
+            answer(shard, group, self.apply_to_shard(level, shard, group));
+            Ok(())
+        };
+        for (group, worked) in groups.iter().zip(spread(&groups, threads(level, ops.len()), work)) {
+            if let Err(error) = worked {
+                // Not those that the thread had answered before it panicked.
+                answer(group[0].place.route.shard, group, failed(group, &error));
             }
         }
-        let missing = || Err(Error::new(ErrorKind::Internal, "an operation was not answered"));
-        results.into_iter().map(|result| result.unwrap_or_else(missing)).collect()
     }
 
     fn apply_to_shard(

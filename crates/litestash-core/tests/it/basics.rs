@@ -168,6 +168,31 @@ fn batches_answer_each_operation() {
 }
 
 #[test]
+fn a_batch_is_answered_shard_by_shard_while_it_goes_on() {
+    let (_dir, stash) = stash();
+    // From this number on several threads work on the shards.
+    for count in [50, 5_000] {
+        let ops: Vec<_> = (0..count).map(|n| Op::set(n, &n, SetOptions::default()).unwrap()).collect();
+        let mut answered = vec![0; ops.len()];
+        let mut shards = Vec::new();
+        stash
+            .apply_each(&ops, |index, outcome| {
+                assert!(matches!(outcome, Ok(Outcome::Version(Some(_)))));
+                answered[index] += 1;
+                // What is answered is done, although others are still to come.
+                assert_eq!(stash.get_as(index as i64).unwrap(), Some(index as i64));
+                shards.push(stash.shard_of(index as i64).unwrap());
+            })
+            .unwrap();
+        assert!(answered.iter().all(|times| *times == 1));
+        shards.dedup();
+        assert_eq!(shards.len(), 16, "those of one shard together");
+    }
+    let many: Vec<_> = (0..10_001).map(Op::delete).collect::<Result<_, _>>().unwrap();
+    check_kind(stash.apply_each(&many, |_, _| panic!("none was done")), ErrorKind::TooLarge);
+}
+
+#[test]
 fn reads_and_conditions_create_no_file() {
     let (dir, stash) = stash();
     stash.get("a").unwrap();
