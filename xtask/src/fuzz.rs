@@ -40,7 +40,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 .env("RUSTC_BOOTSTRAP", "1")
                 // Freed memory that the sanitizer keeps would count against the limit.
                 .env("ASAN_OPTIONS", "quarantine_size_mb=16")
-                .args(["fuzz", "run", "--fuzz-dir", FUZZ, target, "--"])
+                .args(["fuzz", "run", "--fuzz-dir", FUZZ])
+                .args(arguments.short.then_some("--dev"))
+                .args([target, "--"])
                 .arg(format!("-max_total_time={seconds}"))
                 // Long inputs from the start: in a short run the fuzzer would not get to them by itself.
                 .args(["-len_control=0", "-rss_limit_mb=512", "-timeout=20"])
