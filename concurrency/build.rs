@@ -76,9 +76,40 @@ const PUBLICATION_BUGS: &[Bug] = &[
     },
 ];
 
+const GATHERING_BUGS: &[Bug] = &[
+    // The thread is not told that something has come.
+    Bug {
+        name: "gathering_thread_not_woken",
+        seeds: &[(
+            "if std::mem::take(&mut state.idle) {\n            self.gathered.notify_one();\n        }",
+            "",
+        )],
+    },
+    // Only one of a group is told.
+    Bug { name: "gathering_told_to_one", seeds: &[("self.known.notify_all();", "self.known.notify_one();")] },
+    // Commits are acknowledged before they are synced.
+    Bug {
+        name: "gathering_acknowledged_unsynced",
+        seeds: &[(
+            "let synced = sync(&next.group);\n            next.outcome.tell(synced);",
+            "next.outcome.tell(true);\n            sync(&next.group);",
+        )],
+    },
+    // The thread ends although something waits.
+    Bug {
+        name: "gathering_left_at_the_end",
+        seeds: &[(
+            "if let Some(next) = state.next.take() {",
+            "if state.closed { return; }\n                if let Some(next) = state.next.take() {",
+        )],
+    },
+];
+
 fn main() {
     let storage = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/litestash-core/src/storage");
     copy(&storage.join("queue.rs"), "queue", "crate::sync", "crate::under_shuttle", QUEUE_BUGS);
+    let gathering = storage.join("sync_log/gathering.rs");
+    copy(&gathering, "gathering", "crate::sync", "crate::under_shuttle", GATHERING_BUGS);
     let publication = storage.join("cache/publication.rs");
     copy(&publication, "publication", "crate::sync", "crate::under_loom", PUBLICATION_BUGS);
     println!("cargo::rerun-if-changed=build.rs");

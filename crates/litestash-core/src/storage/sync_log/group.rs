@@ -1,7 +1,8 @@
-//! Who waits for which sync.
+//! Commits that share a sync: what is written of them, and where they wait in SQLite's call.
 
 #![expect(unsafe_code, reason = "descriptors that SQLite owns, and a call that comes through SQLite")]
 
+use super::gathering::Gathering;
 use super::record::{BYTES_MAX, Record};
 use super::ring::Ring;
 use super::sync_log_of;
@@ -10,7 +11,7 @@ use crate::error::Result;
 use crate::storage::directory::Directory;
 use crate::storage::futex;
 use crate::storage::wal_index::LogState;
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{AtomicU64, Mutex};
 use std::cell::Cell;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,9 +23,10 @@ use std::thread::JoinHandle;
 /// The sync log of a handle.
 pub(crate) struct SyncLog {
     directory: Directory,
-    state: Mutex<State>,
-    /// Signalled when there is something for the thread.
-    gathered: Condvar,
+    gathering: Gathering<Group>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// The number of the last record.
+    number: AtomicU64,
     file: Mutex<File>,
     /// Shards that have something here, one bit each. A guess of what is cheaper hangs on it, nothing else.
     unsettled: AtomicU16,
@@ -36,43 +38,11 @@ fn bit(shard: ShardId) -> u16 {
     1 << shard.number()
 }
 
-#[derive(Default)]
-struct State {
-    /// Whether a commit is being synced that was alone when it came.
-    alone: bool,
-    /// Whether the thread syncs a group.
-    together: bool,
-    next: Option<Group>,
-    /// The number of the last record.
-    number: u64,
-    thread: Option<JoinHandle<()>>,
-    /// Whether the thread waits for a group.
-    idle: bool,
-    closed: bool,
-}
-
-/// Commits that wait to be synced together.
+/// Commits that are synced together.
 #[derive(Default)]
 struct Group {
-    outcome: Arc<Outcome>,
     records: Vec<u8>,
     members: Vec<(ShardId, RawFd)>,
-}
-
-impl State {
-    /// Adds a commit, whose number is that of its moment.
-    fn add(&mut self, group: &mut Group, descriptor: RawFd, commit: &Commit<'_>, after: &LogState) {
-        self.number = futex::monotonic_ns().max(self.number + 1);
-        Record::push(&mut group.records, commit.shard, self.number, [&commit.before, after], commit.changes);
-        group.members.push((commit.shard, descriptor));
-    }
-}
-
-/// Whether a group was synced, once that is known.
-#[derive(Default)]
-struct Outcome {
-    synced: Mutex<Option<bool>>,
-    known: Condvar,
 }
 
 #[derive(Default)]
@@ -99,8 +69,9 @@ impl SyncLog {
     pub(crate) fn new(directory: &Directory) -> Option<Arc<Self>> {
         Some(Arc::new(Self {
             directory: directory.clone(),
-            state: Mutex::default(),
-            gathered: Condvar::new(),
+            gathering: Gathering::default(),
+            thread: Mutex::default(),
+            number: AtomicU64::new(0),
             file: Mutex::default(),
             unsettled: AtomicU16::new(0),
             #[cfg(test)]
@@ -143,63 +114,31 @@ impl SyncLog {
     }
 
     fn sync(self: &Arc<Self>, descriptor: RawFd, commit: &Commit<'_>, after: &LogState) -> bool {
-        let mut state = self.state.lock();
-        if !state.alone && !state.together && state.next.is_none() || !self.has_thread(&mut state) {
-            state.alone = true;
-            let mut group = Group::default();
-            state.add(&mut group, descriptor, commit, after);
-            drop(state);
-            let synced = self.sync_group(&group);
-            self.state.lock().alone = false;
-            return synced;
-        }
-        let mut group = state.next.take().unwrap_or_default();
-        state.add(&mut group, descriptor, commit, after);
-        let group = state.next.insert(group);
-        let outcome = Arc::clone(&group.outcome);
-        if std::mem::take(&mut state.idle) {
-            self.gathered.notify_one();
-        }
-        drop(state);
-        outcome.wait()
+        let add = |group: &mut Group| {
+            // That of its moment. Under the gathering's lock, so nobody else counts on.
+            let number = futex::monotonic_ns().max(self.number.load(Ordering::Relaxed) + 1);
+            self.number.store(number, Ordering::Relaxed);
+            Record::push(&mut group.records, commit.shard, number, [&commit.before, after], commit.changes);
+            group.members.push((commit.shard, descriptor));
+        };
+        self.gathering.sync(add, || self.start_thread(), |group| self.sync_group(group))
     }
 
-    /// Whether the thread is there, which is started by the first who needs it.
-    fn has_thread(self: &Arc<Self>, state: &mut State) -> bool {
-        if state.thread.is_none() && !state.closed {
-            let log = Arc::clone(self);
-            let thread = std::thread::Builder::new().name("litestash-sync".into());
-            match thread.spawn(move || log.run()) {
-                Ok(thread) => state.thread = Some(thread),
-                Err(error) => tracing::warn!(%error, "a thread that syncs could not be started"),
+    fn start_thread(self: &Arc<Self>) -> bool {
+        let log = Arc::clone(self);
+        // Whatever happens, nobody is left waiting.
+        let sync =
+            move |group: &Group| catch_unwind(AssertUnwindSafe(|| log.sync_group(group))).unwrap_or(false);
+        let log = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("litestash-sync".into());
+        match thread.spawn(move || log.gathering.run(sync)) {
+            Ok(thread) => *self.thread.lock() = Some(thread),
+            Err(error) => {
+                tracing::warn!(%error, "a thread that syncs could not be started");
+                return false;
             }
         }
-        state.thread.is_some()
-    }
-
-    /// The thread: syncs what has gathered, again and again. One of those that wait could do it, but would then be the
-    /// last to go on.
-    fn run(&self) {
-        loop {
-            let mut state = self.state.lock();
-            state.together = false;
-            let group = loop {
-                if let Some(group) = state.next.take() {
-                    break group;
-                }
-                if state.closed {
-                    return;
-                }
-                state.idle = true;
-                self.gathered.wait(&mut state);
-            };
-            state.idle = false;
-            state.together = true;
-            drop(state);
-            // Whatever happens, nobody is left waiting.
-            let synced = catch_unwind(AssertUnwindSafe(|| self.sync_group(&group))).unwrap_or(false);
-            group.outcome.tell(synced);
-        }
+        true
     }
 
     fn sync_group(&self, group: &Group) -> bool {
@@ -251,12 +190,8 @@ impl SyncLog {
 
     /// Syncs the shards' own logs and removes this one. Only after the shards were closed.
     pub(crate) fn close(&self) -> Result<()> {
-        let thread = {
-            let mut state = self.state.lock();
-            state.closed = true;
-            self.gathered.notify_one();
-            state.thread.take()
-        };
+        self.gathering.close();
+        let thread = self.thread.lock().take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::warn!("the thread that syncs had panicked");
         }
@@ -285,23 +220,6 @@ impl File {
             }
         }
         self.ring.as_mut()
-    }
-}
-
-impl Outcome {
-    fn tell(&self, synced: bool) {
-        *self.synced.lock() = Some(synced);
-        self.known.notify_all();
-    }
-
-    fn wait(&self) -> bool {
-        let mut synced = self.synced.lock();
-        loop {
-            match *synced {
-                Some(synced) => return synced,
-                None => self.known.wait(&mut synced),
-            }
-        }
     }
 }
 

@@ -21,6 +21,8 @@ mod tests;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 mod elsewhere;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod gathering;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod group;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod ring;
