@@ -6,6 +6,7 @@
 //! of them, with all the orders of memory that the language allows. `build.rs` also makes copies with a bug
 //! each; the tests prove that every one of them is found.
 
+pub mod schedules;
 pub mod under_loom;
 pub mod under_shuttle;
 

@@ -2,10 +2,10 @@
 
 #![allow(missing_docs)]
 
+use litestash_concurrency::schedules::{is_found, is_sound, is_sound_by_priority};
 use shuttle::sync::atomic::{AtomicU64, Ordering};
 use shuttle::sync::{Arc, Mutex};
 use shuttle::thread;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// When it is closed.
 #[derive(Clone, Copy, PartialEq)]
@@ -69,20 +69,11 @@ macro_rules! scenario {
     };
 }
 
-fn schedules(sound: bool) -> usize {
-    let asked = std::env::var("LITESTASH_SCHEDULES").ok().and_then(|count| count.parse().ok());
-    if sound { asked.unwrap_or(100_000) } else { 20_000 }
-}
-
-fn is_found(scenario: impl Fn() + Send + Sync + 'static) -> bool {
-    catch_unwind(AssertUnwindSafe(|| shuttle::check_random(scenario, schedules(false)))).is_err()
-}
-
 #[test]
 fn every_commit_is_synced_once_before_it_is_acknowledged() {
-    shuttle::check_random(scenario!(gathering, Close::Afterwards), schedules(true));
-    shuttle::check_random(scenario!(gathering, Close::Meanwhile), schedules(true));
-    shuttle::check_pct(scenario!(gathering, Close::Afterwards), schedules(true), 3);
+    is_sound(scenario!(gathering, Close::Afterwards));
+    is_sound(scenario!(gathering, Close::Meanwhile));
+    is_sound_by_priority(scenario!(gathering, Close::Afterwards));
 }
 
 #[test]

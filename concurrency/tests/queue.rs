@@ -2,10 +2,10 @@
 
 #![allow(missing_docs)]
 
+use litestash_concurrency::schedules::{is_found, is_sound, is_sound_by_priority};
 use shuttle::sync::Arc;
 use shuttle::sync::atomic::{AtomicU64, Ordering};
 use shuttle::thread;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// When a leader tells the others.
 #[derive(Clone, Copy, PartialEq)]
@@ -71,19 +71,10 @@ macro_rules! scenario {
     };
 }
 
-fn schedules(sound: bool) -> usize {
-    let asked = std::env::var("LITESTASH_SCHEDULES").ok().and_then(|count| count.parse().ok());
-    if sound { asked.unwrap_or(100_000) } else { 20_000 }
-}
-
-fn is_found(scenario: impl Fn() + Send + Sync + 'static) -> bool {
-    catch_unwind(AssertUnwindSafe(|| shuttle::check_random(scenario, schedules(false)))).is_err()
-}
-
 #[test]
 fn every_job_is_done_and_acknowledged_after_its_commit() {
-    shuttle::check_random(scenario!(queue, Order::CommitFirst), schedules(true));
-    shuttle::check_pct(scenario!(queue, Order::CommitFirst), schedules(true), 3);
+    is_sound(scenario!(queue, Order::CommitFirst));
+    is_sound_by_priority(scenario!(queue, Order::CommitFirst));
 }
 
 #[test]

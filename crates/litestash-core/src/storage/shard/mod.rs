@@ -332,9 +332,7 @@ impl Shard {
         let (Some(directory), Some(path)) = (&self.settings.directory, &self.path) else { return Ok(None) };
         self.descriptors.make_room(self);
         self.descriptors.enlist(self);
-        if self.is_in_bucket() {
-            self.journal.leave_if_replaced(&self.cache);
-        }
+        self.leave_replaced_journal();
         let wanted = Wanted {
             shard: self.id,
             stash: self.settings.format.stash_id(),

@@ -53,9 +53,16 @@ impl Shard {
             return Ok(intents);
         }
         // They are those of a bucket that had the name before.
-        self.journal.leave_if_replaced(&self.cache);
+        self.leave_replaced_journal();
         self.open_journal(true)?;
         self.journal.pending(self.id, applied)
+    }
+
+    /// Lets go of the journal of a bucket that was dropped.
+    pub(super) fn leave_replaced_journal(&self) {
+        if self.is_in_bucket() {
+            self.journal.leave_if_replaced(&self.cache);
+        }
     }
 
     /// Opens the journal, if there is one or it is to be made.
@@ -91,11 +98,9 @@ impl Shard {
     /// Does what the journal has for the shard. A handle that only reads answers whether there is something.
     #[cold]
     pub(crate) fn finish(&self) -> Result<()> {
-        if self.is_in_bucket() {
-            // What the journal of a bucket that was dropped has is not for the one that is there now.
-            self.journal.leave_if_replaced(&self.cache);
-        }
-        if !self.has_unfinished()? || !self.is_still_unfinished()? {
+        // What the journal of a bucket that was dropped has is not for the one that is there now.
+        self.leave_replaced_journal();
+        if !self.has_unfinished()? || !self.make_if_still_unfinished()? {
             return Ok(());
         }
         if !self.settings.writable() {
@@ -125,9 +130,9 @@ impl Shard {
         Ok(self.journal.is_attached() && self.journal.unapplied(self.id, || self.applied())?.is_some())
     }
 
-    /// Whether that was not seen because the bucket was being dropped: its shards are gone before its journal is. If
-    /// it is still there, a shard that is missing is made.
-    fn is_still_unfinished(&self) -> Result<bool> {
+    /// Makes a bucket's shard if it is missing, unless that was seen because the bucket was being dropped: its shards
+    /// are gone before its journal is. Then the answer is false.
+    fn make_if_still_unfinished(&self) -> Result<bool> {
         let Some(directory) = &self.settings.directory else { return Ok(true) };
         let Some(buckets) = directory.buckets() else { return Ok(true) };
         // Who drops a bucket holds the names from before the shards are gone until the directory has lost its own.
@@ -156,9 +161,7 @@ impl Shard {
         let marked = self.with_locked(true, |shard, open| {
             shard.transact(open, Durability::Normal, &[], |txn| {
                 // A bucket cannot be dropped now, so this is the journal that is beside the shard.
-                if shard.is_in_bucket() {
-                    shard.journal.leave_if_replaced(&shard.cache);
-                }
+                shard.leave_replaced_journal();
                 shard.open_journal(true)?;
                 txn.mark_journal()
             })

@@ -126,19 +126,18 @@ impl SyncLog {
 
     fn start_thread(self: &Arc<Self>) -> bool {
         let log = Arc::clone(self);
-        // Whatever happens, nobody is left waiting.
-        let sync =
-            move |group: &Group| catch_unwind(AssertUnwindSafe(|| log.sync_group(group))).unwrap_or(false);
-        let log = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("litestash-sync".into());
-        match thread.spawn(move || log.gathering.run(sync)) {
-            Ok(thread) => *self.thread.lock() = Some(thread),
-            Err(error) => {
-                tracing::warn!(%error, "a thread that syncs could not be started");
-                return false;
-            }
+        let run = move || {
+            // Whatever happens, nobody is left waiting.
+            let sync = |group: &Group| catch_unwind(AssertUnwindSafe(|| log.sync_group(group)));
+            log.gathering.run(|group| sync(group).unwrap_or(false));
+        };
+        let started = std::thread::Builder::new().name("litestash-sync".into()).spawn(run);
+        if let Err(error) = &started {
+            tracing::warn!(%error, "a thread that syncs could not be started");
         }
-        true
+        let mut thread = self.thread.lock();
+        *thread = started.ok();
+        thread.is_some()
     }
 
     fn sync_group(&self, group: &Group) -> bool {
