@@ -1,9 +1,10 @@
-"""The reference as a runner: `script FILE DIR`, `vectors FILE`, `dump DIR [KEY]` as PROTOCOL.md has it, and `check DIR [KEY]`."""
+"""The reference as a runner: `script`, `vectors`, `dump` and `serve` as PROTOCOL.md has them, and `check DIR [KEY]`."""
 
 import sys
 
 sys.dont_write_bytecode = True
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import script
 import vectors
 from errors import Refused
 
-USAGE = "usage: main.py script FILE DIR | vectors FILE | dump DIR [KEY] | check DIR [KEY]"
+USAGE = "usage: main.py script FILE DIR | vectors FILE | dump DIR [KEY] | check DIR [KEY] | serve"
 
 
 def main(arguments: list[str]) -> int:
@@ -28,9 +29,19 @@ def main(arguments: list[str]) -> int:
             show(dump.lines(Path(directory), secret(key)))
         case ["check", directory, *key] if len(key) <= 1:
             return report(check.check(Path(directory), secret(key)))
+        case ["serve"]:
+            return serve()
         case _:
             print(USAGE, file=sys.stderr)
             return 2
+    return 0
+
+
+def serve() -> int:
+    for line in sys.stdin:
+        if status := main(json.loads(line)):
+            return status
+        print(flush=True)
     return 0
 
 

@@ -11,6 +11,7 @@ mod parallel;
 mod read;
 mod report;
 mod scripts;
+mod served;
 mod stash;
 mod suite;
 mod vectors;

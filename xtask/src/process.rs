@@ -93,10 +93,15 @@ pub(crate) struct Output {
 impl Output {
     /// The last lines of standard error, on one line.
     pub(crate) fn complaint(&self) -> String {
-        let text = String::from_utf8_lossy(&self.stderr);
-        let lines: Vec<_> = text.lines().collect();
-        lines[lines.len().saturating_sub(3)..].join(" / ")
+        last_lines(&self.stderr)
     }
+}
+
+/// The last lines of what a program printed, on one line.
+pub(crate) fn last_lines(printed: &[u8]) -> String {
+    let text = String::from_utf8_lossy(printed);
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(3)..].join(" / ")
 }
 
 /// Runs a program to its end and keeps what it prints. One that takes longer than `limit` is

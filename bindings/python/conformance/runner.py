@@ -1,4 +1,4 @@
-"""The runner of the conformance suite for the Python package: `script FILE DIR`, `vectors FILE` and `dump DIR`
+"""The runner of the conformance suite for the Python package: `script`, `vectors`, `dump` and `serve`
 (conformance/PROTOCOL.md). The package must be built with the feature `testing`: its clock can be fixed."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from litestash import MISSING, LiteStash, LiteStashError, Op, RefusedError, Timestamp, _litestash as native
 
-USAGE = "usage: runner.py script FILE DIR | vectors FILE | dump DIR [KEY]"
+USAGE = "usage: runner.py script FILE DIR | vectors FILE | dump DIR [KEY] | serve"
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 MICROSECOND = datetime.timedelta(microseconds=1)
@@ -28,11 +28,21 @@ def main(arguments: list[str]) -> int:
             lines = vectors(json.loads(Path(file).read_text("utf-8")))
         case ["dump", directory, *keys] if len(keys) < 2:
             return dump(directory, *(bytes.fromhex(key) for key in keys))
+        case ["serve"]:
+            return serve()
         case _:
             print(USAGE, file=sys.stderr)
             return 2
     for line in lines:
         print(json.dumps(line))
+    return 0
+
+
+def serve() -> int:
+    for line in sys.stdin:
+        if status := main(json.loads(line)):
+            return status
+        print(flush=True)
     return 0
 
 

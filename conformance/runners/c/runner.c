@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USAGE "usage: runner script FILE DIR | vectors FILE | dump DIR [KEY]"
+#define USAGE "usage: runner script FILE DIR | vectors FILE | dump DIR [KEY] | serve"
 
 void stop(int code, const char *what)
 {
@@ -322,21 +322,63 @@ static void dump(const char *directory, const char *key)
   closed(stash);
 }
 
-int main(int argc, char **argv)
+static void run(size_t count, char *const *words)
 {
-  const char *command = argc > 1 ? argv[1] : "";
-  if (argc == 4 && strcmp(command, "script") == 0) {
-    script(argv[2], argv[3]);
-  } else if (argc == 3 && strcmp(command, "vectors") == 0) {
-    json file = read_file(argv[2]);
+  const char *command = count > 0 ? words[0] : "";
+  if (count == 3 && strcmp(command, "script") == 0) {
+    script(words[1], words[2]);
+  } else if (count == 2 && strcmp(command, "vectors") == 0) {
+    json file = read_file(words[1]);
     if (!vectors(file)) {
       stop(2, "the file is no vector file");
     }
     free((char *)file.text);
-  } else if ((argc == 3 || argc == 4) && strcmp(command, "dump") == 0) {
-    dump(argv[2], argc == 4 ? argv[3] : NULL);
+  } else if ((count == 2 || count == 3) && strcmp(command, "dump") == 0) {
+    dump(words[1], count == 3 ? words[2] : NULL);
   } else {
     stop(2, USAGE);
   }
-  return fflush(stdout) == 0 ? 0 : 1;
+  if (fflush(stdout) != 0) {
+    stop(1, "the output cannot be written");
+  }
+}
+
+/* Longer than any job. */
+enum { LINE_MAX_LENGTH = 1 << 14, WORDS_MAX = 3 };
+
+static void serve(void)
+{
+  static char line[LINE_MAX_LENGTH];
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    const json job = {line, strcspn(line, "\n")};
+    char *words[WORDS_MAX];
+    json *elements;
+    size_t count, index, length;
+    if (!json_elements(job, &elements, &count) || count > WORDS_MAX) {
+      stop(2, "the line is no job");
+    }
+    for (index = 0; index < count; index++) {
+      words[index] = json_text(elements[index], &length);
+      if (words[index] == NULL) {
+        stop(2, "the line is no job");
+      }
+    }
+    run(count, words);
+    for (index = 0; index < count; index++) {
+      free(words[index]);
+    }
+    free(elements);
+    putchar('\n');
+    fflush(stdout);
+  }
+}
+
+int main(int argc, char **argv)
+{
+  if (argc == 2 && strcmp(argv[1], "serve") == 0) {
+    serve();
+  } else {
+    run((size_t)argc - 1, argv + 1);
+  }
+  return 0;
 }

@@ -1,4 +1,4 @@
-"""The runner of the conformance suite for the command line: `script FILE DIR` and `dump DIR [KEY]` (PROTOCOL.md).
+"""The runner of the conformance suite for the command line: `script`, `dump` and `serve` (PROTOCOL.md).
 
 LITESTASH_BIN names the program, which must be built with the feature `conformance`: its clock is that of the script.
 """
@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-USAGE = "usage: runner.py script FILE DIR | dump DIR [KEY]"
+USAGE = "usage: runner.py script FILE DIR | dump DIR [KEY] | serve"
 
 # Exit codes of the program: all went well; some operations were refused.
 DONE, REFUSED = 0, 3
@@ -32,9 +32,19 @@ def main(arguments: list[str]) -> int:
             ended = litestash(0, ["--dir", directory, "--read-only", "export", "-"], "", options)
             nothing_there = "error[NoStash]" in ended.stderr
             return 0 if ended.returncode == DONE or nothing_there else 1
+        case ["serve"]:
+            return serve()
         case _:
             print(USAGE, file=sys.stderr)
             return 2
+
+
+def serve() -> int:
+    for line in sys.stdin:
+        if status := main(json.loads(line)):
+            return status
+        print(flush=True)
+    return 0
 
 
 def flags(options: dict) -> list[str]:

@@ -1,4 +1,4 @@
-"""The runner of the conformance suite for the sidecar: `script FILE DIR` and `dump DIR [KEY]` (PROTOCOL.md).
+"""The runner of the conformance suite for the sidecar: `script`, `dump` and `serve` (PROTOCOL.md).
 
 LITESTASH_ENGINE names the program, which must be built with the feature `conformance`: its clock is that of the script.
 What JSON stands for and how MessagePack is written is taken from the reference, which shares no code with the engine.
@@ -19,7 +19,7 @@ from encode import encode  # noqa: E402
 from errors import Refused  # noqa: E402
 from interchange import key_from_json, key_to_json, value_from_json, value_to_json  # noqa: E402
 
-USAGE = "usage: runner.py script FILE DIR | dump DIR [KEY]"
+USAGE = "usage: runner.py script FILE DIR | dump DIR [KEY] | serve"
 
 # The second element of an answer (docs/ENGINE.md 2).
 DONE, FAILED, MISSING = 0, 1, 2
@@ -88,9 +88,19 @@ def main(arguments: list[str]) -> int:
             return 0
         case ["dump", directory, *key] if len(key) <= 1:
             return dump(directory, with_key(key[0]) if key else {})
+        case ["serve"]:
+            return serve()
         case _:
             print(USAGE, file=sys.stderr)
             return 2
+
+
+def serve() -> int:
+    for line in sys.stdin:
+        if status := main(json.loads(line)):
+            return status
+        print(flush=True)
+    return 0
 
 
 def dump(directory: str, options: dict) -> int:

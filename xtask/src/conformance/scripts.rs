@@ -5,10 +5,10 @@ use super::golden::Golden;
 use super::json::{Json, brief};
 use super::language::{self, Identity, Language};
 use super::outcome::{Check, Outcome};
+use super::served::Served;
 use super::suite::{Script, Suite};
 use super::{parallel, read, stash};
-use crate::process;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
@@ -30,45 +30,123 @@ struct Dump {
 
 pub(super) fn check(ready: &[&'static Language], suite: &Suite, golden: &Golden) -> Result<Vec<Outcome>> {
     let root = tempfile::tempdir()?;
-    let outcomes = parallel::map(&suite.scripts, |script| judge(script, ready, golden, root.path()))?;
-    Ok(outcomes.into_iter().flatten().collect())
+    let judge = Judge { ready, golden, root: root.path(), served: Served::default() };
+    let outcomes = parallel::map(&suite.scripts, |script| judge.outcomes(script))?;
+    let mut outcomes: Vec<_> = outcomes.into_iter().flatten().collect();
+    for (language, problem) in judge.served.end()? {
+        outcomes.push(Outcome::new(language, Check::Results, "end", Some(problem)));
+    }
+    Ok(outcomes)
 }
 
-fn judge(script: &Script, ready: &[&'static Language], golden: &Golden, root: &Path) -> Result<Vec<Outcome>> {
-    let mut outcomes = Vec::new();
-    let mut all_left = Vec::new();
-    let can = |language: &&Language| !language.lacks.iter().any(|name| script.uses(name));
-    let ready: Vec<_> = ready.iter().copied().filter(can).collect();
-    for &language in &ready {
-        let directory = stash::directory(root, language.name, &script.id);
-        let problem = match read::lines(language.runner("script").arg(&script.file).arg(&directory)) {
-            Ok(results) => result_problem(script, &results),
-            Err(error) => Some(format!("{error:#}")),
-        };
-        outcomes.push(Outcome::new(language.name, Check::Results, &script.id, problem));
-        let digests = stash::digests(&directory)?;
-        all_left.push(Left { language, directory, digests });
-    }
-    // Equal bytes checked once are checked.
-    let mut checked: BTreeMap<&BTreeMap<String, String>, Option<String>> = BTreeMap::new();
-    for left in &all_left {
-        let mut add = |check, problem| {
-            outcomes.push(Outcome::new(left.language.name, check, &script.id, problem));
-        };
-        add(Check::Files, files_problem(script, left, &all_left, golden)?);
-        if let Some(measure) = measure(left.language, &all_left) {
-            add(Check::Rows, rows::difference(&measure.directory, &left.directory));
-        }
-        if ready.iter().any(|language| language.name == language::REFERENCE) {
-            let problem = match checked.entry(&left.digests) {
-                Entry::Occupied(known) => known.get().clone(),
-                Entry::Vacant(unchecked) => unchecked.insert(stash_problem(script, left)?).clone(),
+struct Judge<'a> {
+    ready: &'a [&'static Language],
+    golden: &'a Golden,
+    root: &'a Path,
+    served: Served,
+}
+
+impl Judge<'_> {
+    fn outcomes(&self, script: &Script) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        let mut all_left = Vec::new();
+        let can = |language: &&Language| !language.lacks.iter().any(|name| script.uses(name));
+        let ready: Vec<_> = self.ready.iter().copied().filter(can).collect();
+        for &language in &ready {
+            let directory = stash::directory(self.root, language.name, &script.id);
+            let problem = match self.results(script, language, &directory) {
+                Ok(results) => result_problem(script, &results),
+                Err(error) => Some(format!("{error:#}")),
             };
-            add(Check::Stash, problem);
+            outcomes.push(Outcome::new(language.name, Check::Results, &script.id, problem));
+            let digests = stash::digests(&directory)?;
+            all_left.push(Left { language, directory, digests });
         }
+        let reference = ready.iter().find(|language| language.name == language::REFERENCE);
+        // Equal bytes checked once are checked.
+        let mut checked: BTreeMap<&BTreeMap<String, String>, Option<String>> = BTreeMap::new();
+        for left in &all_left {
+            let mut add = |check, problem| {
+                outcomes.push(Outcome::new(left.language.name, check, &script.id, problem));
+            };
+            add(Check::Files, files_problem(script, left, &all_left, self.golden)?);
+            if let Some(measure) = measure(left.language, &all_left) {
+                add(Check::Rows, rows::difference(&measure.directory, &left.directory));
+            }
+            if let Some(&reference) = reference {
+                let problem = match checked.entry(&left.digests) {
+                    Entry::Occupied(known) => known.get().clone(),
+                    Entry::Vacant(unchecked) => {
+                        unchecked.insert(self.stash_problem(reference, script, left)?).clone()
+                    }
+                };
+                add(Check::Stash, problem);
+            }
+        }
+        outcomes.extend(self.reads(script, &all_left)?);
+        Ok(outcomes)
     }
-    outcomes.extend(reads(script, &all_left)?);
-    Ok(outcomes)
+
+    fn results(&self, script: &Script, language: &Language, directory: &Path) -> Result<Vec<Json>> {
+        // Random bytes are counted from the start of a program.
+        if script.encryption_key().is_some() {
+            return read::lines(language.runner("script").arg(&script.file).arg(directory));
+        }
+        self.served.answer(language, &["script", text(&script.file)?, text(directory)?])?.lines()
+    }
+
+    /// What the reference's check says.
+    fn stash_problem(&self, reference: &Language, script: &Script, left: &Left) -> Result<Option<String>> {
+        if left.digests.is_empty() {
+            // An empty stash may have no directory, and has no rows that could be unsound.
+            return Ok(None);
+        }
+        let mut job = vec!["check", text(&left.directory)?];
+        job.extend(script.encryption_key());
+        let answer = self.served.answer(reference, &job)?;
+        let said = String::from_utf8_lossy(&answer.printed);
+        Ok(answer.failure.map(|failure| format!("{said}the reference {failure}")))
+    }
+
+    /// Lets every language read what every language wrote.
+    fn reads(&self, script: &Script, all: &[Left]) -> Result<Vec<Outcome>> {
+        // Equal bytes read once are read: the engine's languages leave one stash, not one each.
+        let mut seen: BTreeMap<(&str, &BTreeMap<String, String>), Dump> = BTreeMap::new();
+        for reader in all {
+            for writer in all {
+                if let Entry::Vacant(unseen) = seen.entry((reader.language.name, &writer.digests)) {
+                    unseen.insert(self.dump(script, reader.language, writer)?);
+                }
+            }
+        }
+        let mut outcomes = Vec::new();
+        for reader in all {
+            let Some(measure) = measure(reader.language, all) else { continue };
+            for writer in all {
+                let expected = &seen[&(measure.language.name, &writer.digests)];
+                let got = &seen[&(reader.language.name, &writer.digests)];
+                let problem = read_problem(got, expected, measure.language.name);
+                let case = format!("{}@{}", script.id, writer.language.name);
+                outcomes.push(Outcome::new(reader.language.name, Check::Reads, case, problem));
+            }
+        }
+        Ok(outcomes)
+    }
+
+    fn dump(&self, script: &Script, reader: &Language, writer: &Left) -> Result<Dump> {
+        let copy = writer.directory.with_extension(reader.name);
+        stash::copy(&writer.directory, &writer.digests, &copy)?;
+        let before = stash::data(&writer.digests);
+        let mut job = vec!["dump", text(&copy)?];
+        job.extend(script.encryption_key());
+        let lines = self.served.answer(reader, &job).and_then(|answer| answer.lines());
+        let lines = lines.map_err(|error| format!("{error:#}"));
+        Ok(Dump { lines, changes: stash::changes(&before, &stash::digests(&copy)?) })
+    }
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
 /// How the results differ from those of the script.
@@ -151,54 +229,6 @@ fn measure<'a>(language: &Language, all: &'a [Left]) -> Option<&'a Left> {
     all.iter()
         .filter(|other| other.language.is_measure && other.language.name != language.name)
         .max_by_key(|other| other.language.identity != language.identity)
-}
-
-/// What the reference's check says.
-fn stash_problem(script: &Script, left: &Left) -> Result<Option<String>> {
-    if left.digests.is_empty() {
-        // An empty stash may have no directory, and has no rows that could be unsound.
-        return Ok(None);
-    }
-    let mut check = language::reference();
-    let output =
-        process::output(check.arg("check").arg(&left.directory).args(script.encryption_key()), read::LIMIT)?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    Ok((!output.status.success()).then(|| format!("{said}{}", output.complaint()).trim().to_owned()))
-}
-
-/// Lets every language read what every language wrote.
-fn reads(script: &Script, all: &[Left]) -> Result<Vec<Outcome>> {
-    // Equal bytes read once are read: the engine's languages leave one stash, not one each.
-    let mut seen: BTreeMap<(&str, &BTreeMap<String, String>), Dump> = BTreeMap::new();
-    for reader in all {
-        for writer in all {
-            if let Entry::Vacant(unseen) = seen.entry((reader.language.name, &writer.digests)) {
-                unseen.insert(dump(script, reader.language, writer)?);
-            }
-        }
-    }
-    let mut outcomes = Vec::new();
-    for reader in all {
-        let Some(measure) = measure(reader.language, all) else { continue };
-        for writer in all {
-            let expected = &seen[&(measure.language.name, &writer.digests)];
-            let got = &seen[&(reader.language.name, &writer.digests)];
-            let problem = read_problem(got, expected, measure.language.name);
-            let case = format!("{}@{}", script.id, writer.language.name);
-            outcomes.push(Outcome::new(reader.language.name, Check::Reads, case, problem));
-        }
-    }
-    Ok(outcomes)
-}
-
-fn dump(script: &Script, reader: &Language, writer: &Left) -> Result<Dump> {
-    let copy = writer.directory.with_extension(reader.name);
-    stash::copy(&writer.directory, &writer.digests, &copy)?;
-    let before = stash::digests(&copy)?;
-    let mut runner = reader.runner("dump");
-    let lines = read::lines(runner.arg(&copy).args(script.encryption_key()));
-    let lines = lines.map_err(|error| format!("{error:#}"));
-    Ok(Dump { lines, changes: stash::changes(&before, &stash::digests(&copy)?) })
 }
 
 fn read_problem(got: &Dump, expected: &Dump, measure: &str) -> Option<String> {

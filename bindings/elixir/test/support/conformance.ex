@@ -5,13 +5,21 @@ defmodule LiteStash.Conformance do
 
   alias LiteStash.{Bytes, Error, ErrorTable, Json, Native, NonFinite, Value}
 
-  @usage "usage: runner script FILE DIR | vectors FILE | dump DIR [KEY]"
+  @usage "usage: runner script FILE DIR | vectors FILE | dump DIR [KEY] | serve"
 
   @doc "The program."
   def main(arguments) do
     :io.setopts(:standard_io, encoding: :latin1)
     Logger.configure(level: :none)
 
+    if arguments == ["serve"], do: serve(), else: run(arguments)
+    stop(0, nil)
+  rescue
+    error ->
+      stop(if(is_struct(error, File.Error), do: 2, else: 1), Exception.format(:error, error, __STACKTRACE__))
+  end
+
+  defp run(arguments) do
     case arguments do
       ["script", file, dir] -> file |> File.read!() |> LiteStash.Conformance.Script.run(dir)
       ["vectors", file] -> file |> File.read!() |> vectors()
@@ -19,11 +27,13 @@ defmodule LiteStash.Conformance do
       ["dump", dir, key] -> dump(dir, with_key(key))
       _ -> stop(2, @usage)
     end
+  end
 
-    stop(0, nil)
-  rescue
-    error ->
-      stop(if(is_struct(error, File.Error), do: 2, else: 1), Exception.format(:error, error, __STACKTRACE__))
+  defp serve do
+    for line <- IO.binstream(:stdio, :line) do
+      line |> Json.elements() |> Enum.map(&Json.text/1) |> run()
+      print("")
+    end
   end
 
   defp stop(status, message) do

@@ -132,15 +132,30 @@ func dump(_ directory: String, _ key: String?) throws {
     }
 }
 
-let arguments = CommandLine.arguments
-do {
-    switch (arguments.dropFirst().first, arguments.count) {
-    case ("script", 4): try script(arguments[2], arguments[3])
-    case ("vectors", 3): if !vectors(file(arguments[2]), write) { stop(2, "the file is no vector file") }
-    case ("dump", 3): try dump(arguments[2], nil)
-    case ("dump", 4): try dump(arguments[2], arguments[3])
-    default: stop(2, "usage: ConformanceRunner script FILE DIR | vectors FILE | dump DIR [KEY]")
+func run(_ words: [String]) throws {
+    switch (words.first, words.count) {
+    case ("script", 3): try script(words[1], words[2])
+    case ("vectors", 2): if !vectors(file(words[1]), write) { stop(2, "the file is no vector file") }
+    case ("dump", 2): try dump(words[1], nil)
+    case ("dump", 3): try dump(words[1], words[2])
+    default: stop(2, "usage: ConformanceRunner script FILE DIR | vectors FILE | dump DIR [KEY] | serve")
     }
+}
+
+func serve() throws {
+    while let line = readLine() {
+        guard let words = Part(line).elements else { stop(2, "the line is no job") }
+        try run(words.map { word in
+            guard case .text(let text)? = try? Value(json: word.string) else { stop(2, "the line is no job") }
+            return text
+        })
+        write("")
+    }
+}
+
+let arguments = Array(CommandLine.arguments.dropFirst())
+do {
+    if arguments == ["serve"] { try serve() } else { try run(arguments) }
 } catch {
     stop(1, "\(error)")
 }

@@ -4,10 +4,10 @@ mod dump;
 mod script;
 mod vectors;
 
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufWriter, Write};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: conformance-runner-rust script FILE DIR | vectors FILE | dump DIR [KEY]";
+const USAGE: &str = "usage: conformance-runner-rust script FILE DIR | vectors FILE | dump DIR [KEY] | serve";
 
 /// Why a command did not run.
 enum Failure {
@@ -25,17 +25,8 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let done = match arguments[..] {
-        ["script", file, directory] => {
-            given(file).and_then(|text| script::run(&text, directory.as_ref(), &mut out))
-        }
-        ["vectors", file] => given(file).and_then(|text| vectors::run(&text, &mut out)),
-        ["dump", directory] => dump::run(directory.as_ref(), None, &mut out),
-        ["dump", directory, key] => dump::run(directory.as_ref(), Some(key), &mut out),
-        _ => Err(Failure::Usage(anyhow::anyhow!(USAGE))),
-    };
+    let done = if arguments == ["serve"] { serve(&mut out) } else { run(&arguments, &mut out) };
     let (code, error) = match done.and_then(|()| out.flush().map_err(Failure::from)) {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Stopped(error)) => (1, error),
@@ -43,6 +34,28 @@ fn main() -> ExitCode {
     };
     eprintln!("{error:#}");
     ExitCode::from(code)
+}
+
+fn run(arguments: &[String], out: &mut impl Write) -> Result<(), Failure> {
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["script", file, directory] => script::run(&given(file)?, directory.as_ref(), out),
+        ["vectors", file] => vectors::run(&given(file)?, out),
+        ["dump", directory] => dump::run(directory.as_ref(), None, out),
+        ["dump", directory, key] => dump::run(directory.as_ref(), Some(key), out),
+        _ => Err(Failure::Usage(anyhow::anyhow!(USAGE))),
+    }
+}
+
+fn serve(out: &mut impl Write) -> Result<(), Failure> {
+    for line in std::io::stdin().lock().lines() {
+        let arguments: Vec<String> =
+            serde_json::from_str(&line?).map_err(|error| Failure::Usage(error.into()))?;
+        run(&arguments, out)?;
+        writeln!(out)?;
+        out.flush()?;
+    }
+    Ok(())
 }
 
 fn given(file: &str) -> Result<String, Failure> {

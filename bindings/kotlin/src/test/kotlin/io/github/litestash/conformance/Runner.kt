@@ -9,6 +9,8 @@ import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.jsonObject
+import java.io.FileDescriptor
+import java.io.FileOutputStream
 import java.io.IOException
 import java.io.PrintStream
 import java.nio.file.Files
@@ -17,14 +19,13 @@ import java.util.HexFormat
 import kotlin.system.exitProcess
 
 /**
- * The runner of the conformance suite for the Maven artifact: `script FILE DIR`, `vectors FILE` and `dump DIR [KEY]`
+ * The runner of the conformance suite for the Maven artifact: `script`, `vectors`, `dump` and `serve`
  * (conformance/PROTOCOL.md). The native library has to be the one for tests, whose clock can be fixed.
  */
 public fun main(arguments: Array<String>) {
-    val lines = StringBuilder()
-    val print = { line: String -> lines.append(line).append('\n').let {} }
+    val out = PrintStream(FileOutputStream(FileDescriptor.out).buffered(), false, Charsets.UTF_8)
     val status = try {
-        run(arguments, print)
+        if (arguments.contentEquals(arrayOf("serve"))) serve(out) else run(arguments.asList(), out::line)
         0
     } catch (wrong: UsageException) {
         System.err.println(wrong.message)
@@ -33,23 +34,30 @@ public fun main(arguments: Array<String>) {
         System.err.println("${failed.kind}: ${failed.message}")
         1
     }
-    PrintStream(System.out, false, Charsets.UTF_8).run {
-        print(lines)
-        flush()
-    }
+    out.flush()
     exitProcess(status)
+}
+
+private fun PrintStream.line(text: String) = print(text + '\n')
+
+private fun serve(out: PrintStream) {
+    for (line in generateSequence(::readlnOrNull)) {
+        run(Json.decodeFromString<List<String>>(line), out::line)
+        out.line("")
+        out.flush()
+    }
 }
 
 /** The arguments, or what they name, cannot be used. */
 private class UsageException(message: String) : Exception(message)
 
-private fun run(arguments: Array<String>, print: (String) -> Unit) {
+private fun run(arguments: List<String>, print: (String) -> Unit) {
     val (command, given) = arguments.firstOrNull() to arguments.drop(1)
     when {
         command == "script" && given.size == 2 -> Script(json(given[0]), given[1], print).run()
         command == "vectors" && given.size == 1 -> answerVectors(json(given[0]), print)
         command == "dump" && given.size in 1..2 -> dump(Path.of(given[0]), given.getOrNull(1), print)
-        else -> throw UsageException("usage: Runner script FILE DIR | vectors FILE | dump DIR [KEY]")
+        else -> throw UsageException("usage: Runner script FILE DIR | vectors FILE | dump DIR [KEY] | serve")
     }
 }
 
