@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const COUNTS: &str = "bench/instructions.json";
+const COUNTS: &str = "bench/instructions/counts.json";
 
 /// What the same program differs by from run to run is at most three in a hundred: maps with random seeds,
 /// and the places of things in memory.
@@ -155,7 +155,8 @@ fn count() -> Result<BTreeMap<String, u64>> {
     let path = setup::path_with_tool("gungraun-runner", &locked_version("gungraun")?)?;
     let bench = |arguments: &[&str]| {
         let mut bench = process::cargo();
-        let package = ["--profile", "release", "--package", "litestash-bench", "--bench", "instructions"];
+        let package =
+            ["--profile", "release", "--package", "litestash-instructions", "--bench", "instructions"];
         bench.env("PATH", &path).args(["bench", "--quiet"]).args(package).args(arguments);
         bench
     };

@@ -1,5 +1,5 @@
 //! Instructions of the hot paths, counted by valgrind: the same on a busy machine. `cargo xtask instructions`
-//! runs this and compares with the counts in `bench/instructions.json`.
+//! runs this and compares with the counts in `bench/instructions/counts.json`.
 //!
 //! Only what the benchmarked function calls in its own thread is counted; work in the engine's background
 //! threads is not. Every function does its operation [`TIMES`] times, so that what happens once in a while

@@ -1,0 +1,1 @@
+//! Has nothing but the counts of `benches/instructions.rs`.
