@@ -50,7 +50,7 @@ impl Answer {
     }
 
     /// A value.
-    #[cfg(feature = "program")]
+    #[cfg(feature = "sessions")]
     pub(crate) fn value(value: &litestash_core::Value) -> Self {
         let mut result = Vec::new();
         match litestash_core::contract::msgpack::encode(value, &mut result) {

@@ -7,34 +7,34 @@
 mod answer;
 #[cfg(feature = "program")]
 mod args;
-#[cfg(feature = "program")]
+#[cfg(feature = "sessions")]
 mod buckets;
-#[cfg(feature = "program")]
+#[cfg(feature = "sessions")]
 mod computations;
-#[cfg(feature = "program")]
+#[cfg(feature = "sessions")]
 pub mod embedded;
 mod events;
 pub mod frame;
-#[cfg(feature = "program")]
+#[cfg(feature = "sessions")]
 mod frames;
 pub mod inline;
 #[cfg(all(unix, feature = "program"))]
 mod lookout;
 pub mod loose;
 mod many;
-#[cfg(feature = "program")]
+#[cfg(feature = "sessions")]
 mod outlet;
 pub mod request;
 #[cfg(feature = "program")]
 mod serve;
-#[cfg(feature = "program")]
+#[cfg(feature = "sessions")]
 mod session;
 mod settings;
 mod single;
-#[cfg(feature = "program")]
+#[cfg(feature = "sessions")]
 mod subscriptions;
 mod task;
-#[cfg(feature = "program")]
+#[cfg(feature = "sessions")]
 mod tasks;
 mod whole;
 

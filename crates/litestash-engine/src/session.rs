@@ -380,6 +380,7 @@ impl Session {
     }
 
     /// Whether there was a hello.
+    #[cfg(feature = "program")]
     pub(crate) fn has_begun(&self) -> bool {
         self.stash.is_some()
     }

@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::request::{Arguments, Members, malformed};
-#[cfg(feature = "program")]
+#[cfg(feature = "sessions")]
 use litestash_core::LiteStash;
 use litestash_core::contract::msgpack::write;
 use litestash_core::{Action, Condition, Deadline, Entry, Op, Outcome, Result, SetOptions, Value, Version};
@@ -57,13 +57,13 @@ impl Single {
     }
 
     /// Whether it reads one key and nothing else, so that it can be answered from memory.
-    #[cfg(feature = "program")]
+    #[cfg(feature = "sessions")]
     pub(crate) fn only_reads(&self) -> bool {
         matches!(self.op.action(), Action::Get | Action::Exists | Action::Entry)
     }
 
     /// The answer of an operation that only reads.
-    #[cfg(feature = "program")]
+    #[cfg(feature = "sessions")]
     pub(crate) fn read(&self, stash: &LiteStash) -> Answer {
         let key = self.op.key();
         let outcome = match self.op.action() {
@@ -75,7 +75,7 @@ impl Single {
     }
 
     /// The answer of the operation, by itself.
-    #[cfg(feature = "program")]
+    #[cfg(feature = "sessions")]
     pub(crate) fn perform(self, stash: &LiteStash) -> Answer {
         if self.only_reads() {
             return self.read(stash);
@@ -89,7 +89,7 @@ impl Single {
     }
 
     /// Bytes of key and value, as a batch counts them.
-    #[cfg(feature = "program")]
+    #[cfg(feature = "sessions")]
     pub(crate) fn size_bytes(&self) -> usize {
         let value = match self.op.action() {
             Action::Set { encoded, .. } | Action::CompareAndSet { encoded, .. } => encoded.len(),
