@@ -3,6 +3,7 @@
 use crate::dist::kotlin as dist;
 use crate::{process, setup};
 use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -81,10 +82,41 @@ fn maven(folder: &str, build: Build, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Compiles the library and its tests.
+/// What the library and its tests were last compiled from.
+const BUILT_FROM: &str = "bindings/kotlin/target/built-from";
+
+/// Compiles the library and its tests if they are not there. Maven would compile all of them each time, which takes it
+/// a minute.
 pub(crate) fn build_for_tests() -> Result<()> {
-    native(Build::Testing)?;
-    maven(FOLDER, Build::Testing, &["test-compile"])
+    let sources = digest_of_sources(&native(Build::Testing)?)?;
+    if fs::read_to_string(BUILT_FROM).is_ok_and(|built_from| built_from == sources) {
+        return Ok(());
+    }
+    maven(FOLDER, Build::Testing, &["test-compile"])?;
+    Ok(fs::write(BUILT_FROM, sources)?)
+}
+
+/// A digest of all that is compiled and put into the jar.
+fn digest_of_sources(natives: &Path) -> Result<String> {
+    let mut files = vec![Path::new(FOLDER).join("pom.xml")];
+    for folder in [&Path::new(FOLDER).join("src"), natives] {
+        add_files(folder, &mut files).with_context(|| folder.display().to_string())?;
+    }
+    files.sort();
+    let mut digest = Sha256::new();
+    for file in files {
+        digest.update(file.as_os_str().as_encoded_bytes());
+        digest.update(Sha256::digest(fs::read(file)?));
+    }
+    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn add_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { add_files(&path, files)? } else { files.push(path) }
+    }
+    Ok(())
 }
 
 /// The runner, without its arguments.
@@ -105,8 +137,9 @@ pub(crate) fn test(require_all: bool) -> Result<()> {
     if setup::is_skipped("the Kotlin binding", setup::maven_problem(), require_all)? {
         return Ok(());
     }
-    native(Build::Testing)?;
+    let sources = digest_of_sources(&native(Build::Testing)?)?;
     maven(FOLDER, Build::Testing, &["verify"])?;
+    fs::write(BUILT_FROM, sources)?;
     let summary = summary(&Path::new(FOLDER).join("target/surefire-reports"))?;
     ensure!(!platforms(&jar())?.is_empty(), "the jar has no native library");
     println!("{summary}");
