@@ -1,5 +1,6 @@
 //! The commands of this repository's development. `cargo xtask --help` lists them.
 
+mod ahead;
 mod armour;
 mod bench;
 mod capi;

@@ -4,6 +4,8 @@ use crate::{process, setup};
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 const FOLDER: &str = "bindings/node";
 
@@ -23,19 +25,34 @@ pub(crate) fn runner() -> Command {
     runner
 }
 
-/// Installs what the tests need from the registry, and runs them.
+/// Runs the tests.
 pub(crate) fn test(require_all: bool) -> Result<()> {
     if setup::is_skipped("the Node binding", setup::node_problem(), require_all)? {
         return Ok(());
     }
-    // Of all packages only this one is built, from its source.
-    process::run(npm().args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))?;
-    // Three times as fast as optimised, and tests ask little of it.
-    process::run(npm().env("CFLAGS", "-O0").env("CXXFLAGS", "-O0").args(["rebuild", "better-sqlite3"]))?;
+    install()?;
     build_for_tests()?;
     process::run(npm().args(["run", "types"]))?;
     process::run(npm().arg("test"))?;
     test_with_newer(require_all)
+}
+
+/// Gets what the tests need from the registry, if what is there is something else.
+pub(crate) fn install() -> Result<()> {
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let installed = Path::new(FOLDER).join("node_modules/.installed");
+    let version = process::output(node().arg("--version"), Duration::from_secs(60))?;
+    let lock = std::fs::read_to_string(Path::new(FOLDER).join("package-lock.json"))?;
+    let wanted = String::from_utf8(version.stdout)? + &lock;
+    if std::fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    // Of all packages only one is built, from its source.
+    process::run(npm().args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))?;
+    // Three times as fast as optimised, and tests ask little of it.
+    process::run(npm().env("CFLAGS", "-O0").env("CXXFLAGS", "-O0").args(["rebuild", "better-sqlite3"]))?;
+    Ok(std::fs::write(installed, wanted)?)
 }
 
 /// The same tests with a Node that has a SQLite of its own and knows `using`.

@@ -4,6 +4,7 @@ use crate::{process, setup};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// Build and test the Python binding
 #[derive(clap::Args)]
@@ -68,8 +69,16 @@ pub(crate) fn runner() -> Command {
     runner
 }
 
+/// Gets what the tests need.
+pub(crate) fn install() -> Result<()> {
+    sources(&environment()?).map(drop)
+}
+
+static INSTALLING: Mutex<()> = Mutex::new(());
+
 /// Python of an environment with the packages that the tests need, which is made anew when they change.
 fn environment() -> Result<PathBuf> {
+    let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let (venv, wanted) = (folder("venv")?, std::fs::read_to_string(REQUIREMENTS)?);
     let (python, marker) = (venv.join("bin/python"), venv.join("requirements"));
     if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
@@ -88,6 +97,7 @@ const TESTED_BY: &[&str] = &["Django", "cachelib", "aiocache"];
 
 /// The folder of the source distributions of these packages, which hold their tests.
 fn sources(python: &Path) -> Result<PathBuf> {
+    let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = folder("venv")?.join("sources");
     let requirements = std::fs::read_to_string(REQUIREMENTS)?;
     for package in TESTED_BY {

@@ -183,7 +183,7 @@ fn inside(command: &[String]) -> Result<Command> {
 }
 
 /// Makes that Debian, if it is not there. It gets its name when it is complete. Of several runs one makes it.
-fn make_root() -> Result<()> {
+pub(crate) fn make_root() -> Result<()> {
     let root = root();
     if is_there(&root) {
         return Ok(());

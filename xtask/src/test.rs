@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
 use crate::{
-    armour, capi, codegen, coherence, conformance, crash, elixir, evict, expiry, fuzz, instructions, kotlin,
-    node, powercut, process, python, setup, soak, swift, table, tidy, transactions,
+    ahead, armour, capi, codegen, coherence, conformance, crash, elixir, evict, expiry, fuzz, instructions,
+    kotlin, node, powercut, process, python, setup, soak, swift, table, tidy, transactions,
 };
 use anyhow::{Result, bail, ensure};
 use clap::builder::PossibleValuesParser;
@@ -96,6 +96,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "--require-all: {} programs are missing",
         missing.len()
     );
+    if arguments.only.is_empty() {
+        ahead::fetch();
+    }
     let summary = run_steps(STEPS, arguments);
     println!("\n{}", table::render(&summary.lines));
     if !summary.failed.is_empty() {
