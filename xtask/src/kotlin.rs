@@ -125,7 +125,7 @@ pub(crate) fn runner() -> Command {
     let libraries = fs::read_to_string(target.join("classpath.txt")).unwrap_or_default();
     let folders = ["test-classes", "classes"].map(|name| target.join(name).display().to_string());
     let mut runner = Command::new("java");
-    // A process for each script: one that starts fast is better than one that runs fast.
+    // What it does is short: starting fast is better than running fast.
     runner.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xss4m", "-cp"]);
     runner.arg(format!("{}:{libraries}", folders.join(":")));
     runner.arg("io.github.litestash.conformance.Runner");
