@@ -30,6 +30,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let targets = targets(&Path::new(FUZZ).join("fuzz_targets"))?;
     let seconds = if arguments.short { SECONDS_SHORT } else { arguments.seconds };
     let path = setup::path_with_tool("cargo-fuzz", CARGO_FUZZ_VERSION)?;
+    // cargo-fuzz would write a stale one anew and say nothing.
+    let manifest = Path::new(FUZZ).join("Cargo.toml");
+    let check = ["update", "--quiet", "--workspace", "--locked", "--manifest-path"];
+    process::run(process::cargo().args(check).arg(manifest)).context("the fuzzer's lock file is stale")?;
     let mut failed = Vec::new();
     for target in &targets {
         println!("fuzz {target}, {seconds} s");
