@@ -4,7 +4,6 @@ import sys
 
 sys.dont_write_bytecode = True
 
-import json
 import sqlite3
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import jsontext
 import script
 import vectors
 from errors import Refused
+from serve import serve
 
 USAGE = "usage: main.py script FILE DIR | vectors FILE | dump DIR [KEY] | check DIR [KEY] | serve"
 
@@ -30,18 +30,10 @@ def main(arguments: list[str]) -> int:
         case ["check", directory, *key] if len(key) <= 1:
             return report(check.check(Path(directory), secret(key)))
         case ["serve"]:
-            return serve()
+            return serve(main)
         case _:
             print(USAGE, file=sys.stderr)
             return 2
-    return 0
-
-
-def serve() -> int:
-    for line in sys.stdin:
-        if status := main(json.loads(line)):
-            return status
-        print(flush=True)
     return 0
 
 

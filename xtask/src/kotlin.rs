@@ -1,9 +1,8 @@
 //! The Kotlin binding: its native part, what Maven does with it, its runner of the conformance suite, measurements.
 
 use crate::dist::kotlin as dist;
-use crate::{process, setup};
+use crate::{process, setup, sha256};
 use anyhow::{Context, Result, bail, ensure};
-use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -88,7 +87,7 @@ const BUILT_FROM: &str = "bindings/kotlin/target/built-from";
 /// Compiles the library and its tests if they are not there. Maven would compile all of them each time, which takes it
 /// a minute.
 pub(crate) fn build_for_tests() -> Result<()> {
-    let sources = digest_of_sources(&native(Build::Testing)?)?;
+    let sources = sources(&native(Build::Testing)?)?;
     if fs::read_to_string(BUILT_FROM).is_ok_and(|built_from| built_from == sources) {
         return Ok(());
     }
@@ -96,19 +95,15 @@ pub(crate) fn build_for_tests() -> Result<()> {
     Ok(fs::write(BUILT_FROM, sources)?)
 }
 
-/// A digest of all that is compiled and put into the jar.
-fn digest_of_sources(natives: &Path) -> Result<String> {
+/// The names and digests of all that is compiled and put into the jar.
+fn sources(natives: &Path) -> Result<String> {
     let mut files = vec![Path::new(FOLDER).join("pom.xml")];
     for folder in [&Path::new(FOLDER).join("src"), natives] {
         add_files(folder, &mut files).with_context(|| folder.display().to_string())?;
     }
     files.sort();
-    let mut digest = Sha256::new();
-    for file in files {
-        digest.update(file.as_os_str().as_encoded_bytes());
-        digest.update(Sha256::digest(fs::read(file)?));
-    }
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let line = |file: &PathBuf| Ok(format!("{}  {}\n", sha256::hex(&fs::read(file)?), file.display()));
+    files.iter().map(line).collect()
 }
 
 fn add_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -137,7 +132,7 @@ pub(crate) fn test(require_all: bool) -> Result<()> {
     if setup::is_skipped("the Kotlin binding", setup::maven_problem(), require_all)? {
         return Ok(());
     }
-    let sources = digest_of_sources(&native(Build::Testing)?)?;
+    let sources = sources(&native(Build::Testing)?)?;
     maven(FOLDER, Build::Testing, &["verify"])?;
     fs::write(BUILT_FROM, sources)?;
     let summary = summary(&Path::new(FOLDER).join("target/surefire-reports"))?;

@@ -21,6 +21,7 @@ mod powercut;
 mod process;
 mod python;
 mod setup;
+mod sha256;
 mod soak;
 mod swift;
 mod table;

@@ -14,6 +14,10 @@ from typing import Any
 
 from litestash import MISSING, LiteStash, LiteStashError, Op, RefusedError, Timestamp, _litestash as native
 
+sys.path.append(str(Path(__file__).parents[3] / "conformance/reference"))
+
+from serve import serve  # noqa: E402
+
 USAGE = "usage: runner.py script FILE DIR | vectors FILE | dump DIR [KEY] | serve"
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -29,20 +33,12 @@ def main(arguments: list[str]) -> int:
         case ["dump", directory, *keys] if len(keys) < 2:
             return dump(directory, *(bytes.fromhex(key) for key in keys))
         case ["serve"]:
-            return serve()
+            return serve(main)
         case _:
             print(USAGE, file=sys.stderr)
             return 2
     for line in lines:
         print(json.dumps(line))
-    return 0
-
-
-def serve() -> int:
-    for line in sys.stdin:
-        if status := main(json.loads(line)):
-            return status
-        print(flush=True)
     return 0
 
 

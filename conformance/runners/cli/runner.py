@@ -7,6 +7,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "reference"))
+
+from serve import serve  # noqa: E402
 
 USAGE = "usage: runner.py script FILE DIR | dump DIR [KEY] | serve"
 
@@ -33,18 +38,10 @@ def main(arguments: list[str]) -> int:
             nothing_there = "error[NoStash]" in ended.stderr
             return 0 if ended.returncode == DONE or nothing_there else 1
         case ["serve"]:
-            return serve()
+            return serve(main)
         case _:
             print(USAGE, file=sys.stderr)
             return 2
-
-
-def serve() -> int:
-    for line in sys.stdin:
-        if status := main(json.loads(line)):
-            return status
-        print(flush=True)
-    return 0
 
 
 def flags(options: dict) -> list[str]:

@@ -18,6 +18,7 @@ from decode import decode  # noqa: E402
 from encode import encode  # noqa: E402
 from errors import Refused  # noqa: E402
 from interchange import key_from_json, key_to_json, value_from_json, value_to_json  # noqa: E402
+from serve import serve  # noqa: E402
 
 USAGE = "usage: runner.py script FILE DIR | dump DIR [KEY] | serve"
 
@@ -89,18 +90,10 @@ def main(arguments: list[str]) -> int:
         case ["dump", directory, *key] if len(key) <= 1:
             return dump(directory, with_key(key[0]) if key else {})
         case ["serve"]:
-            return serve()
+            return serve(main)
         case _:
             print(USAGE, file=sys.stderr)
             return 2
-
-
-def serve() -> int:
-    for line in sys.stdin:
-        if status := main(json.loads(line)):
-            return status
-        print(flush=True)
-    return 0
 
 
 def dump(directory: str, options: dict) -> int:

@@ -1,9 +1,8 @@
 //! The files of a stash that a runner left.
 
+use crate::sha256;
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 const BUCKETS: &str = "buckets";
@@ -31,7 +30,7 @@ fn add_digests(directory: &Path, prefix: &str, digests: &mut BTreeMap<String, St
             continue;
         }
         let digest = if entry.file_type()?.is_file() {
-            hex(&Sha256::digest(std::fs::read(entry.path())?))
+            sha256::hex(&std::fs::read(entry.path())?)
         } else {
             "no regular file".to_owned()
         };
@@ -107,14 +106,6 @@ pub(super) fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String
 /// Where a runner is to leave the stash of a script.
 pub(super) fn directory(root: &Path, language: &str, script: &str) -> PathBuf {
     root.join(script).join(language)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! The Hex package as a folder, with the native programs of this platform and their checksums.
 
-use crate::process;
+use crate::{process, sha256};
 use anyhow::{Context, Result, ensure};
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::path::Path;
 
 const SOURCE: &str = "bindings/elixir";
@@ -25,12 +23,7 @@ pub(super) fn lay_out(folder: &Path) -> Result<()> {
     for program in PROGRAMS {
         let kept = folder.join("precompiled").join(&platform).join(program);
         copy(&process::target().join("release").join(program), &kept)?;
-        let digest = Sha256::digest(std::fs::read(&kept)?);
-        let digits = digest.iter().fold(String::new(), |mut digits, byte| {
-            // Writing to a String does not fail.
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        });
+        let digits = sha256::hex(&std::fs::read(&kept)?);
         checksums.push_str(&format!("{digits} {platform}/{program}\n"));
     }
     std::fs::write(folder.join("precompiled/CHECKSUMS"), checksums)?;
